@@ -1,0 +1,1 @@
+"""What is learnt: models over ragged streams of frames. Imports torch only."""

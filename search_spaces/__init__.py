@@ -1,0 +1,1 @@
+"""What may vary: one plain define-by-run function per variant family."""

@@ -1,0 +1,1 @@
+"""Hyperparameter studies of multimodal speech emotion recognition."""

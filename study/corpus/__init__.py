@@ -1,0 +1,1 @@
+"""Which utterances there are, what the encoders say of them, and who is held out."""

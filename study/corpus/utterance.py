@@ -1,0 +1,90 @@
+"""What a corpus is, wherever it came from: utterances, their classes, and the problems found in reading them."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One stretch of speech by one speaker, with its words and its emotion label.
+
+    `audio` is the file that holds it; `start` and `end` are seconds into that file, both None when the file
+    is the utterance. `group` is the unit that is held out (session, show, ...). `script` is "scripted",
+    "improvised" or "" where unknown. `votes` counts the annotators' choices by class, where known.
+    """
+
+    id: str
+    audio: Path
+    words: str
+    label: str
+    speaker: str
+    group: str
+    start: float | None = None
+    end: float | None = None
+    script: str = ""
+    votes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with a corpus: where (file and line or row), what and what to do, and whether it is fatal."""
+
+    where: str
+    message: str
+    fatal: bool
+
+    def __str__(self) -> str:
+        """The problem as one line."""
+        return f"{self.where}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Utterances in a fixed order, with the classes in the order in which models index them.
+
+    `notes` are short sentences for the user about what was dropped or merged in reading.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    utterances: tuple[Utterance, ...]
+    notes: tuple[str, ...] = ()
+
+    def counts(self) -> dict[str, int]:
+        """Utterances per class, in class order."""
+        found = Counter(utterance.label for utterance in self.utterances)
+        return {name: found[name] for name in self.classes}
+
+    def groups(self) -> tuple[str, ...]:
+        """The groups (sessions), sorted by name."""
+        return tuple(sorted({utterance.group for utterance in self.utterances}))
+
+    def digest(self) -> str:
+        """sha256 over ids, labels, words, speakers and groups: what a study's results depend on besides the features."""
+        return _digest(
+            "\x1f".join((u.id, u.label, u.words, u.speaker, u.group, u.script)) for u in self.utterances
+        )
+
+    def words_digest(self) -> str:
+        """sha256 over ids and words: what text features depend on."""
+        return _digest(f"{u.id}\x1f{u.words}" for u in self.utterances)
+
+    def audio_digest(self) -> str:
+        """sha256 over ids, spans and the bytes of the audio files: what audio features depend on."""
+        files = {path: _file_digest(path) for path in sorted({u.audio for u in self.utterances})}
+        return _digest(f"{u.id}\x1f{u.start}\x1f{u.end}\x1f{files[u.audio]}" for u in self.utterances)
+
+
+def _digest(lines: Iterable[str]) -> str:
+    state = hashlib.sha256()
+    for line in lines:
+        state.update(line.encode() + b"\x1e")
+    return state.hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

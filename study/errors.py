@@ -1,0 +1,9 @@
+"""The one exception that speaks to the user."""
+
+
+class UserError(Exception):
+    """A mistake in what was asked for or given, told in one line.
+
+    The line says what was expected, what was found, where, and what to do about it. The command line prints
+    it without a traceback and exits with 2.
+    """

@@ -1,0 +1,1 @@
+"""What was found: the ledger, and everything computed from it."""
