@@ -14,6 +14,8 @@ class Utterance:
     `audio` is the file that holds it; `start` and `end` are seconds into that file, both None when the file
     is the utterance. `group` is the unit that is held out (session, show, ...). `script` is "scripted",
     "improvised" or "" where unknown. `votes` counts the annotators' choices by class, where known.
+    `words` may be empty (a laugh, or a corpus without texts): encoders must still give it at least one frame.
+    `where` is the file and line it was read from, for messages; it is no part of what the utterance is.
     """
 
     id: str
@@ -26,15 +28,20 @@ class Utterance:
     end: float | None = None
     script: str = ""
     votes: Mapping[str, int] = field(default_factory=dict)
+    where: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with a corpus: where (file and line or row), what and what to do, and whether it is fatal."""
+    """Something wrong with a corpus: where (file:line), what and what to do, and whether it is fatal.
+
+    `kind` names what problems of one sort have in common, so that long lists can be cut by sort.
+    """
 
     where: str
     message: str
     fatal: bool
+    kind: str = "other"
 
     def __str__(self) -> str:
         """The problem as one line."""
@@ -64,9 +71,7 @@ class Corpus:
 
     def digest(self) -> str:
         """sha256 over ids, labels, words, speakers and groups: what a study's results depend on besides the features."""
-        return _digest(
-            "\x1f".join((u.id, u.label, u.words, u.speaker, u.group, u.script)) for u in self.utterances
-        )
+        return _digest("\x1f".join((u.id, u.label, u.words, u.speaker, u.group, u.script)) for u in self.utterances)
 
     def words_digest(self) -> str:
         """sha256 over ids and words: what text features depend on."""

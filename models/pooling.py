@@ -1,0 +1,84 @@
+"""From frames to one vector per utterance, and from several vectors to one."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from models.streams import Stream
+
+TimePooling = Literal["mean", "max", "attention"]
+StreamPooling = Literal["statistics", "concatenate"]
+
+
+def mean_over_time(stream: Stream) -> Float[Tensor, "batch dim"]:
+    """The mean frame of each utterance."""
+    return _sum_by_owner(stream.frames, stream) / torch.tensor(
+        stream.lengths, dtype=stream.frames.dtype, device=stream.frames.device
+    ).unsqueeze(1)
+
+
+def max_over_time(stream: Stream) -> Float[Tensor, "batch dim"]:
+    """The largest value of each dimension over each utterance's frames."""
+    return torch.stack([frames.amax(0) for frames in stream.split()])
+
+
+class AttentiveMean(nn.Module):
+    """A weighted mean over time whose weights are a softmax of a learnt score per frame."""
+
+    def __init__(self, width: int) -> None:
+        """Score frames of `width` dimensions."""
+        super().__init__()
+        self.score = nn.Linear(width, 1)
+
+    def forward(self, stream: Stream) -> Float[Tensor, "batch dim"]:
+        """The weighted mean frame of each utterance."""
+        score = self.score(stream.frames)
+        # Softmax is unchanged by a shift; shifting by each utterance's own maximum keeps exp() finite.
+        weight = (score - max_over_time(stream.with_frames(score.detach()))[stream.owner]).exp()
+        total = _sum_by_owner(weight, stream)
+        return _sum_by_owner(weight * stream.frames, stream) / total
+
+
+class PoolOverTime(nn.Module):
+    """Time to vector by the named rule; "mean" is the published one."""
+
+    def __init__(self, rule: TimePooling, width: int) -> None:
+        """Pool frames of `width` dimensions by `rule`."""
+        super().__init__()
+        self.rule = rule
+        self.attention = AttentiveMean(width) if rule == "attention" else None
+
+    def forward(self, stream: Stream) -> Float[Tensor, "batch dim"]:
+        """One vector per utterance."""
+        if self.attention is not None:
+            return self.attention(stream)  # type: ignore[no-any-return]
+        return max_over_time(stream) if self.rule == "max" else mean_over_time(stream)
+
+
+def pool_across_streams(
+    vectors: Float[Tensor, "batch streams dim"], rule: StreamPooling
+) -> Float[Tensor, "batch pooled"]:
+    """One vector per utterance from its streams' vectors.
+
+    "statistics" gives mean and standard deviation over the streams, 2 dim wide (the statistical pooling of
+    Rajan et al., ICASSP 2022: across streams, not over time). A single stream has no spread: its deviation
+    is 0, where the formula with n - 1 would give 0 / 0. "concatenate" is the ablation without it, streams x
+    dim wide.
+    """
+    if rule == "concatenate":
+        return vectors.flatten(1)
+    mean = vectors.mean(1)
+    deviation = vectors.std(1) if vectors.shape[1] > 1 else torch.zeros_like(mean)
+    return torch.cat([mean, deviation], dim=1)
+
+
+def pooled_width(rule: StreamPooling, n_streams: int, width: int) -> int:
+    """The width of what `pool_across_streams` gives."""
+    return 2 * width if rule == "statistics" else n_streams * width
+
+
+def _sum_by_owner(frames: Float[Tensor, "frames dim"], stream: Stream) -> Float[Tensor, "batch dim"]:
+    start = frames.new_zeros((len(stream.lengths), frames.shape[1]))
+    return start.index_add(0, stream.owner, frames)

@@ -1,0 +1,46 @@
+"""Self-attention fusion: every modality attends to itself, and the results are pooled together."""
+
+from collections.abc import Mapping
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from models.attention import MultiHeadAttention
+from models.fusion import FusionConfig, FusionExit, StreamEntrance
+from models.streams import Stream
+
+
+class SelfAttention(nn.Module):
+    """One attention per modality and layer, with query, key and value from the same stream.
+
+    The first layer has no residual connection, as published; further layers, which the publication does not
+    have, add to what they are given.
+    """
+
+    def __init__(self, config: FusionConfig, dims: Mapping[str, int], n_classes: int) -> None:
+        """For the modalities of `dims` (name -> dimensions of its frames)."""
+        super().__init__()
+        self.entrance = StreamEntrance(config, dims)
+        self.attention = nn.ModuleDict(
+            {
+                name: nn.ModuleList(
+                    MultiHeadAttention(config.width, config.n_heads, config.dropout) for _ in range(config.n_layers)
+                )
+                for name in dims
+            }
+        )
+        self.exit = FusionExit(config, n_streams=len(dims), n_classes=n_classes)
+
+    def forward(self, streams: Mapping[str, Stream]) -> Float[Tensor, "batch classes"]:
+        """One logit per class and utterance."""
+        entered = self.entrance(streams)
+        return self.exit([attend_in_turn(self.attention[name], entered[name]) for name in entered])  # type: ignore[no-any-return,arg-type]
+
+
+def attend_in_turn(layers: nn.ModuleList, stream: Stream) -> Stream:
+    """The stream after every layer of self-attention."""
+    first, *further = layers
+    attended: Stream = first(stream, stream)
+    for layer in further:
+        attended = attended.with_frames(attended.frames + layer(attended, attended).frames)
+    return attended

@@ -1,0 +1,126 @@
+"""From packs on disk to the streams of a batch: gather, widen to float32, standardise by the training set."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from models.streams import Stream
+from study.corpus.pack import Pack
+
+# More frames than this do not change a mean or a deviation in the digits that matter.
+STATISTICS_FRAMES = 200_000
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Mean and deviation of each dimension of one modality, from training utterances only."""
+
+    mean: Float[Tensor, " dim"]
+    deviation: Float[Tensor, " dim"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The training, validation or test utterances of a fold.
+
+    `rows` holds, per modality, where each utterance is in the pack; `labels` are class indices.
+    """
+
+    ids: tuple[str, ...]
+    labels: Int[Tensor, " utterances"]
+    packs: Mapping[str, Pack]
+    rows: Mapping[str, Int[Tensor, " utterances"]]
+    scaling: Mapping[str, Scaling]
+    device: torch.device
+
+    def __len__(self) -> int:
+        """The number of utterances."""
+        return len(self.ids)
+
+    def batch(self, index: Int[Tensor, " batch"]) -> tuple[dict[str, Stream], Int[Tensor, " batch"]]:
+        """The streams and labels of the utterances at `index`."""
+        streams = {
+            name: _gather(pack, self.rows[name][index], self.scaling[name], self.device)
+            for name, pack in self.packs.items()
+        }
+        return streams, self.labels[index].to(self.device)
+
+    def in_order(self, batch_size: int) -> Iterator[tuple[dict[str, Stream], Int[Tensor, " batch"]]]:
+        """Every utterance once, in order."""
+        for index in torch.arange(len(self)).split(batch_size):
+            yield self.batch(index)
+
+    def shuffled(
+        self, batch_size: int, generator: torch.Generator
+    ) -> Iterator[tuple[dict[str, Stream], Int[Tensor, " batch"]]]:
+        """Every utterance once, in random order."""
+        for index in torch.randperm(len(self), generator=generator).split(batch_size):
+            yield self.batch(index)
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """What one fold trains on and is judged by."""
+
+    training: Part
+    validation: Part
+    test: Part
+    n_classes: int
+
+    @property
+    def dims(self) -> dict[str, int]:
+        """Dimensions of a frame, by modality."""
+        return {name: pack.dim for name, pack in self.training.packs.items()}
+
+
+def fold_data(
+    packs: Mapping[str, Pack],
+    parts: Mapping[str, Sequence[tuple[str, int]]],
+    n_classes: int,
+    device: torch.device | None = None,
+) -> FoldData:
+    """The data of one fold.
+
+    `parts` maps "training", "validation" and "test" to (utterance id, class index) pairs. Frames are scaled
+    by the mean and deviation of the training utterances' frames, so nothing held out leaks into them.
+
+    Raises:
+        UserError: a pack lacks one of the utterances.
+    """
+    training = [id for id, _ in parts["training"]]
+    scaling = {name: _scaling(pack, pack.rows(training)) for name, pack in packs.items()}
+
+    def part(members: Sequence[tuple[str, int]]) -> Part:
+        ids = tuple(id for id, _ in members)
+        return Part(
+            ids=ids,
+            labels=torch.tensor([label for _, label in members], dtype=torch.long),
+            packs=packs,
+            rows={name: pack.rows(ids) for name, pack in packs.items()},
+            scaling=scaling,
+            device=device or torch.device("cpu"),
+        )
+
+    return FoldData(part(parts["training"]), part(parts["validation"]), part(parts["test"]), n_classes)
+
+
+def _gather(pack: Pack, rows: Int[Tensor, " batch"], scaling: Scaling, device: torch.device) -> Stream:
+    first, last = pack.offsets[rows].tolist(), pack.offsets[rows + 1].tolist()
+    frames = torch.cat([pack.frames[a:b] for a, b in zip(first, last, strict=True)]).to(device).float()
+    lengths = tuple(b - a for a, b in zip(first, last, strict=True))
+    return Stream((frames - scaling.mean.to(device)) / scaling.deviation.to(device), lengths)
+
+
+def _scaling(pack: Pack, rows: Int[Tensor, " utterances"]) -> Scaling:
+    first, last = pack.offsets[rows].tolist(), pack.offsets[rows + 1].tolist()
+    total = sum(last) - sum(first)
+    # Every n-th frame of every utterance: a sample without chance in it, the same in every worker.
+    step = max(1, total // STATISTICS_FRAMES)
+    sample = torch.cat([pack.frames[a:b:step] for a, b in zip(first, last, strict=True)]).double()
+    deviation = sample.std(0, correction=0)
+    # A dimension that never varies is left at zero after centring, not divided by zero.
+    deviation[deviation < 1e-6] = 1.0
+    return Scaling(sample.mean(0).float(), deviation.float())

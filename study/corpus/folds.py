@@ -1,0 +1,63 @@
+"""Who is held out: every group is the test set once, another whole group validates, the rest trains."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from study.errors import UserError
+
+MAX_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One division of a corpus: the groups (sessions) of each part. No group is in two parts."""
+
+    number: int
+    test: tuple[str, ...]
+    validation: tuple[str, ...]
+    training: tuple[str, ...]
+
+
+def leave_one_group_out(sizes: Mapping[str, int]) -> tuple[Fold, ...]:
+    """One fold per held-out block of groups, given the number of utterances in each group.
+
+    Up to five groups are a block each. More are merged into five blocks of about equal size, largest group
+    first into the block that is smallest so far, so that the cost of a study does not grow with the number of
+    shows or speakers. Block t tests, the next block (cyclically) validates, all others train.
+
+    Raises:
+        UserError: fewer than three groups.
+    """
+    if len(sizes) < 3:
+        raise UserError(
+            f"cross-validation needs at least 3 groups (sessions, shows, ...) for training, validation and test; "
+            f"found {len(sizes)}: {', '.join(sorted(sizes))}; give the utterances a `group` column with more groups"
+        )
+    blocks = merged_blocks(sizes, MAX_FOLDS)
+    return tuple(
+        Fold(
+            number=number,
+            test=blocks[number],
+            validation=blocks[(number + 1) % len(blocks)],
+            training=tuple(
+                sorted(
+                    group
+                    for other, block in enumerate(blocks)
+                    if other not in (number, (number + 1) % len(blocks))
+                    for group in block
+                )
+            ),
+        )
+        for number in range(len(blocks))
+    )
+
+
+def merged_blocks(sizes: Mapping[str, int], most: int) -> list[tuple[str, ...]]:
+    """The groups in at most `most` blocks of about equal numbers of utterances, in order of name."""
+    if len(sizes) <= most:
+        return [(group,) for group in sorted(sizes)]
+    blocks: list[list[str]] = [[] for _ in range(most)]
+    for group in sorted(sizes, key=lambda name: (-sizes[name], name)):
+        smallest = min(blocks, key=lambda block: sum(sizes[name] for name in block))
+        smallest.append(group)
+    return sorted(tuple(sorted(block)) for block in blocks)

@@ -1,0 +1,80 @@
+"""What a study is, fixed before its first epoch: `plan.json`, beside the ledger."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from study.errors import UserError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a worker, a report or a later continuation of the study has to know.
+
+    `corpus` describes it (name, digest, utterances, counts by class and by group); `folds` are as
+    `study.corpus.folds.Fold`; `packs` maps each modality to its feature pack; `encoders` names them;
+    `utterances` has id, label, group, speaker and script of every utterance. `published` holds each variant's
+    published parameters. `environment` (versions, revision) is for readers and may differ on continuation,
+    as may `n_configs` and `variants`, which may grow.
+    """
+
+    name: str
+    corpus: dict[str, Any]
+    classes: list[str]
+    folds: list[dict[str, Any]]
+    packs: dict[str, str]
+    encoders: dict[str, str]
+    utterances: list[dict[str, str]]
+    variants: list[str]
+    n_configs: int
+    metric: str
+    epochs: int
+    rungs: list[int]
+    eta: int
+    lookahead: int
+    seed: int
+    environment: dict[str, str]
+    protocol: str = "shared"
+
+    def write(self, folder: Path) -> None:
+        """Write `plan.json` into the study's folder, in one step."""
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f".plan.{os.getpid()}"
+        temporary.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False))
+        os.replace(temporary, folder / "plan.json")
+
+    @staticmethod
+    def read(folder: Path) -> "Plan":
+        """The plan of the study in `folder`.
+
+        Raises:
+            UserError: there is none, or it is not one.
+        """
+        path = folder / "plan.json"
+        try:
+            return Plan(**json.loads(path.read_text()))
+        except FileNotFoundError:
+            raise UserError(f"no study at {folder}: a study's folder holds a plan.json") from None
+        except (ValueError, TypeError) as error:
+            raise UserError(
+                f"{path} is not a plan that this version wrote ({error}); start over with --fresh"
+            ) from None
+
+    def differences(self, other: "Plan") -> list[str]:
+        """What a continuation would change of what must stay, as "epochs 12, now 20"."""
+        mine, theirs = self._identity(), other._identity()
+        return [f"{key} {mine[key]}, now {theirs[key]}" for key in mine if mine[key] != theirs[key]]
+
+    def _identity(self) -> Mapping[str, Any]:
+        return {
+            "corpus": f"{self.corpus['name']} ({self.corpus['digest'][:12]})",
+            "labels": ",".join(self.classes),
+            "folds": len(self.folds),
+            **{f"{modality} encoder": spec for modality, spec in self.encoders.items()},
+            "metric": self.metric,
+            "epochs": self.epochs,
+            "seed": self.seed,
+        }

@@ -1,0 +1,149 @@
+"""One configuration trained on one fold, an epoch at a time."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from search_spaces.recipe import Recipe
+from study.corpus.batches import FoldData, Part
+from study.training.metrics import score
+from study.training.seeding import derived_seed
+
+EVALUATION_BATCH = 64
+
+
+class Diverged(Exception):
+    """The loss stopped being a finite number."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch gave: mean training loss and the four metrics on both held-out parts."""
+
+    number: int
+    loss: float
+    validation: dict[str, float]
+    test: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Best:
+    """The epoch with the best validation score so far, and what the model said and was then."""
+
+    epoch: int
+    score: float
+    validation: Float[Tensor, "utterances classes"]
+    test: Float[Tensor, "utterances classes"]
+    weights: dict[str, Tensor]
+
+
+@dataclass
+class Training:
+    """A fold run under way: the model, its optimiser, and the epochs behind it."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    history: list[Epoch] = field(default_factory=list)
+    best: Best | None = None
+
+    def finished(self, epochs: int, patience: int) -> bool:
+        """Whether full length is reached, or `patience` epochs brought no better validation score."""
+        done = len(self.history)
+        return done >= epochs or (self.best is not None and done - self.best.epoch >= patience)
+
+
+def begin(model: Any, config: Any, recipe: Recipe, data: FoldData, seed: int) -> Training:
+    """A fold run before its first epoch. `model(config, dims, n_classes)` builds the module."""
+    torch.manual_seed(derived_seed(seed, "weights"))
+    module: nn.Module = model(config, data.dims, data.n_classes).to(data.training.device)
+    return Training(
+        module,
+        torch.optim.AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay),
+    )
+
+
+def train_fold(
+    training: Training, data: FoldData, recipe: Recipe, *, epochs: int, metric: str, seed: int
+) -> Iterator[Epoch]:
+    """The remaining epochs of a fold run, one by one; stop asking to stop training.
+
+    The learning rate follows a plan made before the first step and reads no score. The best epoch is chosen
+    by `metric` on validation; test scores are recorded and never read here. The random numbers of an epoch
+    depend on `seed` and the epoch alone, so a run that was paused goes on as if it had not been.
+
+    Raises:
+        Diverged: the training loss or a prediction is not finite.
+    """
+    while not training.finished(epochs, recipe.patience):
+        started = time.perf_counter()
+        number = len(training.history) + 1
+        loss = _train_epoch(training, data.training, recipe, number, epochs, seed)
+        validation = probabilities(training.model, data.validation, data.n_classes)
+        test = probabilities(training.model, data.test, data.n_classes)
+        epoch = Epoch(
+            number,
+            loss,
+            scores(validation, data.validation, data.n_classes),
+            scores(test, data.test, data.n_classes),
+            time.perf_counter() - started,
+        )
+        training.history.append(epoch)
+        if training.best is None or epoch.validation[metric] > training.best.score:
+            weights = {name: value.detach().clone() for name, value in training.model.state_dict().items()}
+            training.best = Best(number, epoch.validation[metric], validation, test, weights)
+        yield epoch
+
+
+@torch.inference_mode()
+def probabilities(model: nn.Module, part: Part, n_classes: int) -> Float[Tensor, "utterances classes"]:
+    """Class probabilities of every utterance of `part`, in its order, on the CPU.
+
+    Raises:
+        Diverged: one of them is not finite.
+    """
+    model.eval()
+    logits = torch.cat([model(streams) for streams, _ in part.in_order(EVALUATION_BATCH)])
+    if not torch.isfinite(logits).all():
+        raise Diverged("a prediction is not a finite number")
+    # A tensor born in inference mode cannot be saved and used outside it without a copy.
+    return logits.float().softmax(1).cpu().clone()
+
+
+def scores(predicted: Float[Tensor, "utterances classes"], part: Part, n_classes: int) -> dict[str, float]:
+    """The four metrics of class probabilities against the labels of `part`."""
+    return score(np.asarray(part.labels), np.asarray(predicted.argmax(1)), n_classes)
+
+
+def learning_rate(recipe: Recipe, epoch_fraction: float, epochs: int) -> float:
+    """The rate `epoch_fraction` epochs into a run: a linear warm-up into half a cosine that ends at zero."""
+    warmup = min(1.0, epoch_fraction / recipe.warmup_epochs) if recipe.warmup_epochs else 1.0
+    return recipe.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * min(1.0, epoch_fraction / epochs)))
+
+
+def _train_epoch(training: Training, part: Part, recipe: Recipe, number: int, epochs: int, seed: int) -> float:
+    torch.manual_seed(derived_seed(seed, "dropout", number))
+    order = torch.Generator().manual_seed(derived_seed(seed, "order", number))
+    model, optimizer = training.model.train(), training.optimizer
+    n_batches = math.ceil(len(part) / recipe.batch_size)
+    total = torch.zeros((), device=part.device)
+    for step, (streams, labels) in enumerate(part.shuffled(recipe.batch_size, order), start=1):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, number - 1 + step / n_batches, epochs)
+        loss = nn.functional.cross_entropy(model(streams), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_norm)
+        optimizer.step()
+        total += loss.detach() * len(labels)
+    mean = float(total) / len(part)
+    if not math.isfinite(mean):
+        raise Diverged("the training loss is not a finite number")
+    return mean

@@ -1,0 +1,149 @@
+"""What the user sees while a study runs: a live view on a terminal, a line per configuration elsewhere."""
+
+import time
+from collections import Counter
+from statistics import fmean
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from study.tuning.conductor import Conductor
+from study.tuning.racing import Entry, Phase, Race
+
+
+class ProgressView:
+    """Counts, the best score so far, elapsed and remaining time of a study under way."""
+
+    def __init__(self, console: Console, name: str, metric: str) -> None:
+        """Show the study `name`, judged by `metric`, on `console`."""
+        self._console = console
+        self._name = name
+        self._metric = metric
+        self._started = time.monotonic()
+        self._epochs_before: int | None = None
+        self._conductor: Conductor | None = None
+        self._live = Live(console=console, refresh_per_second=4, transient=True, get_renderable=self.render)
+
+    def __enter__(self) -> "ProgressView":
+        """Begin to draw, where there is a terminal to draw on."""
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Stop drawing and leave the terminal as it was."""
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def follow(self, conductor: Conductor) -> None:
+        """Show `conductor` from now on; what it has already replayed does not count for the pace."""
+        self._conductor = conductor
+        self._started = time.monotonic()
+        self._epochs_before = _epochs_done(conductor)
+
+    def __call__(self, record: dict[str, Any]) -> None:
+        """Tell one ledger record where there is no terminal: a line for each configuration that closes."""
+        if self._conductor is None or self._console.is_terminal or record["kind"] != "closed":
+            return
+        race = self._conductor.races[record["variant"]]
+        done = sum(entry.phase is not Phase.OPEN for entry in race.entries)
+        self._console.print(
+            f"{record['variant']} config {record['config']} {record['outcome']} ({record['reason']}) · "
+            f"{done} of {race.rules.n_configs} configs · best {_best(race)} · {self._times()}",
+            soft_wrap=True,
+            highlight=False,
+        )
+
+    def render(self) -> RenderableType:
+        """The view as it stands now."""
+        if self._conductor is None:
+            return Text("starting workers ...")
+        done, expected = _epochs_done(self._conductor), expected_epochs(self._conductor)
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for heading in ("variant", "configs", "complete", "stopped", "lost", "fold runs", "running"):
+            table.add_column(heading, justify="left" if heading == "variant" else "right")
+        table.add_column(f"best validation {self._metric}", justify="right")
+        for name, race in self._conductor.races.items():
+            table.add_row(name, *_counts(race), str(_running(self._conductor, name)), _best(race))
+        bar = ProgressBar(total=max(expected, 1), completed=done, width=46)
+        return Group(table, bar, Text(f"study {self._name} · epoch {done} of about {expected} · {self._times()}"))
+
+    def remaining_seconds(self) -> float | None:
+        """Expected seconds to the end at the pace so far, or None before there is a pace."""
+        if self._conductor is None or self._epochs_before is None:
+            return None
+        done = _epochs_done(self._conductor)
+        fresh = done - self._epochs_before
+        if fresh == 0:
+            return None
+        return (expected_epochs(self._conductor) - done) * (time.monotonic() - self._started) / fresh
+
+    def _times(self) -> str:
+        remaining = self.remaining_seconds()
+        left = "time left unknown yet" if remaining is None else f"about {clock(remaining)} left"
+        return f"{clock(time.monotonic() - self._started)} elapsed, {left}"
+
+
+def expected_epochs(conductor: Conductor) -> int:
+    """Epochs that the whole study is likely to take: closed configurations cost what they cost, others the mean."""
+    return sum(_expected_of_race(race) for race in conductor.races.values())
+
+
+def clock(seconds: float) -> str:
+    """Seconds as "1:05" or "2:03:04"."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def _expected_of_race(race: Race) -> int:
+    rules = race.rules
+    full = rules.n_folds * rules.epochs
+    later = [entry for entry in race.entries if entry.number and entry.phase is not Phase.OPEN]
+    # Before anything has closed: one in three goes to the end, the others stop at a third of the way.
+    typical = fmean(entry.epochs_spent() for entry in later) if len(later) >= 3 else (full + 2 * full / 3) / 3
+    total = 0.0
+    for entry in race.entries:
+        total += _expected_of_entry(entry, full, typical)
+    unopened = 0 if race.hopeless() else rules.n_configs - len(race.entries)
+    first_unopened = full - typical if not race.entries and unopened else 0
+    return round(total + unopened * typical + first_unopened)
+
+
+def _expected_of_entry(entry: Entry, full: int, typical: float) -> float:
+    if entry.phase is not Phase.OPEN:
+        return entry.epochs_spent()
+    # The published setting, and any that has passed every rung so far, is on its way to the end.
+    to_the_end = entry.number == 0 or entry.epochs_spent() >= typical
+    return full if to_the_end else max(typical, entry.epochs_spent())
+
+
+def _epochs_done(conductor: Conductor) -> int:
+    return sum(entry.epochs_spent() for race in conductor.races.values() for entry in race.entries)
+
+
+def _counts(race: Race) -> list[str]:
+    phases = Counter(entry.phase for entry in race.entries)
+    closed = len(race.entries) - phases[Phase.OPEN]
+    fold_runs = sum(sum(entry.ended) for entry in race.entries)
+    lost = phases[Phase.DIVERGED] + phases[Phase.FAILED]
+    return [
+        f"{closed}/{race.rules.n_configs}",
+        str(phases[Phase.COMPLETE]),
+        str(phases[Phase.STOPPED]),
+        str(lost),
+        f"{fold_runs} done",
+    ]
+
+
+def _running(conductor: Conductor, variant: str) -> int:
+    return sum(run.variant == variant for run in conductor.busy)
+
+
+def _best(race: Race) -> str:
+    best = race.best()
+    return "-" if best is None else f"{best.score(race.rules.epochs):.3f}"

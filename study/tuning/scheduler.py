@@ -1,0 +1,78 @@
+"""Ray Tune's trial scheduler as a thin shell: it passes results to the conductor and acts on what it says."""
+
+from pathlib import Path
+from typing import Any
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from study.results.ledger import FoldRun
+from study.tuning.conductor import Conductor
+from study.tuning.racing import Continue, Pause, Phase
+
+
+class RaceScheduler(FIFOScheduler):
+    """Pauses, resumes and stops fold runs as the conductor decides."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        """Act for `conductor`."""
+        super().__init__()
+        self._conductor = conductor
+        self._trials: dict[FoldRun, Trial] = {}
+
+    def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
+        """Accept whatever metric is named: the conductor has its own."""
+        return True
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Remember which trial a fold run is."""
+        self._trials[fold_run(trial)] = trial
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Record the epoch, then continue, pause or stop its run."""
+        run = fold_run(trial)
+        if result.get("diverged"):
+            self._conductor.lose(run, Phase.DIVERGED, result["diverged"])
+            return TrialScheduler.STOP  # type: ignore[no-any-return]
+        match self._conductor.report(run, result["record"]):
+            case None | Continue():
+                return TrialScheduler.CONTINUE  # type: ignore[no-any-return]
+            case Pause():
+                # The worker keeps its own checkpoint; Ray's would cost twice the time of a switch.
+                tune_controller.pause_trial(trial, should_checkpoint=False)
+                return TrialScheduler.NOOP  # type: ignore[no-any-return]
+            case _:
+                return TrialScheduler.STOP  # type: ignore[no-any-return]
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """Close the configuration of a run that failed in its last attempt."""
+        self._conductor.lose(fold_run(trial), Phase.FAILED, first_cause(trial))
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """The paused trial that the conductor wants next, after stopping those that nobody wants again."""
+        for run, trial in list(self._trials.items()):
+            if trial.status == Trial.PAUSED and self._conductor.is_closed(run):
+                del self._trials[run]
+                tune_controller.stop_trial(trial)
+        wanted = self._conductor.next_run()
+        if wanted is None or wanted not in self._trials:
+            return None  # nothing, or a run that the searcher is about to begin
+        trial = self._trials[wanted]
+        if trial.status != Trial.PAUSED:
+            return None
+        trial.set_config({"job": self._conductor.take(wanted)})
+        return trial
+
+
+def fold_run(trial: Trial) -> FoldRun:
+    """The fold run that a trial trains."""
+    job = trial.config["job"]
+    return FoldRun(job["variant"], job["config"], job["fold"], job["seed"])
+
+
+def first_cause(trial: Trial) -> str:
+    """The last line of a failed trial's traceback, which names the error."""
+    path = trial.error_file
+    lines = Path(path).read_text(errors="replace").split("\n") if path and Path(path).exists() else []
+    told = [line.strip() for line in lines if line.strip()]
+    return told[-1] if told else "the worker died without a word"

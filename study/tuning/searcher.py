@@ -1,0 +1,41 @@
+"""Ray Tune's search algorithm as a thin shell: it hands out the fold runs that the conductor wants begun."""
+
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from study.results.ledger import FoldRun
+from study.tuning.conductor import Conductor
+
+
+class RaceSearcher(Searcher):
+    """Makes a trial of every fold run that has none yet; runs that are paused are the scheduler's business."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        """Hand out the runs of `conductor`."""
+        super().__init__(metric="epoch", mode="max")
+        self._conductor = conductor
+        self._begun: set[FoldRun] = set()
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next fold run to begin; None while there is none; FINISHED when the study is."""
+        if self._conductor.finished():
+            return Searcher.FINISHED  # type: ignore[no-any-return]
+        run = self._conductor.next_run()
+        if run is None or run in self._begun:
+            return None
+        self._begun.add(run)
+        return {"job": self._conductor.take(run)}
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        """Nothing: what a result means is decided by the scheduler's side of the conductor."""
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        """Refuse Ray's own limiter: it counts paused trials as live and then waits for ever."""
+        return True
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: a study is continued from its ledger, never from Ray's snapshot."""
