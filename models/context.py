@@ -54,7 +54,7 @@ def scan(gru: nn.GRU, stream: Stream) -> Float[Tensor, "frames hidden"]:
     outputs, _ = gru(pad_sequence(list(stream.split()), batch_first=True))
     lengths = torch.tensor(stream.lengths, device=stream.frames.device)
     kept = torch.arange(outputs.shape[1], device=stream.frames.device) < lengths.unsqueeze(1)
-    return outputs[kept]
+    return outputs[kept]  # type: ignore[no-any-return]
 
 
 def context_layer(rule: ContextRule, dim: int, width: int) -> nn.Module:

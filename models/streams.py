@@ -50,4 +50,4 @@ class Stream:
 
     def split(self) -> tuple[Float[Tensor, "time dim"], ...]:
         """The frames of each utterance, as views."""
-        return self.frames.split(self.lengths)
+        return self.frames.split(self.lengths)  # type: ignore[no-any-return]

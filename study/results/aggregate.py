@@ -51,7 +51,7 @@ class ConfigResult:
     @property
     def seconds(self) -> float:
         """Seconds of training and evaluation, over all folds."""
-        return sum(epoch["seconds"] for fold in self.folds.values() for epoch in fold.epochs)
+        return float(sum(epoch["seconds"] for fold in self.folds.values() for epoch in fold.epochs))
 
     def validation_score(self, metric: str) -> float:
         """The mean over folds of the best validation score: what configurations are selected by."""
@@ -72,10 +72,6 @@ class Spread:
             return self.mean, self.mean
         half = stats.t.ppf((1 + level) / 2, len(self.folds) - 1) * self.std / math.sqrt(len(self.folds))
         return self.mean - float(half), self.mean + float(half)
-
-    def __str__(self) -> str:
-        """The usual ".512 ± .014"."""
-        return f"{self.mean:.3f} ± {self.std:.3f}"
 
 
 def spread(values: Sequence[float]) -> Spread:

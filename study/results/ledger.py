@@ -59,19 +59,16 @@ class Ledger:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self.records = list(read(path)) if path.exists() else []
-        self._file = path.open("ab")
-        self._file.truncate(_whole_length(path))
+        with path.open("ab") as file:
+            file.truncate(_whole_length(path))
 
     def append(self, record: dict[str, Any]) -> None:
         """Write one record and wait until the disk has it."""
-        self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with self.path.open("ab") as file:
+            file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
         self.records.append(record)
-
-    def close(self) -> None:
-        """Release the file."""
-        self._file.close()
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:

@@ -139,7 +139,7 @@ def _train_epoch(training: Training, part: Part, recipe: Recipe, number: int, ep
             group["lr"] = learning_rate(recipe, number - 1 + step / n_batches, epochs)
         loss = nn.functional.cross_entropy(model(streams), labels)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_norm)
         optimizer.step()
         total += loss.detach() * len(labels)

@@ -1,5 +1,6 @@
 """Ray Tune's trial scheduler as a thin shell: it passes results to the conductor and acts on what it says."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class RaceScheduler(FIFOScheduler):
         if result.get("diverged"):
             self._conductor.lose(run, Phase.DIVERGED, result["diverged"])
             return TrialScheduler.STOP  # type: ignore[no-any-return]
-        match self._conductor.report(run, result["record"]):
+        match self._conductor.report(run, json.loads(result["record"])):
             case None | Continue():
                 return TrialScheduler.CONTINUE  # type: ignore[no-any-return]
             case Pause():
@@ -62,6 +63,10 @@ class RaceScheduler(FIFOScheduler):
             return None
         trial.set_config({"job": self._conductor.take(wanted)})
         return trial
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing for Ray's snapshot of the tuner, which is never restored."""
+        return {}
 
 
 def fold_run(trial: Trial) -> FoldRun:

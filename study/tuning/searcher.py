@@ -13,7 +13,7 @@ class RaceSearcher(Searcher):
 
     def __init__(self, conductor: Conductor) -> None:
         """Hand out the runs of `conductor`."""
-        super().__init__(metric="epoch", mode="max")
+        super().__init__(metric="training_iteration", mode="max")  # asked for by Ray, used by nobody
         self._conductor = conductor
         self._begun: set[FoldRun] = set()
 
@@ -39,3 +39,7 @@ class RaceSearcher(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: a study is continued from its ledger, never from Ray's snapshot."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing for Ray's snapshot of the tuner, which is never restored."""
+        return {}

@@ -45,7 +45,8 @@ class FoldTrial(tune.Trainable):
         ended = epoch.number == len(self._training.history) and self._ended()
         if ended:
             self._save_predictions()
-        return {"record": epoch_record(epoch, ended)}
+        # As text, because Ray flattens nested results on their way to the scheduler.
+        return {"record": json.dumps(epoch_record(epoch, ended))}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: every epoch writes a checkpoint of its own into the study folder."""

@@ -1,0 +1,141 @@
+"""The command line: arguments to settings to one call; every error of the user's becomes one line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from study.errors import UserError
+from study.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+RUN_EXAMPLES = """\
+examples:
+  python study/run.py --variant cross
+      tune cross-attention fusion on the embedded demo corpus (a few minutes on two cores)
+  python study/run.py --variant self,cross --corpus IEMOCAP_full_release --labels 7
+      tune both fusions on IEMOCAP, features by WavLM and BERT
+  python study/run.py --variant cross --corpus my/manifest.csv --audio-encoder logmel --text-encoder hash
+      your own corpus, with features that need no download
+
+The same command run again goes on where the study was interrupted, or shows the result of a finished one.
+exit codes: 0 finished, 1 failed, 2 wrong usage, 130 interrupted
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the verb that `arguments` (by default the process's) name; gives the exit code."""
+    # Heavy imports wait until the arguments are known to be sound, so that --help and mistakes answer at once.
+    parsed = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+    typed = " ".join(["python study/run.py" if sys.argv[0].endswith("run.py") else "ser-study", *sys.argv[1:]])
+    from rich.console import Console
+
+    console = Console()
+    try:
+        return _dispatch(parsed, console, typed)
+    except UserError as error:
+        Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        console.print(f"interrupted; nothing is lost. Go on with:\n  {typed}", highlight=False, soft_wrap=True)
+        return 130
+
+
+def _dispatch(parsed: argparse.Namespace, console: Console, typed: str) -> int:
+    from study import commands
+    from study.settings import from_arguments
+
+    match parsed.verb:
+        case "run":
+            return commands.run(from_arguments(parsed), console, typed)
+        case "features":
+            return commands.extract(from_arguments(parsed), console)
+        case "check":
+            return commands.check_corpus(parsed, console)
+        case _:
+            return commands.report_again(parsed.name, parsed.output, console)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ser-study", description="Honest hyperparameter studies of multimodal speech emotion recognition."
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    run = verbs.add_parser(
+        "run",
+        help="tune one or more variants under cross-validation",
+        description="Tune fusion variants under speaker-independent cross-validation and report honestly.",
+        epilog=RUN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_study_options(run)
+    features = verbs.add_parser("features", help="extract the features that `run` with the same options would use")
+    _add_study_options(features)
+    check = verbs.add_parser("check", help="report every problem of a corpus, with file and row")
+    check.add_argument("corpus", nargs="?", help="IEMOCAP folder or manifest; left out: the demo corpus")
+    check.add_argument("--all", action="store_true", help="list every problem, however many of a kind there are")
+    _add_corpus_options(check)
+    report = verbs.add_parser("report", help="compute a study's report anew from its ledger and predictions")
+    report.add_argument("name", help="the study's name, a folder in OUTPUT/studies")
+    _add_output(report)
+    return parser
+
+
+def _add_study_options(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_argument_group("what is studied")
+    what.add_argument(
+        "--variant", default="cross", metavar="NAMES", help=f"of {', '.join(VARIANTS)}, with commas (cross)"
+    )
+    what.add_argument("--corpus", metavar="PATH", help="IEMOCAP release folder, or manifest .csv/.jsonl (demo)")
+    _add_corpus_options(what)
+    what.add_argument("--metric", default="uwa", help="selects on validation: wa, uwa, wf1 or uwf1 (uwa)")
+    budget = parser.add_argument_group("how much")
+    budget.add_argument("--configs", type=int, metavar="N", help="configurations per variant (40; demo 12)")
+    budget.add_argument("--epochs", type=int, metavar="N", help="epochs per fold run, at most 50 (50; demo 12)")
+    budget.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (0)")
+    features = parser.add_argument_group("features")
+    features.add_argument(
+        "--audio-encoder", metavar="ID", help="hub id, local folder, or logmel (microsoft/wavlm-base-plus; demo logmel)"
+    )
+    features.add_argument("--audio-layer", default="last", metavar="L", help="a number, last, or mean:a-b (last)")
+    features.add_argument(
+        "--text-encoder", metavar="ID", help="hub id, local folder, or hash (bert-base-uncased; demo hash)"
+    )
+    features.add_argument("--trust-remote-code", action="store_true", help="let a hub model run code of its own")
+    where = parser.add_argument_group("where")
+    where.add_argument("--name", help="the study's name (from corpus and variants)")
+    _add_output(where)
+    where.add_argument("--fresh", action="store_true", help="forget what this study has done and start over")
+    where.add_argument("--concurrency", type=int, metavar="N", help="fold runs at once (all cores, or all GPU shares)")
+    where.add_argument(
+        "--gpus-per-run", type=float, metavar="X", help="GPUs per fold run, fractions allowed (1 if any)"
+    )
+    where.add_argument(
+        "--address", metavar="ADDR", help="a running Ray cluster: auto or ray://host:port (this machine)"
+    )
+    where.add_argument("--tracking-uri", metavar="URI", help="an MLflow server (a database in OUTPUT)")
+
+
+def _add_corpus_options(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--labels", metavar="SET", choices=["7", "6", "5", "4"], help="label preset: 7, 6, 5 or 4 classes"
+    )
+    parser.add_argument("--label-map", type=Path, metavar="JSON", help="maps a manifest's labels to classes")
+    parser.add_argument(
+        "--allow-outside-files", action="store_true", help="let a manifest name files outside its folder"
+    )
+
+
+def _add_output(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("mlruns"),
+        metavar="DIR",
+        help="database, artifacts, features, studies (mlruns)",
+    )

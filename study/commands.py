@@ -1,0 +1,188 @@
+"""The verbs of the command line, each a function from settings to an exit code."""
+
+import shutil
+import signal
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from study import planning, screen
+from study.corpus.check import check, render
+from study.corpus.features import prepare
+from study.corpus.source import open_corpus
+from study.corpus.utterance import Corpus
+from study.errors import UserError
+from study.results import report
+from study.results.ledger import Ledger
+from study.results.plan import Plan
+from study.results.tracking import Tracker, TrackingLink
+from study.settings import Settings
+from study.tuning import launch
+from study.tuning.conductor import Conductor, Listener
+from study.tuning.keeper import CheckpointKeeper, sweep_checkpoints
+from study.tuning.progress import ProgressView
+from study.variants import VARIANTS
+
+FINISHED, FAILED, INTERRUPTED = 0, 1, 130
+LEDGER = "ledger.jsonl"
+
+
+def run(settings: Settings, console: Console, command: str) -> int:
+    """Run a study, or go on with it, and show what it found. `command` is what the user typed."""
+    corpus = _open(settings, console)
+    folder = settings.output / "studies" / (settings.name or planning.default_name(corpus, settings))
+    with only_process(folder):
+        if settings.fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+        packs = prepared_packs(corpus, settings, console)
+        plan = planning.make_plan(settings, corpus, packs, folder.name)
+        stored = Plan.read(folder) if (folder / "plan.json").exists() else None
+        if stored is not None:
+            plan = planning.continued(stored, plan)
+            if _is_finished(plan, folder):
+                console.print(f"study {plan.name} is finished already; --fresh starts it over", highlight=False)
+                return show(plan, folder, console, _track(settings, plan, folder))
+        console.print("starting workers ...", style="dim")
+        with launch.cluster(settings.address, settings.concurrency, settings.gpus_per_run) as slots:
+            if stored is None:
+                plan = planning.with_slots(plan, slots.number)
+            plan.write(folder)
+            tracker = Tracker(settings.tracking_uri, settings.output, plan)
+            finished = train(plan, folder, tracker, slots, console)
+        if not finished:
+            tracker.finish(None, (), "interrupted")
+            console.print(f"interrupted; nothing is lost. Go on with:\n  {command}", highlight=False, soft_wrap=True)
+            return INTERRUPTED
+        written = report.write(folder)
+        link = tracker.finish(written.data, written.files, "finished")
+        return show(plan, folder, console, link)
+
+
+def report_again(name: str, output: Path, console: Console) -> int:
+    """Compute the report of a study anew from its ledger and predictions, and show it."""
+    folder = output.absolute() / "studies" / name
+    return show(Plan.read(folder), folder, console, link=None)
+
+
+def extract(settings: Settings, console: Console) -> int:
+    """Extract the features that a study with these settings would use, and say where they are."""
+    corpus = _open(settings, console)
+    for modality, path in prepared_packs(corpus, settings, console).items():
+        console.print(f"{modality}: {path} ({path.stat().st_size / 1e6:.1f} MB)", soft_wrap=True, highlight=False)
+    return FINISHED
+
+
+def check_corpus(parsed: Namespace, console: Console) -> int:
+    """Show every problem of a corpus; the exit code is FAILED if one of them keeps a study from running."""
+    found = check(parsed.corpus, parsed.labels, parsed.label_map, parsed.allow_outside_files)
+    console.print(render(found, show_all=parsed.all))
+    return FAILED if found.fatal else FINISHED
+
+
+def prepared_packs(corpus: Corpus, settings: Settings, console: Console) -> dict[str, Path]:
+    """The feature packs of every modality that the variants need, extracted where they are not there yet."""
+    modalities = sorted({name for variant in settings.variants for name in VARIANTS[variant].modalities})
+    if "text" in modalities and not any(utterance.words for utterance in corpus.utterances):
+        raise UserError(
+            f"variant {', '.join(settings.variants)} reads words, and no utterance of {corpus.name} has any; "
+            "add a `text` column to the manifest"
+        )
+    specs = {"audio": settings.audio_encoder, "text": settings.text_encoder}
+    packs = {}
+    for modality in modalities:
+        with screen.extraction_progress(console, modality, specs[modality]) as on_progress:
+            packs[modality] = prepare(
+                corpus,
+                modality,
+                specs[modality],
+                settings.audio_layer if modality == "audio" else "last",
+                settings.output / "features",
+                on_progress=on_progress,
+                trust_remote_code=settings.trust_remote_code,
+            )
+    return packs
+
+
+def train(plan: Plan, folder: Path, tracker: Tracker, slots: launch.Slots, console: Console) -> bool:
+    """Run what is left of the study; False if it was interrupted."""
+    view, keeper = ProgressView(console, plan.name, plan.metric), CheckpointKeeper(folder)
+    ledger = Ledger(folder / LEDGER)
+    if ledger.records:
+        console.print(f"continuing study {plan.name}", highlight=False)
+    conductor = _conductor(plan, ledger, slots.number, tracker, keeper, view)
+    keeper.follow(conductor)
+    view.follow(conductor)
+    # SIGTERM would end Ray's driver without its clean-up; as an interrupt it is graceful.
+    previous = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        with view:
+            launch.run(conductor, folder, slots)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    sweep_checkpoints(folder, conductor)
+    return conductor.finished()
+
+
+def show(plan: Plan, folder: Path, console: Console, link: TrackingLink | None) -> int:
+    """Print the report; the exit code is FAILED if a variant has no complete configuration."""
+    written = report.write(folder)
+    screen.print_report(console, written.data, folder, link)
+    return FINISHED if all(written.data["variants"][name]["config"] for name in plan.variants) else FAILED
+
+
+@contextmanager
+def only_process(folder: Path) -> Iterator[None]:
+    """Hold the study in `folder` for this process alone.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.parent / f".{folder.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"one process at a time runs a study, and another one is running {folder.name} in {folder.parent}; "
+            "wait for it, or choose another --name"
+        ) from None
+    with lock:
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _open(settings: Settings, console: Console) -> Corpus:
+    corpus = open_corpus(settings.corpus, settings.labels, settings.label_map, settings.allow_outside_files)
+    screen.print_corpus(console, corpus)
+    return corpus
+
+
+def _conductor(plan: Plan, ledger: Ledger, slots: int, *listeners: Listener) -> Conductor:
+    return Conductor(
+        plan.variants,
+        planning.rules(plan),
+        ledger,
+        metric=plan.metric,
+        seed=plan.seed,
+        slots=slots,
+        listeners=listeners,
+    )
+
+
+def _is_finished(plan: Plan, folder: Path) -> bool:
+    return _conductor(plan, Ledger(folder / LEDGER), slots=1).finished()
+
+
+def _track(settings: Settings, plan: Plan, folder: Path) -> TrackingLink:
+    """Bring the tracker up to a study that is finished: a kill may have come between the last epoch and this."""
+    tracker = Tracker(settings.tracking_uri, settings.output, plan)
+    for record in Ledger(folder / LEDGER).records:
+        tracker(record)
+    written = report.write(folder)
+    return tracker.finish(written.data, written.files, "finished")

@@ -1,0 +1,128 @@
+"""From settings and a corpus to the plan of a study, new or continued."""
+
+import importlib.metadata
+import math
+import platform
+import subprocess
+from collections import Counter
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from study.corpus.folds import leave_one_group_out
+from study.corpus.utterance import Corpus
+from study.errors import UserError
+from study.results.plan import Plan
+from study.settings import Settings
+from study.tuning.racing import Rules
+
+PACKAGES = ("ser-study", "torch", "torchaudio", "ray", "optuna", "mlflow", "transformers", "scikit-learn", "numpy")
+
+
+def default_name(corpus: Corpus, settings: Settings) -> str:
+    """The study's name where none is given: the same command finds the same study again."""
+    labels = f"-{settings.labels}" if settings.labels else ""
+    return f"{corpus.name}{labels}-{'-'.join(settings.variants)}"
+
+
+def make_plan(settings: Settings, corpus: Corpus, packs: dict[str, Path], name: str) -> Plan:
+    """The plan that `settings` ask for; its `lookahead` is set once the number of slots is known.
+
+    Raises:
+        UserError: the corpus has too few groups for cross-validation.
+    """
+    sizes = Counter(utterance.group for utterance in corpus.utterances)
+    specs = {"audio": settings.audio_encoder, "text": settings.text_encoder}
+    if settings.audio_layer != "last":
+        specs["audio"] += f" (layer {settings.audio_layer})"
+    return Plan(
+        name=name,
+        corpus={
+            "name": corpus.name,
+            "digest": corpus.digest(),
+            "utterances": len(corpus.utterances),
+            "speakers": len({utterance.speaker for utterance in corpus.utterances}),
+            "classes": corpus.counts(),
+            "groups": {group: sizes[group] for group in corpus.groups()},
+            "notes": list(corpus.notes),
+        },
+        classes=list(corpus.classes),
+        folds=[asdict(fold) for fold in leave_one_group_out(sizes)],
+        packs={modality: str(path) for modality, path in packs.items()},
+        encoders={modality: specs[modality] for modality in packs},
+        utterances=[
+            {"id": u.id, "label": u.label, "group": u.group, "speaker": u.speaker, "script": u.script}
+            for u in corpus.utterances
+        ],
+        variants=list(settings.variants),
+        n_configs=settings.configs,
+        metric=settings.metric,
+        epochs=settings.epochs,
+        rungs=list(settings.rungs),
+        eta=3,
+        lookahead=0,
+        seed=settings.seed,
+        environment=environment(),
+    )
+
+
+def continued(stored: Plan, asked: Plan) -> Plan:
+    """The plan of a study that goes on: more variants or configurations may be asked for, nothing else changed.
+
+    Raises:
+        UserError: something else changed; the line says what, from what and to what.
+    """
+    if changes := stored.differences(asked):
+        raise UserError(
+            f"a study keeps its terms, and {stored.name} was begun with {'; '.join(changes)}; "
+            "give this one another --name, or start over with --fresh"
+        )
+    return replace(
+        asked,
+        variants=list(dict.fromkeys([*stored.variants, *asked.variants])),
+        n_configs=max(stored.n_configs, asked.n_configs),
+        packs={**stored.packs, **asked.packs},
+        encoders={**stored.encoders, **asked.encoders},
+        lookahead=stored.lookahead,
+    )
+
+
+def with_slots(plan: Plan, slots: int) -> Plan:
+    """The plan with as many configurations open at once as keep `slots` busy.
+
+    Three more than fill the slots: while the last folds of one run to their end, others have rungs to reach.
+    """
+    return replace(plan, lookahead=math.ceil(slots / len(plan.folds)) + 3)
+
+
+def rules(plan: Plan) -> Rules:
+    """The terms of each variant's race."""
+    return Rules(
+        n_configs=plan.n_configs,
+        n_folds=len(plan.folds),
+        epochs=plan.epochs,
+        rungs=tuple(plan.rungs),
+        eta=plan.eta,
+        lookahead=plan.lookahead,
+    )
+
+
+def environment() -> dict[str, str]:
+    """Versions that figures may depend on, and the revision of the project where it is known."""
+    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    try:
+        found["revision"] = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        found["revision"] = "unknown"
+    return found

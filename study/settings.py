@@ -1,0 +1,121 @@
+"""What the user asked for, checked: every rule about options is in this file."""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from study.errors import UserError
+from study.training.metrics import METRICS
+from study.tuning.racing import geometric_rungs
+from study.variants import VARIANTS
+
+# The demo corpus is small: this finishes on two cores in a few minutes. Real corpora get a real budget.
+DEMO_CONFIGS, DEMO_EPOCHS = 12, 12
+CONFIGS, EPOCHS, MAX_EPOCHS = 40, 50, 50
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a run; see `ser-study run --help` for what they mean."""
+
+    variants: tuple[str, ...]
+    corpus: str | None
+    labels: str | None
+    label_map: Path | None
+    configs: int
+    epochs: int
+    metric: str
+    audio_encoder: str
+    text_encoder: str
+    audio_layer: str
+    name: str | None
+    output: Path
+    seed: int
+    concurrency: int | None
+    gpus_per_run: float | None
+    address: str | None
+    tracking_uri: str | None
+    fresh: bool
+    allow_outside_files: bool
+    trust_remote_code: bool
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs at which configurations are compared."""
+        return geometric_rungs(self.epochs)
+
+
+def from_arguments(arguments: argparse.Namespace) -> Settings:
+    """The settings that parsed arguments stand for.
+
+    Raises:
+        UserError: a value is out of its range; the line says which, what was found and what is allowed.
+    """
+    given = vars(arguments)
+    demo = given["corpus"] is None
+    configs = given["configs"] if given["configs"] is not None else (DEMO_CONFIGS if demo else CONFIGS)
+    epochs = given["epochs"] if given["epochs"] is not None else (DEMO_EPOCHS if demo else EPOCHS)
+    _require("--configs", configs, "at least 1", configs >= 1)
+    _require("--epochs", epochs, f"1 to {MAX_EPOCHS}", 1 <= epochs <= MAX_EPOCHS)
+    concurrency, share = given["concurrency"], given["gpus_per_run"]
+    _require("--concurrency", concurrency, "at least 1", concurrency is None or concurrency >= 1)
+    _require(
+        "--gpus-per-run",
+        share,
+        "0, a fraction of one, or a whole number",
+        share is None or 0 <= share <= 1 or (share > 1 and share.is_integer()),
+    )
+    _require("--seed", given["seed"], "0 or more", given["seed"] >= 0)
+    return Settings(
+        variants=_variants(given["variant"]),
+        corpus=given["corpus"],
+        labels=given["labels"],
+        label_map=given["label_map"],
+        configs=configs,
+        epochs=epochs,
+        metric=_metric(given["metric"]),
+        audio_encoder=given["audio_encoder"] or ("logmel" if demo else "microsoft/wavlm-base-plus"),
+        text_encoder=given["text_encoder"] or ("hash" if demo else "bert-base-uncased"),
+        audio_layer=given["audio_layer"],
+        name=_name(given["name"]),
+        output=given["output"].absolute(),
+        seed=given["seed"],
+        concurrency=concurrency,
+        gpus_per_run=share,
+        address=given["address"],
+        tracking_uri=given["tracking_uri"],
+        fresh=given["fresh"],
+        allow_outside_files=given["allow_outside_files"],
+        trust_remote_code=given["trust_remote_code"],
+    )
+
+
+def _variants(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in VARIANTS]
+    if unknown or not names:
+        found = ", ".join(unknown) or repr(text)
+        raise UserError(f"--variant expects names from {_listed(VARIANTS)}, separated by commas; found {found}")
+    return names
+
+
+def _metric(text: str) -> str:
+    if text.upper() not in METRICS:
+        raise UserError(f"--metric expects one of {_listed([name.lower() for name in METRICS])}; found {text!r}")
+    return text.upper()
+
+
+def _name(text: str | None) -> str | None:
+    if text is not None and (not text or text.startswith(".") or not all(c.isalnum() or c in "-_." for c in text)):
+        raise UserError(f"--name expects letters, digits, '-', '_' and '.', not starting with '.'; found {text!r}")
+    return text
+
+
+def _require(option: str, value: object, law: str, holds: bool) -> None:
+    if not holds:
+        raise UserError(f"{option} expects {law}; found {value}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
