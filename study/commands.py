@@ -79,7 +79,7 @@ def extract(settings: Settings, console: Console) -> int:
 def check_corpus(parsed: Namespace, console: Console) -> int:
     """Show every problem of a corpus; the exit code is FAILED if one of them keeps a study from running."""
     found = check(parsed.corpus, parsed.labels, parsed.label_map, parsed.allow_outside_files)
-    console.print(render(found, show_all=parsed.all))
+    console.print(render(found, show_all=parsed.all), soft_wrap=True, highlight=False)
     return FAILED if found.fatal else FINISHED
 
 

@@ -20,12 +20,10 @@ from study.tuning.progress import clock
 def print_corpus(console: Console, corpus: Corpus) -> None:
     """One paragraph about a corpus: its size, its classes, and what was dropped in reading."""
     counts = ", ".join(f"{name} {count}" for name, count in corpus.counts().items())
-    console.print(
-        f"[bold]{corpus.name}[/bold]: {len(corpus.utterances)} utterances in {len(corpus.groups())} groups; {counts}",
-        highlight=False,
-    )
+    size = f"{len(corpus.utterances)} utterances in {len(corpus.groups())} groups"
+    console.print(f"{corpus.name}: {size}; {counts}", highlight=False, markup=False, soft_wrap=True)
     for note in corpus.notes:
-        console.print(f"  {note}", style="dim", highlight=False)
+        console.print(f"  {note}", style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager

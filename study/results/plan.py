@@ -66,7 +66,8 @@ class Plan:
     def differences(self, other: "Plan") -> list[str]:
         """What a continuation would change of what must stay, as "epochs 12, now 20"."""
         mine, theirs = self._identity(), other._identity()
-        return [f"{key} {mine[key]}, now {theirs[key]}" for key in mine if mine[key] != theirs[key]]
+        shared = [key for key in mine if key in theirs]  # a modality that only one of them uses is no difference
+        return [f"{key} {mine[key]}, now {theirs[key]}" for key in shared if mine[key] != theirs[key]]
 
     def _identity(self) -> Mapping[str, Any]:
         return {

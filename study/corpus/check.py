@@ -1,0 +1,242 @@
+"""Everything that is wrong with a corpus, told at once: what `ser-study check` prints."""
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from study.corpus.quoting import one_line
+from study.corpus.source import choose_classes, read_source
+from study.corpus.utterance import Corpus, Problem, Utterance
+from study.errors import UserError
+
+FEWEST_GROUPS = 3
+# Labelling tools round: an end this much later than the file's is no mistake.
+ROUNDING_SECONDS = 0.05
+SHOWN_OF_A_KIND = 20
+
+
+@dataclass(frozen=True)
+class AudioSummary:
+    """How long the utterances are (seconds) and how they were recorded (sample rate in Hz, channels -> files)."""
+
+    seconds: tuple[float, ...]
+    rates_hz: Mapping[int, int]
+    channels: Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a check found: plain data.
+
+    `corpus` is None where not even classes could be made out; with fatal problems it holds what could be read.
+    `counts` gives utterances by group and class. `shared_texts` is the number of utterances whose words, without
+    case and punctuation, are also said in another group.
+    """
+
+    place: str
+    corpus: Corpus | None
+    problems: tuple[Problem, ...]
+    counts: Mapping[str, Mapping[str, int]]
+    audio: AudioSummary
+    shared_texts: int
+
+    @property
+    def fatal(self) -> bool:
+        """Whether a study of this corpus would be refused or be misleading."""
+        return any(problem.fatal for problem in self.problems)
+
+
+def check(
+    source: str | None, labels: str | None = None, label_map: Path | None = None, allow_outside: bool = False
+) -> CheckReport:
+    """Every problem of the corpus at `source`; the arguments are those of `open_corpus`.
+
+    Raises:
+        UserError: there is nothing at `source` that could be a corpus.
+    """
+    reading = read_source(source, allow_outside)
+    problems = list(reading.problems)
+    try:
+        corpus = choose_classes(reading, labels, label_map)
+    except UserError as error:
+        corpus = None
+        if reading.utterances or not problems:  # an unreadable corpus has no classes either: no need to say so
+            problems.append(Problem(reading.place, str(error), True, "classes"))
+    utterances = corpus.utterances if corpus else reading.utterances
+    audio, faults = inspect_audio(utterances)
+    problems += faults
+    counts = class_counts(corpus) if corpus else {}
+    shared = texts_in_two_groups(utterances)
+    if corpus:
+        problems += _group_faults(reading.place, counts)
+        problems += _speaker_faults(utterances)
+        problems += _text_faults(reading.place, utterances, len(shared))
+    return CheckReport(reading.place, corpus, tuple(problems), counts, audio, len(shared))
+
+
+def class_counts(corpus: Corpus) -> dict[str, dict[str, int]]:
+    """Utterances by group and class, both in order, zeros included."""
+    found = Counter((u.group, u.label) for u in corpus.utterances)
+    return {group: {name: found[group, name] for name in corpus.classes} for group in corpus.groups()}
+
+
+def texts_in_two_groups(utterances: Iterable[Utterance]) -> tuple[Utterance, ...]:
+    """The utterances whose words, without case and punctuation, are also said in another group."""
+    said: dict[tuple[str, ...], list[Utterance]] = defaultdict(list)
+    for utterance in utterances:
+        words = tuple(re.findall(r"\w+", utterance.words.casefold()))
+        if words:
+            said[words].append(utterance)
+    return tuple(u for same in said.values() if len({other.group for other in same}) > 1 for u in same)
+
+
+def inspect_audio(utterances: Iterable[Utterance]) -> tuple[AudioSummary, list[Problem]]:
+    """Durations, rates and channels from the headers of the audio files, and the files and spans that are wrong.
+
+    Files that do not exist are left out: the reader has told of them.
+    """
+    headers: dict[Path, tuple[int, int, int] | str] = {}
+    seconds, problems = [], []
+    for utterance in utterances:
+        if not os.path.isfile(utterance.audio):
+            continue
+        if utterance.audio not in headers:
+            headers[utterance.audio] = _header(utterance.audio)
+        found = headers[utterance.audio]
+        if isinstance(found, str):
+            message = f"{utterance.audio} cannot be decoded: {found}; replace the file"
+            problems.append(Problem(utterance.where, message, True, "audio files that cannot be decoded"))
+            continue
+        rate_hz, frames, _ = found
+        fault = _span_fault(utterance, frames / rate_hz)
+        if fault:
+            problems.append(fault)
+        else:
+            end = frames / rate_hz if utterance.end is None else utterance.end
+            seconds.append(end - (utterance.start or 0.0))
+    sound = [header for header in headers.values() if not isinstance(header, str)]
+    rates, channels = Counter(rate for rate, _, _ in sound), Counter(count for _, _, count in sound)
+    return AudioSummary(tuple(seconds), dict(sorted(rates.items())), dict(sorted(channels.items()))), problems
+
+
+def _header(path: Path) -> tuple[int, int, int] | str:
+    """Sample rate, frames and channels of a file, or why it has none."""
+    try:
+        info = soundfile.info(str(path))
+    except (RuntimeError, TypeError, ValueError, OSError) as error:
+        return one_line(error)
+    if info.samplerate <= 0 or info.frames <= 0:
+        return f"it holds {info.frames} samples at {info.samplerate} Hz"
+    return info.samplerate, info.frames, info.channels
+
+
+def _span_fault(utterance: Utterance, file_seconds: float) -> Problem | None:
+    start, end = utterance.start or 0.0, utterance.end if utterance.end is not None else file_seconds
+    if start < file_seconds and end <= file_seconds + ROUNDING_SECONDS:
+        return None
+    message = f"start {start:g} and end {end:g} must lie in {utterance.audio}, which lasts {file_seconds:.2f} s"
+    return Problem(utterance.where, message, True, "spans beyond the file")
+
+
+def _group_faults(place: str, counts: Mapping[str, Mapping[str, int]]) -> Iterator[Problem]:
+    if len(counts) < FEWEST_GROUPS:
+        law = f"a study needs at least {FEWEST_GROUPS} groups to train, validate and test on"
+        hint = "give the `group` column more groups"
+        yield Problem(place, f"{law}; found {len(counts)}: {', '.join(counts)}; {hint}", True, "groups")
+    for group, row in counts.items():
+        for name, count in row.items():
+            if not count:
+                message = f"group {group} has no utterance of class {name}: its recall there is undefined"
+                yield Problem(place, message, False, "classes missing in groups")
+
+
+def _speaker_faults(utterances: Sequence[Utterance]) -> Iterator[Problem]:
+    first: dict[str, dict[str, str]] = defaultdict(dict)
+    for utterance in utterances:
+        first[utterance.speaker].setdefault(utterance.group, utterance.where)
+    for speaker, groups in sorted(first.items()):
+        if len(groups) > 1:
+            named = ", ".join(f"{group} ({where})" for group, where in sorted(groups.items())[:3])
+            law = f"speaker {speaker} would be heard in training and test: found in {len(groups)} groups, {named}"
+            where = next(iter(groups.values()))
+            yield Problem(where, f"{law}; put a speaker's utterances in one group", True, "speakers in two groups")
+
+
+def _text_faults(place: str, utterances: Sequence[Utterance], n_shared: int) -> Iterator[Problem]:
+    if any(u.words for u in utterances):
+        for utterance in utterances:
+            if not utterance.words:
+                yield Problem(utterance.where, f"{utterance.id} has no words", False, "empty texts")
+    if n_shared:
+        share = f"{n_shared:,} of {len(utterances):,} utterances ({n_shared / len(utterances):.0%})"
+        message = f"{share} have the same words as one in another group; judge those apart (column script)"
+        yield Problem(place, message, False, "texts in two groups")
+
+
+def render(report: CheckReport, show_all: bool = False) -> RenderableType:
+    """The report for a terminal; at most 20 problems of a kind and 40 groups unless `show_all`."""
+    parts: list[RenderableType] = []
+    if report.corpus:
+        parts.append(_title(report.corpus))
+        parts.append(_count_table(report, None if show_all else 2 * SHOWN_OF_A_KIND))
+        parts += [Text(f"note: {note}") for note in report.corpus.notes]
+    parts += [Text(line) for line in _audio_lines(report.audio)]
+    parts += _problem_lines(report.problems, None if show_all else SHOWN_OF_A_KIND)
+    n_fatal = sum(problem.fatal for problem in report.problems)
+    n_mild = len(report.problems) - n_fatal
+    verdict = f"problems to mend: {n_fatal:,}" if n_fatal else "no problem that stops a study"
+    parts.append(Text(f"{report.place}: {verdict}; remarks: {n_mild:,}", style="bold red" if n_fatal else "bold green"))
+    return Group(*parts)
+
+
+def _title(corpus: Corpus) -> Text:
+    speakers = len({u.speaker for u in corpus.utterances})
+    size = f"{len(corpus.utterances):,} utterances, {speakers} speakers, {len(corpus.groups())} groups"
+    return Text(f"{corpus.name}: {size}, {len(corpus.classes)} classes", style="bold")
+
+
+def _count_table(report: CheckReport, most: int | None) -> Table:
+    classes = report.corpus.classes if report.corpus else ()
+    table = Table("group", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
+    for name in (*classes, "all"):
+        table.add_column(Text(name), justify="right")
+    for group, row in list(report.counts.items())[:most]:
+        table.add_row(Text(group), *(f"{row[name]:,}" for name in classes), f"{sum(row.values()):,}")
+    if most is not None and len(report.counts) > most:
+        table.add_row(f"... and {len(report.counts) - most} more", *("" for _ in classes), "")
+    totals = [sum(row[name] for row in report.counts.values()) for name in classes]
+    table.add_section()
+    table.add_row("all", *(f"{n:,}" for n in totals), f"{sum(totals):,}", style="bold")
+    return table
+
+
+def _audio_lines(audio: AudioSummary) -> Iterator[str]:
+    if audio.seconds:
+        low, middle, high, top = np.quantile(audio.seconds, [0, 0.5, 0.95, 1])
+        total = f"{sum(audio.seconds) / 3600:.2f} h" if sum(audio.seconds) >= 360 else f"{sum(audio.seconds):.1f} s"
+        yield f"speech: {total}; seconds: shortest {low:.2f}, median {middle:.1f}, p95 {high:.1f}, longest {top:.1f}"
+        yield "sample rates: " + ", ".join(f"{rate:,} Hz ({n:,} files)" for rate, n in audio.rates_hz.items())
+        yield "channels: " + ", ".join(f"{count} ({n:,} files)" for count, n in audio.channels.items())
+
+
+def _problem_lines(problems: Sequence[Problem], most: int | None) -> Iterator[Text]:
+    kinds: dict[tuple[bool, str], list[Problem]] = defaultdict(list)
+    for problem in problems:
+        kinds[not problem.fatal, problem.kind].append(problem)
+    for (mild, kind), members in sorted(kinds.items()):
+        heading = f"{'remark' if mild else 'PROBLEM'}: {kind} ({len(members):,})"
+        yield Text(heading, style="yellow" if mild else "red")
+        for problem in members[:most]:
+            yield Text(f"  {problem}")
+        if most is not None and len(members) > most:
+            yield Text(f"  ... and {len(members) - most:,} more; --all shows them")
