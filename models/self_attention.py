@@ -21,20 +21,20 @@ class SelfAttention(nn.Module):
         """For the modalities of `dims` (name -> dimensions of its frames)."""
         super().__init__()
         self.entrance = StreamEntrance(config, dims)
-        self.attention = nn.ModuleDict(
-            {
-                name: nn.ModuleList(
-                    MultiHeadAttention(config.width, config.n_heads, config.dropout) for _ in range(config.n_layers)
-                )
-                for name in dims
-            }
-        )
+        self.attention = nn.ModuleDict({name: self_attention_layers(config) for name in dims})
         self.exit = FusionExit(config, n_streams=len(dims), n_classes=n_classes)
 
     def forward(self, streams: Mapping[str, Stream]) -> Float[Tensor, "batch classes"]:
         """One logit per class and utterance."""
         entered = self.entrance(streams)
         return self.exit([attend_in_turn(self.attention[name], entered[name]) for name in entered])  # type: ignore[no-any-return,arg-type]
+
+
+def self_attention_layers(config: FusionConfig) -> nn.ModuleList:
+    """The attention layers of one modality."""
+    return nn.ModuleList(
+        MultiHeadAttention(config.width, config.n_heads, config.dropout) for _ in range(config.n_layers)
+    )
 
 
 def attend_in_turn(layers: nn.ModuleList, stream: Stream) -> Stream:

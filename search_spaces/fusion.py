@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from models.fusion import FusionConfig
@@ -24,3 +25,8 @@ def suggest(trial: BaseTrial) -> FusionConfig:
         context=trial.suggest_categorical("context", ["gru", "linear"]),
         time_pooling=trial.suggest_categorical("time_pooling", ["mean", "max", "attention"]),
     )
+
+
+def suggest_without_pooling(trial: BaseTrial) -> FusionConfig:
+    """The same, with the streams' vectors concatenated: the ablation of pooling across streams."""
+    return replace(suggest(trial), stream_pooling="concatenate")

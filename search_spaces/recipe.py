@@ -32,5 +32,5 @@ def suggest(trial: BaseTrial) -> Recipe:
     return Recipe(
         learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
         weight_decay=trial.suggest_categorical("weight_decay", [0.0, 1e-4, 1e-3, 1e-2, 1e-1]),
-        batch_size=trial.suggest_categorical("batch_size", [16, 32, 64]),
+        batch_size=trial.suggest_categorical("batch_size", [16, 32, 64, 128]),
     )

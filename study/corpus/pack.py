@@ -55,7 +55,7 @@ class Pack:
         try:
             with safe_open(str(path), framework="pt") as file:
                 metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, ""))
-                tensors = {name: file.get_tensor(name) for name in TENSORS if name in file.keys()}
+                tensors = {name: file.get_tensor(name) for name in set(TENSORS).intersection(file.keys())}
             fault = _fault(metadata, tensors)
         except (SafetensorError, OSError, ValueError, RuntimeError, KeyError) as error:
             fault = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -98,6 +98,19 @@ class Pack:
                 f"({', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}); extract this corpus's features again"
             )
         return torch.tensor([self._row_of[id] for id in ids], dtype=torch.long)
+
+    def as_single_frames(self) -> "Pack":
+        """A pack in which each utterance's one frame is its vector.
+
+        Raises:
+            UserError: the encoder gave no vectors.
+        """
+        if self.vectors is None:
+            raise UserError(
+                f"one vector per utterance is needed, {self.path} has frames only; use a text encoder's pack"
+            )
+        offsets = torch.arange(len(self.ids) + 1)
+        return Pack(self.path, self.ids, self.vectors, offsets, self.vectors, self.metadata)
 
     def of(self, row: int) -> Float[Tensor, "time dim"]:
         """The frames of the utterance at `row`, as a view."""
@@ -180,7 +193,7 @@ def _check_tensors(ids: Sequence[str], frames: Sequence[Tensor], vectors: Sequen
 def _contents(offsets: Tensor, frames: Sequence[Tensor], vectors: Sequence[Tensor] | None) -> Iterator[memoryview]:
     """The bytes of a pack after its header, without copying them."""
     for tensor in (offsets, *frames, *(vectors or ())):
-        yield memoryview(tensor.contiguous().numpy()).cast("B")
+        yield tensor.contiguous().numpy().data.cast("B")
 
 
 def _checksum(contents: Iterator[memoryview] | list[memoryview]) -> str:

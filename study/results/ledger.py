@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,18 @@ class FoldRun:
     def name(self) -> str:
         """A file name for what belongs to this run, for example "cross-c003-f2-s0"."""
         return f"{self.variant}-c{self.config:03d}-f{self.fold}-s{self.seed}"
+
+    @staticmethod
+    def named(name: str) -> "FoldRun":
+        """The run whose `name` this is.
+
+        Raises:
+            ValueError: it is no run's name.
+        """
+        match = re.fullmatch(r"(.+)-c(\d+)-f(\d+)-s(\d+)", name)
+        if match is None:
+            raise ValueError(f'a fold run is named like "cross-c003-f2-s0"; got {name!r}')
+        return FoldRun(match[1], int(match[2]), int(match[3]), int(match[4]))
 
 
 class Ledger:

@@ -48,7 +48,8 @@ def viewer_command(uri: str) -> str:
 def experiment_link(uri: str, experiment: str, only: str) -> str:
     """The page that compares an experiment's runs in charts, those only that the search `only` finds."""
     server = f"http://127.0.0.1:{PORT}" if uri.startswith(SQLITE) else uri
-    return f"{server}/#/experiments/{experiment}/runs?searchFilter={quote(only)}&compareRunsMode=CHART"
+    page = f"{server}/#/experiments/{experiment}/runs"
+    return f"{page}?workflowType=machine_learning&searchFilter={quote(only)}&compareRunsMode=CHART"
 
 
 def _check_server(uri: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from study.results.ledger import FoldRun, Ledger
 from study.training.seeding import derived_seed
 from study.tuning.proposals import Tried, configuration, propose
-from study.tuning.racing import Decision, Phase, Race, Rules, Stop
+from study.tuning.racing import Continue, Decision, Phase, Race, Rules, Stop
 from study.variants import VARIANTS
 
 Record = dict[str, Any]
@@ -55,8 +55,8 @@ class Conductor:
         if len(self.busy) >= self.slots:
             return None
         for name, race in self.races.items():
-            for number, fold in race.runnable():
-                run = FoldRun(name, number, fold)
+            for number, fold, seed in race.runnable():
+                run = FoldRun(name, number, fold, seed)
                 if run not in self.busy:
                     return run
             if race.may_open():
@@ -81,7 +81,7 @@ class Conductor:
 
     def epochs_known(self, run: FoldRun) -> int:
         """How many epochs of `run` the ledger holds."""
-        return len(self.races[run.variant].entries[run.config].curves[run.fold])
+        return self.races[run.variant].epochs_known(run.config, run.fold, run.seed)
 
     def report(self, run: FoldRun, epoch: Record) -> Decision | None:
         """Take in one epoch of `run`: its number, loss, scores, seconds and whether the run `ended` with it.
@@ -92,7 +92,7 @@ class Conductor:
             return None
         decision = self._write({"kind": "epoch", **asdict(run), **epoch})
         assert decision is not None
-        if not self._wants_more(run):
+        if not isinstance(decision, Continue):
             self.busy.discard(run)
         return decision
 
@@ -106,12 +106,10 @@ class Conductor:
         """Whether every race is closed."""
         return all(race.closed() for race in self.races.values())
 
-    def is_closed(self, run: FoldRun) -> bool:
-        """Whether nothing more will be trained of the run's configuration."""
-        return self.races[run.variant].entries[run.config].phase is not Phase.OPEN
-
-    def _wants_more(self, run: FoldRun) -> bool:
-        return (run.config, run.fold) in self.races[run.variant].runnable()
+    def is_wanted(self, run: FoldRun) -> bool:
+        """Whether a run that is paused may be trained again some time."""
+        race = self.races.get(run.variant)
+        return race is not None and race.is_wanted(run.config, run.fold, run.seed)
 
     def _open(self, variant: str) -> int:
         race = self.races[variant]
@@ -156,9 +154,9 @@ class Conductor:
                 self.params[key] = record["params"]
             case "epoch":
                 score = record["validation"][self._metric]
-                return race.record(record["config"], record["fold"], score, record["ended"])
+                return race.record(record["config"], record["fold"], record["seed"], score, record["ended"])
             case "lost":
-                race.lose(record["config"], Phase(record["outcome"]), record["reason"])
+                race.lose(record["config"], record["seed"], Phase(record["outcome"]), record["reason"])
             case "closed":
                 self._announced.add(key)
         return None

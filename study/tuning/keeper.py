@@ -1,20 +1,20 @@
-"""Keeps the disk small: checkpoints stay for open configurations and for the best complete one of each variant."""
+"""Keeps the disk small: checkpoints stay for runs that may go on and for the best configuration of each variant."""
 
 from pathlib import Path
 from typing import Any
 
+from study.results.ledger import FoldRun
 from study.tuning.conductor import Conductor
-from study.tuning.racing import Phase
 
 
 def sweep_checkpoints(folder: Path, conductor: Conductor) -> None:
     """Delete the checkpoints in the study's `folder` that nobody will read again."""
-    for variant, race in conductor.races.items():
-        best = race.best()
-        for entry in race.entries:
-            if entry.phase is not Phase.OPEN and entry is not best:
-                for path in (folder / "checkpoints").glob(f"{variant}-c{entry.number:03d}-f*.pt"):
-                    path.unlink(missing_ok=True)
+    best = {variant: race.best() for variant, race in conductor.races.items()}
+    for path in (folder / "checkpoints").glob("*.pt"):
+        run = FoldRun.named(path.stem)
+        chosen = best.get(run.variant)
+        if not conductor.is_wanted(run) and (chosen is None or chosen.number != run.config):
+            path.unlink(missing_ok=True)
 
 
 class CheckpointKeeper:

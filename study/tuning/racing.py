@@ -15,6 +15,8 @@ from statistics import fmean
 
 import numpy as np
 
+from study.tuning.confirming import Confirmation
+
 
 class Phase(StrEnum):
     """Where a configuration stands. Only a complete one may be selected or reported."""
@@ -53,7 +55,8 @@ class Rules:
     `rungs` are epochs, rising and below `epochs`. At a rung a configuration goes on if its mean score is in
     the top 1/eta of those that came there before it, itself included in neither count; the first one, the
     published setting, always does. A configuration is proposed once all those `lookahead` or more before it
-    are closed.
+    are closed. When the search is over, the best `finalists` and the published setting run again with `seeds`
+    fresh seeds; without seeds there is no such stage.
     """
 
     n_configs: int
@@ -63,6 +66,8 @@ class Rules:
     eta: int = 3
     min_peers: int = 2
     lookahead: int = 4
+    finalists: int = 0
+    seeds: int = 0
 
 
 @dataclass
@@ -105,6 +110,7 @@ class Race:
         """A race that has not begun."""
         self.rules = rules
         self.entries: list[Entry] = []
+        self.confirmation: Confirmation | None = None
 
     def may_open(self) -> bool:
         """Whether the next configuration may be proposed now."""
@@ -126,17 +132,21 @@ class Race:
         self.entries.append(entry)
         return entry.number
 
-    def runnable(self) -> Iterator[tuple[int, int]]:
-        """(configuration, fold) of every run that has epochs to train now, most urgent first."""
+    def runnable(self) -> Iterator[tuple[int, int, int]]:
+        """(configuration, fold, seed) of every run that has epochs to train now, most urgent first."""
         for entry in self.entries:
             if entry.phase is Phase.OPEN:
                 target = self._target(entry)
                 for fold, curve in enumerate(entry.curves):
                     if not entry.ended[fold] and len(curve) < target:
-                        yield entry.number, fold
+                        yield entry.number, fold, 0
+        if self.confirmation is not None:
+            yield from self.confirmation.runnable()
 
-    def record(self, number: int, fold: int, score: float, ended: bool) -> Decision:
+    def record(self, number: int, fold: int, seed: int, score: float, ended: bool) -> Decision:
         """Take in one epoch's validation score; says what its run does next."""
+        if seed:
+            return self._record_confirming(number, fold, seed, score, ended)
         entry = self.entries[number]
         curve = entry.curves[fold]
         curve.append(max(score, curve[-1]) if curve else score)
@@ -148,15 +158,34 @@ class Race:
             return Stop(entry.reason)
         return Continue() if len(curve) < self._target(entry) else Pause()
 
-    def lose(self, number: int, phase: Phase, reason: str) -> None:
+    def lose(self, number: int, seed: int, phase: Phase, reason: str) -> None:
         """Close a configuration one of whose runs diverged or failed: no mean is taken over fewer folds."""
         entry = self.entries[number]
-        if entry.phase is Phase.OPEN:
+        if seed:
+            assert self.confirmation is not None
+            self.confirmation.finalists[number].lost = f"{phase}: {reason}"
+        elif entry.phase is Phase.OPEN:
             entry.phase, entry.reason = phase, reason
             self._settle()
 
+    def epochs_known(self, number: int, fold: int, seed: int) -> int:
+        """How many epochs of a run have been recorded."""
+        if seed == 0:
+            return len(self.entries[number].curves[fold])
+        return len(self.confirmation.finalists[number].curves[fold, seed]) if self.confirmation else 0
+
+    def is_wanted(self, number: int, fold: int, seed: int) -> bool:
+        """Whether a run that waits may be trained again some time."""
+        if seed == 0:
+            return number < len(self.entries) and self.entries[number].phase is Phase.OPEN
+        return self.confirmation is not None and (number, fold, seed) in self.confirmation.runnable()
+
     def closed(self) -> bool:
         """Whether nothing is left to run or to propose."""
+        return self.search_closed() and (self.confirmation is None or self.confirmation.closed())
+
+    def search_closed(self) -> bool:
+        """Whether every configuration has been proposed and judged."""
         return all(entry.phase is not Phase.OPEN for entry in self.entries) and (
             len(self.entries) >= self.rules.n_configs or self.hopeless()
         )
@@ -165,10 +194,22 @@ class Race:
         """Whether the first three configurations all failed: the fault is not in the configurations."""
         return len(self.entries) >= 3 and all(entry.phase is Phase.FAILED for entry in self.entries)
 
-    def best(self) -> Entry | None:
-        """The complete configuration with the best mean validation score; the earliest of equals."""
+    def ranked(self) -> list[Entry]:
+        """The complete configurations by mean validation score in the search, best first, earlier of equals first."""
         complete = [entry for entry in self.entries if entry.phase is Phase.COMPLETE]
-        return max(complete, key=lambda entry: (entry.score(self.rules.epochs), -entry.number), default=None)
+        return sorted(complete, key=lambda entry: (-entry.score(self.rules.epochs), entry.number))
+
+    def best(self) -> Entry | None:
+        """The configuration to select: by the fresh runs where they are done, else by the search."""
+        if self.confirmation is not None and (number := self.confirmation.best()) is not None:
+            return self.entries[number]
+        return next(iter(self.ranked()), None)
+
+    def _record_confirming(self, number: int, fold: int, seed: int, score: float, ended: bool) -> Decision:
+        assert self.confirmation is not None
+        self.confirmation.record(number, fold, seed, score, ended)
+        lost = self.confirmation.finalists[number].lost
+        return Stop(lost or "finished") if ended or lost else Continue()
 
     def _target(self, entry: Entry) -> int:
         judged = len(entry.rung_scores)
@@ -179,6 +220,11 @@ class Race:
         for entry in self.entries:
             while entry.phase is Phase.OPEN and self._judge(entry):
                 pass
+        if self.confirmation is None and self.rules.seeds and self.entries and self.search_closed():
+            chosen = self.ranked()[: self.rules.finalists]
+            published = [entry for entry in self.entries[:1] if entry.phase is Phase.COMPLETE]
+            numbers = {entry.number for entry in [*chosen, *published]}
+            self.confirmation = Confirmation(sorted(numbers), self.rules.n_folds, self.rules.seeds)
 
     def _judge(self, entry: Entry) -> bool:
         """Take `entry` over its next rung or close it; False if that has to wait."""

@@ -52,7 +52,7 @@ class RaceScheduler(FIFOScheduler):
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """The paused trial that the conductor wants next, after stopping those that nobody wants again."""
         for run, trial in list(self._trials.items()):
-            if trial.status == Trial.PAUSED and self._conductor.is_closed(run):
+            if trial.status == Trial.PAUSED and not self._conductor.is_wanted(run):
                 del self._trials[run]
                 tune_controller.stop_trial(trial)
         wanted = self._conductor.next_run()

@@ -15,7 +15,7 @@ from study.corpus.pack import Pack
 from study.results.ledger import FoldRun
 from study.training import checkpoint
 from study.training.loop import Diverged, Epoch, begin, train_fold
-from study.variants import VARIANTS
+from study.variants import INPUTS, VARIANTS
 
 
 class FoldTrial(tune.Trainable):
@@ -59,9 +59,9 @@ class FoldTrial(tune.Trainable):
         self._run = FoldRun(job["variant"], job["config"], job["fold"], job["seed"])
         variant = VARIANTS[job["variant"]]
         self._recipe = Recipe(**job["recipe"])
-        self._data = _fold(self._study, variant.modalities, job["fold"], self._device)
+        self._data = _fold(self._study, variant.inputs, job["fold"], self._device)
         self._training = begin(
-            variant.model, variant.config(**job["model"]), self._recipe, self._data, job["torch_seed"]
+            variant.model, variant.rebuilt(job["model"]), self._recipe, self._data, job["torch_seed"]
         )
         if self._checkpoint.exists():
             checkpoint.load_into(self._training, self._checkpoint)
@@ -121,9 +121,11 @@ def parts_of_fold(plan: Mapping[str, Any], fold: int) -> dict[str, list[tuple[st
 
 
 @lru_cache(maxsize=1)
-def _fold(study: Path, modalities: tuple[str, ...], fold: int, device: torch.device) -> FoldData:
+def _fold(study: Path, inputs: tuple[str, ...], fold: int, device: torch.device) -> FoldData:
     plan = json.loads((study / "plan.json").read_text())
-    packs = {name: _pack(Path(plan["packs"][name])) for name in modalities}
+    packs = {name: _pack(Path(plan["packs"][INPUTS[name]])) for name in inputs}
+    if "sentence" in packs:
+        packs["sentence"] = packs["sentence"].as_single_frames()
     return fold_data(packs, parts_of_fold(plan, fold), len(plan["classes"]), device)
 
 

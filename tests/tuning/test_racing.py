@@ -22,12 +22,12 @@ def run_race(rules, score, slots=1, choose=None, trace=None):
             if len(busy) < slots and run not in busy:
                 busy.append(run)
         while len(busy) < slots and race.may_open():
-            busy.append((race.open(), 0))
+            busy.append((race.open(), 0, 0))
         if not busy:
             return race
         run = choose(busy)
         epoch = done[run] = done.get(run, 0) + 1
-        decision = race.record(*run, score(*run, epoch), ended=epoch == rules.epochs)
+        decision = race.record(*run, score(run[0], run[1], epoch), ended=epoch == rules.epochs)
         if trace is not None:
             trace.append((run, epoch, decision))
         if not isinstance(decision, Continue):
@@ -51,16 +51,16 @@ def test_rungs_are_thirds_of_the_length(epochs, rungs):
 def test_a_fold_run_pauses_at_its_rung_until_the_other_folds_have_come_there():
     race = Race(RULES)
     race.open(), race.open()
-    assert race.record(1, 0, 0.5, ended=False) == Pause()
-    assert (1, 0) not in race.runnable()
-    assert (1, 1) in race.runnable()
+    assert race.record(1, 0, 0, 0.5, ended=False) == Pause()
+    assert (1, 0, 0) not in race.runnable()
+    assert (1, 1, 0) in race.runnable()
 
 
 def test_the_published_setting_never_pauses_and_is_never_stopped():
     trace = []
     race = run_race(RULES, by_quality([0.0] + [0.5] * 7), trace=trace)
     assert race.entries[0].phase is Phase.COMPLETE
-    assert not any(isinstance(decision, Pause) for (config, _), _, decision in trace if config == 0)
+    assert not any(isinstance(decision, Pause) for (config, _, _), _, decision in trace if config == 0)
 
 
 def test_a_config_below_the_top_third_of_those_before_it_stops_with_its_reason():
@@ -85,18 +85,18 @@ def test_a_hard_fold_is_never_held_against_a_config():
 def test_an_early_stopped_fold_stands_with_its_best_score_at_later_rungs():
     race = Race(RULES)
     race.open(), race.open()
-    race.record(1, 0, 0.4, ended=True)
+    race.record(1, 0, 0, 0.4, ended=True)
     for fold in (1, 2):
-        race.record(1, fold, 0.4, ended=False)
+        race.record(1, fold, 0, 0.4, ended=False)
     assert race.entries[1].score(3) == pytest.approx(0.4)
-    assert (1, 0) not in race.runnable()
+    assert (1, 0, 0) not in race.runnable()
 
 
 def test_scores_are_the_best_so_far_because_the_best_epoch_is_what_will_be_used():
     race = Race(RULES)
     race.open()
     for score in (0.3, 0.6, 0.4):
-        race.record(0, 0, score, ended=False)
+        race.record(0, 0, 0, score, ended=False)
     assert race.entries[0].curves[0] == [0.3, 0.6, 0.6]
 
 
@@ -105,11 +105,11 @@ def test_a_lost_fold_closes_its_config_and_never_drops_out_of_a_mean(phase):
     race = Race(RULES)
     race.open(), race.open()
     for fold in (0, 1):
-        race.record(1, fold, 0.9, ended=False)
-    race.lose(1, phase, "fold 2: no memory")
+        race.record(1, fold, 0, 0.9, ended=False)
+    race.lose(1, 0, phase, "fold 2: no memory")
     assert race.entries[1].phase is phase
-    assert all(config != 1 for config, _ in race.runnable())
-    assert isinstance(race.record(1, 0, 0.9, ended=False), Stop)
+    assert all(config != 1 for config, _, _ in race.runnable())
+    assert isinstance(race.record(1, 0, 0, 0.9, ended=False), Stop)
     assert race.best() is None
 
 
@@ -117,7 +117,7 @@ def test_three_failures_at_the_start_end_the_race():
     race = Race(RULES)
     for number in range(3):
         assert race.open() == number
-        race.lose(number, Phase.FAILED, "no such file")
+        race.lose(number, 0, Phase.FAILED, "no such file")
     assert race.hopeless()
     assert race.closed()
     assert not race.may_open()
@@ -169,7 +169,7 @@ def test_slots_stay_busy_while_a_config_runs_its_last_folds_to_the_end():
             if len(busy) < 2 and run not in busy:
                 busy.append(run)
         while len(busy) < 2 and race.may_open():
-            busy.append((race.open(), 0))
+            busy.append((race.open(), 0, 0))
         idle += 2 - len(busy)
         steps += 2
         for run in list(busy):

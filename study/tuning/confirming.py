@@ -1,0 +1,71 @@
+"""The second stage of a race: the finalists run again with fresh seeds, and the pick is made from those alone.
+
+The best score of a search is too good: it was picked for being the best. Fresh seeds take that luck out. The
+published setting always runs again too, so that tuned and untuned are compared on equal terms.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+RunKey = tuple[int, int]  # (fold, seed)
+
+
+@dataclass
+class Finalist:
+    """One configuration and its fresh runs, all at full length; `lost` says why it is out of the race."""
+
+    number: int
+    curves: dict[RunKey, list[float]]
+    ended: set[RunKey] = field(default_factory=set)
+    lost: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every fold has been trained to its end with every seed."""
+        return not self.lost and len(self.ended) == len(self.curves)
+
+    def score(self) -> float:
+        """The mean over folds and seeds of the best validation score."""
+        return fmean(curve[-1] for curve in self.curves.values())
+
+
+class Confirmation:
+    """The finalists' fresh runs: which are left, and who is best by them."""
+
+    def __init__(self, numbers: Sequence[int], n_folds: int, n_seeds: int) -> None:
+        """Run the configurations `numbers` on every fold with seeds 1 to `n_seeds`; seed 0 was the search's."""
+        self.finalists = {
+            number: Finalist(number, {(fold, seed): [] for seed in range(1, n_seeds + 1) for fold in range(n_folds)})
+            for number in sorted(numbers)
+        }
+
+    def runnable(self) -> Iterator[tuple[int, int, int]]:
+        """(configuration, fold, seed) of every run that is left."""
+        for finalist in self.finalists.values():
+            if not finalist.lost:
+                for fold, seed in finalist.curves:
+                    if (fold, seed) not in finalist.ended:
+                        yield finalist.number, fold, seed
+
+    def record(self, number: int, fold: int, seed: int, score: float, ended: bool) -> None:
+        """Take in one epoch's validation score."""
+        finalist = self.finalists[number]
+        curve = finalist.curves[fold, seed]
+        curve.append(max(score, curve[-1]) if curve else score)
+        if ended:
+            finalist.ended.add((fold, seed))
+
+    def closed(self) -> bool:
+        """Whether no run is left."""
+        return next(self.runnable(), None) is None
+
+    def best(self) -> int | None:
+        """The number of the complete finalist with the best score, the earliest of equals; None without one."""
+        complete = [finalist for finalist in self.finalists.values() if finalist.complete]
+        best = max(complete, key=lambda finalist: (finalist.score(), -finalist.number), default=None)
+        return None if best is None else best.number
+
+    def epochs_spent(self) -> int:
+        """Epochs trained with fresh seeds."""
+        return sum(len(curve) for finalist in self.finalists.values() for curve in finalist.curves.values())
