@@ -122,5 +122,5 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-# Tiny encoders, for the tests of features and of whole studies.
-pytest_plugins = ("tests.plugins.tiny_encoders",)
+# Tiny encoders and a corpus for them, for the tests of features and of whole studies.
+pytest_plugins = ("tests.plugins.tiny_encoders", "tests.plugins.tone_corpora")

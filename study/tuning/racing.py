@@ -99,8 +99,12 @@ class Entry:
 
 
 def geometric_rungs(epochs: int, eta: int = 3, n_rungs: int = 2) -> tuple[int, ...]:
-    """Epochs E/eta^n, ..., E/eta, rounded, without repeats and without E itself."""
-    return tuple(sorted({rung for i in range(1, n_rungs + 1) if 1 <= (rung := round(epochs / eta**i)) < epochs}))
+    """Epochs E/eta^n, ..., E/eta, rounded, without repeats, below E.
+
+    None is before epoch 2: the first epoch is the learning rate's warm-up and says little about what follows.
+    """
+    candidates = (max(2, round(epochs / eta**i)) for i in range(1, n_rungs + 1))
+    return tuple(sorted({rung for rung in candidates if rung < epochs}))
 
 
 class Race:

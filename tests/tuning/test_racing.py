@@ -41,9 +41,7 @@ def by_quality(qualities):
     return lambda config, fold, epoch: qualities[config] + 0.1 * fold + 0.01 * epoch
 
 
-@pytest.mark.parametrize(
-    ("epochs", "rungs"), [(50, (6, 17)), (27, (3, 9)), (12, (1, 4)), (3, (1,)), (2, (1,)), (1, ())]
-)
+@pytest.mark.parametrize(("epochs", "rungs"), [(50, (6, 17)), (27, (3, 9)), (12, (2, 4)), (3, (2,)), (2, ()), (1, ())])
 def test_rungs_are_thirds_of_the_length(epochs, rungs):
     assert geometric_rungs(epochs) == rungs
 
