@@ -19,11 +19,12 @@ def naive_attention(query, key, value):
     return torch.stack(heads, dim=1)
 
 
-def test_each_utterance_attends_to_its_own_frames_only():
+@pytest.mark.parametrize("dropout", [0.0, 1e-12])  # two code paths; the second as good as never drops a weight
+def test_each_utterance_attends_to_its_own_frames_only(dropout):
     query_lengths, key_lengths = (3, 1, 7), (2, 5, 4)
     query, key = torch.randn(11, 2, 4), torch.randn(11, 2, 4)
     value = torch.randn(11, 2, 4)
-    attended = attend(query, key, value, query_lengths, key_lengths)
+    attended = attend(query, key, value, query_lengths, key_lengths, dropout)
     parts = zip(query.split(query_lengths), key.split(key_lengths), value.split(key_lengths), strict=True)
     expected = torch.cat([naive_attention(q, k, v) for q, k, v in parts])
     torch.testing.assert_close(attended, expected)
