@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from models.streams import Stream
+
+PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def scan_together(grus: Sequence[nn.GRU], stream: Stream, orders: Sequence[Int[Tensor, " frames"]]) -> Tensor:
@@ -21,16 +23,18 @@ def scan_together(grus: Sequence[nn.GRU], stream: Stream, orders: Sequence[Int[T
     frames of each utterance reversed. The result [frames, directions * hidden] is in the stream's own order.
     """
     place, counts = time_major(stream)
-    gates = torch.stack(
-        [
-            nn.functional.linear(stream.frames[order[place]], gru.weight_ih_l0, input_bias(gru))
-            for gru, order in zip(grus, orders, strict=True)
-        ]
-    )  # [directions, frames, 3 hidden]
     hidden = grus[0].hidden_size
-    weight = torch.stack([gru.weight_hh_l0.T for gru in grus])
-    bias = torch.stack([gru.bias_hh_l0[2 * hidden :] for gru in grus]).unsqueeze(1)
-    outputs = RaggedScan.apply(gates, weight, bias, counts)
+    gates, recurrent, biases = [], [], []
+    for gru, order in zip(grus, orders, strict=True):
+        weight_in, weight, bias_in, bias = (getattr(gru, f"{name}_l0") for name in PARAMETERS)
+        # Both biases of the reset and update gates in one; the candidate's recurrent bias stays inside its reset.
+        combined = bias_in + torch.cat([bias[: 2 * hidden], torch.zeros_like(bias[2 * hidden :])])
+        gates.append(nn.functional.linear(stream.frames[order[place]], weight_in, combined))
+        recurrent.append(weight.T)
+        biases.append(bias[2 * hidden :])
+    outputs = RaggedScan.apply(  # type: ignore[no-untyped-call]
+        torch.stack(gates), torch.stack(recurrent), torch.stack(biases).unsqueeze(1), counts
+    )  # [directions, frames, hidden]
     found = [
         torch.empty_like(each).index_copy(0, order[place], each) for each, order in zip(outputs, orders, strict=True)
     ]
@@ -45,13 +49,6 @@ def time_major(stream: Stream) -> tuple[Int[Tensor, " frames"], tuple[int, ...]]
     speaking = torch.arange(int(lengths.max())).unsqueeze(1) < lengths[ranked]  # [steps, utterances]
     step, rank = speaking.nonzero(as_tuple=True)
     return (first[ranked[rank]] + step).to(stream.frames.device), tuple(speaking.sum(1).tolist())
-
-
-def input_bias(gru: nn.GRU) -> Float[Tensor, " gates"]:
-    """Both biases of the reset and update gates in one; the candidate's recurrent bias stays inside its reset."""
-    kept = gru.bias_hh_l0.clone()
-    kept[2 * gru.hidden_size :] = 0
-    return gru.bias_ih_l0 + kept
 
 
 class RaggedScan(torch.autograd.Function):
@@ -81,7 +78,7 @@ class RaggedScan(torch.autograd.Function):
         return kept[-1]
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         """Gradients of gate inputs, recurrent weight and candidate bias."""
         weight, before, reset, update, inner, candidate = ctx.saved_tensors
         # What does not depend on the gradient of later steps is computed for all steps at once.

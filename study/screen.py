@@ -80,8 +80,8 @@ def print_report(console: Console, data: Mapping[str, Any], folder: Path, link: 
 def _print_variant(console: Console, name: str, variant: Mapping[str, Any]) -> None:
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in variant["outcomes"].items())
     console.print(
-        f"\n[bold]{name}[/bold]: {variant['n_configs']} configurations ({outcomes}), {variant['n_fold_runs']} fold runs, "
-        f"{variant['epochs_run']} epochs",
+        f"\n[bold]{name}[/bold]: {variant['n_configs']} configurations ({outcomes}), "
+        f"{variant['n_fold_runs']} fold runs, {variant['epochs_run']} epochs",
         highlight=False,
     )
     for number, reason in variant["lost"].items():

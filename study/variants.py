@@ -26,6 +26,9 @@ if TYPE_CHECKING:  # workers read this table without importing the search librar
 INPUTS = {"audio": "audio", "text": "text", "sentence": "text"}
 
 
+PUBLISHED_RECIPE = Recipe()
+
+
 @dataclass(frozen=True)
 class Variant:
     """One system: what it is called, what it learns with, what may vary, what it hears and reads.
@@ -41,7 +44,7 @@ class Variant:
     model: Callable[[Any, Mapping[str, int], int], nn.Module] | None = None
     config: Any = None
     suggest_config: Callable[[BaseTrial], Any] | None = None
-    recipe: Recipe = Recipe()
+    recipe: Recipe = PUBLISHED_RECIPE
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ class Corpus:
         return tuple(sorted({utterance.group for utterance in self.utterances}))
 
     def digest(self) -> str:
-        """sha256 over ids, labels, words, speakers and groups: what a study's results depend on besides the features."""
+        """sha256 over ids, labels, words, speakers and groups: what results depend on besides the features."""
         return _digest("\x1f".join((u.id, u.label, u.words, u.speaker, u.group, u.script)) for u in self.utterances)
 
     def words_digest(self) -> str:

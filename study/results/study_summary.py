@@ -81,7 +81,8 @@ def note(variant: str, configs: Sequence[ConfigResult], plan: Plan, report: Mapp
             "| variant | setting | part | " + " | ".join(METRICS) + " |",
             "|---|---|---|" + "---|" * len(METRICS),
         ]
-        lines += ["| " + " | ".join(row) + " |" for row in table_rows(report)]
+        # The page leaves no room between columns.
+        lines += ["| " + " &nbsp; | ".join(row) + " |" for row in table_rows(report)]
         lines += ["", f"Mean ± standard deviation (n - 1). Protocol: {report['protocol_note']}."]
     return "\n".join(lines) + "\n" + METRIC_NOTE
 

@@ -22,6 +22,7 @@ from study.results.tracking_uri import check_uri, experiment_link, viewer_comman
 FINISH_SECONDS = 120.0
 ATTEMPTS = 3
 POINTS_PER_CALL = 1000  # MLflow takes no more
+TROUBLE_LENGTH = 160  # a refused connection is told at great length
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,11 @@ class Tracker:
         self._thread.join(FINISH_SECONDS)
         if self._thread.is_alive():
             self._trouble = self._trouble or f"it was not done after {FINISH_SECONDS:.0f} s"
-        warning = (
-            f"MLflow at {self._uri} does not hold all of this study: {self._trouble}; "
-            "nothing is lost, and the same command again writes what is missing"
-        )
         url = experiment_link(self._uri, self._experiment, "tags.level = 'study'")
-        return TrackingLink(viewer_command(self._uri), url, warning if self._trouble else "")
+        if not self._trouble:
+            return TrackingLink(viewer_command(self._uri), url)
+        warning = f"MLflow at {self._uri} does not hold all of this study: {self._trouble}; the same command again "
+        return TrackingLink(viewer_command(self._uri), url, warning + "writes what is missing")
 
     def _work(self) -> None:
         arrivals, store, end = Arrivals(), None, None
@@ -100,7 +100,7 @@ class Tracker:
                     self._trouble = ""
                     break
                 except Exception as error:
-                    self._trouble = next(iter(str(error).splitlines()), "") or type(error).__name__
+                    self._trouble = f"{type(error).__name__}: {error}".splitlines()[0][:TROUBLE_LENGTH]
 
     def _await_work(self, arrivals: Arrivals) -> _End | None:
         """Take in what comes until there is something to write, and all of what has come by then."""
@@ -131,7 +131,7 @@ class _Store:
         """Find what MLflow holds of the study already. Imports MLflow, which takes seconds."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
         import mlflow
 
@@ -170,19 +170,25 @@ class _Store:
 
     def _find_runs(self) -> None:
         """Take up this study's runs, and end those that a study of this name, started over since, left running."""
-        only, token = f"tags.study = '{self._plan.name}'", ""
-        while token is not None:
-            page = self._client.search_runs([self.experiment], only, max_results=1000, page_token=token or None)
+        token, more = None, True
+        while more:
+            page = self._client.search_runs(
+                [self.experiment], f"tags.study = '{self._plan.name}'", max_results=1000, page_token=token
+            )
             for run in page:
                 tags, info = run.data.tags, run.info
                 if tags.get("ledger") == self._tags["ledger"]:
                     self._runs[Key.of(tags)] = _Known(
-                        info.run_id, info.start_time / 1000, info.status, tags.get("selected") == "true", run.data.metrics
+                        info.run_id,
+                        info.start_time / 1000,
+                        info.status,
+                        tags.get("selected") == "true",
+                        run.data.metrics,
                     )
                 elif tags.get("kept in") == self._tags["kept in"] and info.status == "RUNNING":
                     self._client.set_tag(info.run_id, "outcome", "started over")
                     self._client.set_terminated(info.run_id, "KILLED")
-            token = page.token or None
+            token, more = page.token, bool(page.token)
 
     def _take_up(self, study: RunNode) -> None:
         """Have a run for the study, marked as running."""

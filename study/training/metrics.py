@@ -1,6 +1,9 @@
 """The four metrics of the field, under the names that the result tables use."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 METRICS = ("WA", "UWA", "WF1", "UWF1")
@@ -26,18 +29,28 @@ def score(labels: NDArray[np.int64], predictions: NDArray[np.int64], n_classes: 
     """
     if len(labels) == 0:
         raise ValueError("metrics need at least one utterance; got none")
-    confusion = confusion_matrix(labels, predictions, n_classes)
-    right = np.diag(confusion).astype(float)
-    support = confusion.sum(1)
-    predicted = confusion.sum(0)
-    present = support > 0
+    return {
+        name: float(value) for name, value in score_confusion(confusion_matrix(labels, predictions, n_classes)).items()
+    }
+
+
+def score_confusion(confusion: Int[np.ndarray, "*batch classes classes"]) -> dict[str, Float[np.ndarray, "*batch"]]:
+    """The four metrics, as `score` defines them, from counts [true class, predicted class]; one value per matrix.
+
+    Every matrix must hold at least one utterance.
+    """
+    right = np.diagonal(confusion, axis1=-2, axis2=-1)
+    support = confusion.sum(-1)
+    predicted = confusion.sum(-2)
+    total = support.sum(-1)
+    recall = right / np.maximum(support, 1)  # 0 for an absent class, which the mean below leaves out
     # F1 = 2 right / (true + predicted): the harmonic mean of precision and recall without their 0 / 0 cases.
     f1 = 2 * right / np.maximum(support + predicted, 1)
     return {
-        "WA": float(right.sum() / len(labels)),
-        "UWA": float((right[present] / support[present]).mean()),
-        "WF1": float((f1 * support).sum() / len(labels)),
-        "UWF1": float(f1.mean()),
+        "WA": right.sum(-1) / total,
+        "UWA": recall.sum(-1) / (support > 0).sum(-1),
+        "WF1": (f1 * support).sum(-1) / total,
+        "UWF1": f1.mean(-1),
     }
 
 
@@ -45,3 +58,12 @@ def confusion_matrix(labels: NDArray[np.int64], predictions: NDArray[np.int64], 
     """Counts [true class, predicted class]."""
     counts = np.bincount(labels * n_classes + predictions, minlength=n_classes**2)
     return counts.reshape(n_classes, n_classes)
+
+
+def speaker_confusions(
+    labels: NDArray[np.int64], predictions: NDArray[np.int64], speakers: Sequence[str], n_classes: int
+) -> Int[np.ndarray, "speakers classes classes"]:
+    """Counts [speaker, true class, predicted class], speakers in sorted order."""
+    names, speaker = np.unique(np.asarray(speakers), return_inverse=True)
+    counts = np.bincount((speaker * n_classes + labels) * n_classes + predictions, minlength=len(names) * n_classes**2)
+    return counts.reshape(len(names), n_classes, n_classes)

@@ -64,7 +64,7 @@ class Rules:
     epochs: int
     rungs: tuple[int, ...] = ()
     eta: int = 3
-    min_peers: int = 2
+    min_peers: int = 1
     lookahead: int = 4
     finalists: int = 0
     seeds: int = 0

@@ -46,5 +46,5 @@ def test_many_equal_groups_are_merged_into_five_blocks_that_differ_by_one_group_
 
 
 def test_two_groups_are_too_few_and_the_message_says_what_to_do():
-    with pytest.raises(UserError, match="at least 3 groups .* found 2: a, b; give the utterances a `group` column"):
+    with pytest.raises(UserError, match=r"at least 3 groups .* found 2: a, b; give the utterances a `group` column"):
         leave_one_group_out({"a": 10, "b": 10})
