@@ -89,14 +89,18 @@ def _parser() -> argparse.ArgumentParser:
 def _add_study_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what is studied")
     what.add_argument(
-        "--variant", default="cross", metavar="NAMES", help=f"of {', '.join(VARIANTS)}, with commas (cross)"
+        "--variant", default="cross", metavar="NAMES", help=f"all, or of {', '.join(VARIANTS)}, with commas (cross)"
     )
     what.add_argument("--corpus", metavar="PATH", help="IEMOCAP release folder, or manifest .csv/.jsonl (demo)")
     _add_corpus_options(what)
     what.add_argument("--metric", default="uwa", help="selects on validation: wa, uwa, wf1 or uwf1 (uwa)")
     budget = parser.add_argument_group("how much")
-    budget.add_argument("--configs", type=int, metavar="N", help="configurations per variant (40; demo 12)")
+    budget.add_argument("--configs", type=int, metavar="N", help="configurations per variant (40; demo 16)")
     budget.add_argument("--epochs", type=int, metavar="N", help="epochs per fold run, at most 50 (50; demo 12)")
+    budget.add_argument(
+        "--finalists", type=int, metavar="N", help="best configurations that run again with fresh seeds (3; demo 1)"
+    )
+    budget.add_argument("--seeds", type=int, metavar="N", help="fresh seeds for each of them; 0: none (3; demo 1)")
     budget.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (0)")
     features = parser.add_argument_group("features")
     features.add_argument(

@@ -20,12 +20,13 @@ from study.results import report
 from study.results.ledger import Ledger
 from study.results.plan import Plan
 from study.results.tracking import Tracker, TrackingLink
+from study.results.tracking_uri import check_uri
 from study.settings import Settings
 from study.tuning import launch
 from study.tuning.conductor import Conductor, Listener
 from study.tuning.keeper import CheckpointKeeper, sweep_checkpoints
 from study.tuning.progress import ProgressView
-from study.variants import VARIANTS
+from study.variants import TRAINED, VARIANTS
 
 FINISHED, FAILED, INTERRUPTED = 0, 1, 130
 LEDGER = "ledger.jsonl"
@@ -33,6 +34,7 @@ LEDGER = "ledger.jsonl"
 
 def run(settings: Settings, console: Console, command: str) -> int:
     """Run a study, or go on with it, and show what it found. `command` is what the user typed."""
+    check_uri(settings.tracking_uri, settings.output)
     corpus = _open(settings, console)
     folder = settings.output / "studies" / (settings.name or planning.default_name(corpus, settings))
     with only_process(folder):
@@ -131,7 +133,7 @@ def show(plan: Plan, folder: Path, console: Console, link: TrackingLink | None) 
     """Print the report; the exit code is FAILED if a variant has no complete configuration."""
     written = report.write(folder)
     screen.print_report(console, written.data, folder, link)
-    return FINISHED if all(written.data["variants"][name]["config"] for name in plan.variants) else FAILED
+    return FINISHED if all(written.data["variants"][name]["test"] for name in plan.variants) else FAILED
 
 
 @contextmanager
@@ -165,7 +167,7 @@ def _open(settings: Settings, console: Console) -> Corpus:
 
 def _conductor(plan: Plan, ledger: Ledger, slots: int, *listeners: Listener) -> Conductor:
     return Conductor(
-        plan.variants,
+        [name for name in plan.variants if name in TRAINED],
         planning.rules(plan),
         ledger,
         metric=plan.metric,

@@ -14,6 +14,7 @@ from study.errors import UserError
 from study.results.plan import Plan
 from study.settings import Settings
 from study.tuning.racing import Rules
+from study.variants import VARIANTS
 
 PACKAGES = ("ser-study", "torch", "torchaudio", "ray", "optuna", "mlflow", "transformers", "scikit-learn", "numpy")
 
@@ -21,7 +22,8 @@ PACKAGES = ("ser-study", "torch", "torchaudio", "ray", "optuna", "mlflow", "tran
 def default_name(corpus: Corpus, settings: Settings) -> str:
     """The study's name where none is given: the same command finds the same study again."""
     labels = f"-{settings.labels}" if settings.labels else ""
-    return f"{corpus.name}{labels}-{'-'.join(settings.variants)}"
+    variants = "all" if settings.variants == tuple(VARIANTS) else "-".join(settings.variants)
+    return f"{corpus.name}{labels}-{variants}"
 
 
 def make_plan(settings: Settings, corpus: Corpus, packs: dict[str, Path], name: str) -> Plan:
@@ -60,8 +62,11 @@ def make_plan(settings: Settings, corpus: Corpus, packs: dict[str, Path], name: 
         rungs=list(settings.rungs),
         eta=3,
         lookahead=0,
+        finalists=settings.finalists,
+        seeds=settings.seeds,
         seed=settings.seed,
         environment=environment(),
+        reference_rows={name: variant.reference_row for name, variant in VARIANTS.items()},
     )
 
 
@@ -103,6 +108,8 @@ def rules(plan: Plan) -> Rules:
         rungs=tuple(plan.rungs),
         eta=plan.eta,
         lookahead=plan.lookahead,
+        finalists=plan.finalists,
+        seeds=plan.seeds,
     )
 
 

@@ -11,8 +11,9 @@ from study.tuning.racing import geometric_rungs
 from study.variants import VARIANTS
 
 # The demo corpus is small: this finishes on two cores in a few minutes. Real corpora get a real budget.
-DEMO_CONFIGS, DEMO_EPOCHS = 12, 12
-CONFIGS, EPOCHS, MAX_EPOCHS = 40, 50, 50
+DEMO = {"configs": 16, "epochs": 12, "finalists": 1, "seeds": 1}
+STUDY = {"configs": 40, "epochs": 50, "finalists": 3, "seeds": 3}
+MAX_EPOCHS = 50
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Settings:
     label_map: Path | None
     configs: int
     epochs: int
+    finalists: int
+    seeds: int
     metric: str
     audio_encoder: str
     text_encoder: str
@@ -54,10 +57,12 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
     """
     given = vars(arguments)
     demo = given["corpus"] is None
-    configs = given["configs"] if given["configs"] is not None else (DEMO_CONFIGS if demo else CONFIGS)
-    epochs = given["epochs"] if given["epochs"] is not None else (DEMO_EPOCHS if demo else EPOCHS)
-    _require("--configs", configs, "at least 1", configs >= 1)
-    _require("--epochs", epochs, f"1 to {MAX_EPOCHS}", 1 <= epochs <= MAX_EPOCHS)
+    usual = DEMO if demo else STUDY
+    budget = {name: usual[name] if given[name] is None else given[name] for name in usual}
+    _require("--configs", budget["configs"], "at least 1", budget["configs"] >= 1)
+    _require("--epochs", budget["epochs"], f"1 to {MAX_EPOCHS}", 1 <= budget["epochs"] <= MAX_EPOCHS)
+    _require("--finalists", budget["finalists"], "at least 1", budget["finalists"] >= 1)
+    _require("--seeds", budget["seeds"], "0 (no confirmation) or more", budget["seeds"] >= 0)
     concurrency, share = given["concurrency"], given["gpus_per_run"]
     _require("--concurrency", concurrency, "at least 1", concurrency is None or concurrency >= 1)
     _require(
@@ -72,8 +77,7 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
         corpus=given["corpus"],
         labels=given["labels"],
         label_map=given["label_map"],
-        configs=configs,
-        epochs=epochs,
+        **budget,
         metric=_metric(given["metric"]),
         audio_encoder=given["audio_encoder"] or ("logmel" if demo else "microsoft/wavlm-base-plus"),
         text_encoder=given["text_encoder"] or ("hash" if demo else "bert-base-uncased"),
@@ -92,11 +96,13 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
 
 
 def _variants(text: str) -> tuple[str, ...]:
+    if text.strip() == "all":
+        return tuple(VARIANTS)
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     unknown = [name for name in names if name not in VARIANTS]
     if unknown or not names:
         found = ", ".join(unknown) or repr(text)
-        raise UserError(f"--variant expects names from {_listed(VARIANTS)}, separated by commas; found {found}")
+        raise UserError(f"--variant expects all, or names from {_listed(VARIANTS)} with commas; found {found}")
     return names
 
 

@@ -16,7 +16,7 @@ def told(capsys, *arguments):
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--variant", "crosss", "--variant expects names from self, cross, separated by commas; found crosss"),
+        ("--variant", "crosss", "--variant expects all, or names from random, audio, text"),
         ("--variant", ",", "found ','"),
         ("--metric", "f1", "--metric expects one of wa, uwa, wf1, uwf1; found 'f1'"),
         ("--configs", "0", "--configs expects at least 1; found 0"),

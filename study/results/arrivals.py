@@ -69,12 +69,11 @@ class Arrivals:
 
     runs: dict[Key, History] = field(default_factory=dict)
     identity: str = ""
-    _search: list[Mapping[str, Any]] = field(default_factory=list)
+    _records: list[Mapping[str, Any]] = field(default_factory=list)
 
     def add(self, at: float, record: Mapping[str, Any]) -> bool:
         """Take in one ledger record that came at time `at`; says whether there is something new to show."""
-        if not record.get("seed"):
-            self._search.append(record)
+        self._records.append(record)
         if record["kind"] not in ("epoch", "lost"):
             return bool(record["kind"] == "closed")
         self.identity = self.identity or hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
@@ -89,9 +88,9 @@ class Arrivals:
             history.result.epochs.append(record)
         return is_first or (run.seed > 0 and (history.lost is not None or history.result.ended))
 
-    def searched(self) -> dict[str, list[ConfigResult]]:
-        """The configurations of every variant, by their runs in the search alone."""
-        return configurations(self._search)
+    def results(self) -> dict[str, list[ConfigResult]]:
+        """The configurations of every variant."""
+        return configurations(self._records)
 
     def variants(self) -> list[str]:
         """The variants that have a result, in the order of their first."""

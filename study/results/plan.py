@@ -18,7 +18,7 @@ class Plan:
     `study.corpus.folds.Fold`; `packs` maps each modality to its feature pack; `encoders` names them;
     `utterances` has id, label, group, speaker and script of every utterance. `published` holds each variant's
     published parameters. `environment` (versions, revision) is for readers and may differ on continuation,
-    as may `n_configs` and `variants`, which may grow.
+    as may `n_configs` and `variants`, which may grow. `reference_rows` names each variant in the published table.
     """
 
     name: str
@@ -35,8 +35,11 @@ class Plan:
     rungs: list[int]
     eta: int
     lookahead: int
+    finalists: int
+    seeds: int
     seed: int
     environment: dict[str, str]
+    reference_rows: dict[str, str]
     protocol: str = "shared"
 
     def write(self, folder: Path) -> None:
@@ -77,5 +80,7 @@ class Plan:
             **{f"{modality} encoder": spec for modality, spec in self.encoders.items()},
             "metric": self.metric,
             "epochs": self.epochs,
+            "finalists": self.finalists,
+            "seeds": self.seeds,
             "seed": self.seed,
         }

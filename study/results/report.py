@@ -1,6 +1,5 @@
 """The report of a study, computed from its folder alone: plan, ledger and stored predictions."""
 
-import csv
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,21 +7,30 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from study.results import ledger
-from study.results.aggregate import (
-    ConfigResult,
-    Spread,
-    best_by_validation,
-    configurations,
-    metrics_over_folds,
-)
+from study.results.aggregate import ConfigResult, Spread, best_by_validation, configurations, reported_metrics
+from study.results.chance import random_scores
+from study.results.conclusions import as_json, comparisons, conclusion
 from study.results.pictures import confusion_picture
 from study.results.plan import Plan
-from study.training.checkpoint import load_predictions
-from study.training.metrics import METRICS, confusion_matrix
+from study.results.predictions import (
+    TestedFold,
+    class_recalls,
+    close_pairs,
+    metrics_by_script,
+    pooled_confusion,
+    prediction_rows,
+    tested_folds,
+    write_predictions,
+)
+from study.results.reference import CLASSES, REFERENCE, UTTERANCES
+from study.training.metrics import METRICS
+
+PARTS = ("validation", "test")
+PROTOCOL_NOTES = {
+    "shared": "not nested: every session has served as validation in the choice of the configuration; "
+    "test scores were never read by it",
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ def write(folder: Path) -> Report:
     """Compute and write `report.json`, `report.md`, `predictions.csv` and a confusion matrix per variant.
 
     Raises:
-        UserError: there is no study in `folder`, or its ledger is broken.
+        UserError: there is no study in `folder`, or its ledger or predictions are broken.
     """
     plan = Plan.read(folder)
     found = configurations(ledger.read(folder / "ledger.jsonl"))
@@ -46,62 +54,58 @@ def write(folder: Path) -> Report:
         for name in plan.variants
         if (best := best_by_validation(found.get(name, []), plan.metric)) is not None
     }
-    data = report_data(plan, found, selected)
-    rows = [row for config in selected.values() for row in prediction_rows(folder, plan, config)]
+    tested = {name: tested_folds(folder, plan, config) for name, config in selected.items()}
+    data = report_data(plan, found, selected, tested)
     files = [folder / "report.json", folder / "report.md", folder / "predictions.csv"]
-    _replace(files[0], json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    _replace(files[0], json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     _replace(files[1], markdown(data))
-    _write_predictions(files[2], rows, plan.classes)
-    for name in selected:
+    rows = (row for folds in tested.values() for row in prediction_rows(folds, plan.classes))
+    write_predictions(files[2], rows, plan.classes)
+    for name, folds in tested.items():
         picture = folder / f"confusion-{name}.png"
-        confusion_picture(
-            picture, _pooled_confusion(rows, name, plan.classes), plan.classes, f"{name}: test folds pooled"
-        )
+        confusion = pooled_confusion(folds, len(plan.classes))
+        confusion_picture(picture, confusion, plan.classes, f"{name}: test folds pooled")
         files.append(picture)
     return Report(data, tuple(files))
 
 
 def report_data(
-    plan: Plan, found: Mapping[str, Sequence[ConfigResult]], selected: Mapping[str, ConfigResult]
+    plan: Plan,
+    found: Mapping[str, Sequence[ConfigResult]],
+    selected: Mapping[str, ConfigResult],
+    tested: Mapping[str, Sequence[TestedFold]],
 ) -> dict[str, Any]:
     """The figures of the study, ready for JSON."""
+    compared = comparisons(plan, selected, tested)
+    variants: dict[str, Any] = {}
+    for name in plan.variants:
+        if name == "random":
+            variants[name] = _random(plan)
+        else:
+            variants[name] = _variant(plan, found.get(name, []), selected.get(name))
+            if name in tested:
+                variants[name] |= _details(plan, variants[name], tested[name])
+        variants[name]["reference"] = _reference(plan, name)
     return {
         "name": plan.name,
         "corpus": plan.corpus,
         "classes": plan.classes,
         "encoders": plan.encoders,
         "protocol": plan.protocol,
-        "protocol_note": (
-            "not nested: every session has served as validation in the choice of the configuration; "
-            "test scores were never read by it"
-        ),
+        "protocol_note": PROTOCOL_NOTES[plan.protocol],
         "metric": plan.metric.lower(),
         "std_ddof": 1,
         "epochs": plan.epochs,
         "rungs": plan.rungs,
+        "finalists": plan.finalists,
+        "seeds": plan.seeds,
         "seed": plan.seed,
         "folds": plan.folds,
         "environment": plan.environment,
-        "variants": {name: _variant(plan, found.get(name, []), selected.get(name)) for name in plan.variants},
+        "variants": variants,
+        "comparisons": [as_json(comparison) for comparison in compared],
+        "conclusion": conclusion(compared, plan),
     }
-
-
-def prediction_rows(folder: Path, plan: Plan, config: ConfigResult) -> Iterator[dict[str, Any]]:
-    """One row per utterance of the corpus: what the configuration said of it in the fold that tested it."""
-    labels = {utterance["id"]: utterance["label"] for utterance in plan.utterances}
-    for number in sorted(config.folds):
-        run = config.folds[number].run
-        ids, probabilities = load_predictions(folder / "predictions" / f"{run.name}.safetensors", "test")
-        for id, row in zip(ids, probabilities.tolist(), strict=True):
-            yield {
-                "variant": config.variant,
-                "utterance_id": id,
-                "fold": number,
-                "seed": run.seed,
-                "label": labels[id],
-                "prediction": plan.classes[int(np.argmax(row))],
-                **{f"p_{name}": f"{value:.6f}" for name, value in zip(plan.classes, row, strict=True)},
-            }
 
 
 def markdown(data: Mapping[str, Any]) -> str:
@@ -143,7 +147,7 @@ def table_rows(data: Mapping[str, Any]) -> Iterator[list[str]]:
     """Variant, setting, part and the four metrics as text, for the tuned and the published setting."""
     for name, variant in data["variants"].items():
         for setting, source in (("tuned", variant), ("published", variant["published"])):
-            for part in ("validation", "test"):
+            for part in PARTS:
                 if source is not None and source.get(part) is not None:
                     values = [format_spread(source[part][metric]) for metric in METRICS]
                     yield [name, setting, part, *values]
@@ -159,29 +163,53 @@ def format_value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def _random(plan: Plan) -> dict[str, Any]:
+    scores = {part: {name: _spread(value) for name, value in random_scores(plan, part).items()} for part in PARTS}
+    nothing = {"n_configs": 0, "n_complete": 0, "outcomes": {}, "lost": {}, "n_fold_runs": 0, "epochs_run": 0}
+    return {"config": None, "selected": None, **scores, "published": None, **nothing, "seconds": 0.0}
+
+
 def _variant(plan: Plan, configs: Sequence[ConfigResult], selected: ConfigResult | None) -> dict[str, Any]:
     outcomes = [config.outcome for config in configs]
     published = configs[0] if configs and configs[0].outcome == "complete" else None
+    parts = _parts(plan, selected) if selected else dict.fromkeys(PARTS)
     return {
         "config": selected.params if selected else None,
         "selected": selected.number if selected else None,
-        "test": _parts(plan, selected)["test"] if selected else None,
-        "validation": _parts(plan, selected)["validation"] if selected else None,
+        "confirmed": selected.confirmed if selected else False,
+        **parts,
         "published": {"config": published.params, **_parts(plan, published)} if published else None,
         "n_configs": len(configs),
         "n_complete": outcomes.count("complete"),
         "outcomes": {name: outcomes.count(name) for name in sorted(set(outcomes))},
         "lost": {c.number: c.reason for c in configs if c.outcome in ("failed", "diverged")},
-        "n_fold_runs": sum(len(config.folds) for config in configs),
+        "n_fold_runs": sum(len(config.runs()) for config in configs),
         "epochs_run": sum(config.epochs_run for config in configs),
         "seconds": round(sum(config.seconds for config in configs), 2),
     }
 
 
+def _details(plan: Plan, variant: Mapping[str, Any], folds: Sequence[TestedFold]) -> dict[str, Any]:
+    return {
+        "optimism": {
+            metric: variant["validation"][metric]["mean"] - variant["test"][metric]["mean"] for metric in METRICS
+        },
+        "recalls": class_recalls(folds, plan.classes),
+        "pairs": close_pairs(folds, plan.classes),
+        "by_script": metrics_by_script(folds, len(plan.classes)),
+    }
+
+
+def _reference(plan: Plan, variant: str) -> dict[str, tuple[float, float]] | None:
+    """The published row, where this is the corpus that it was published for."""
+    same_corpus = len(plan.classes) == CLASSES and plan.corpus["utterances"] == UTTERANCES
+    return REFERENCE[plan.reference_rows[variant]] if same_corpus else None
+
+
 def _parts(plan: Plan, config: ConfigResult) -> dict[str, Any]:
     return {
-        part: {name: _spread(value) for name, value in metrics_over_folds(config, part, plan.metric).items()}
-        for part in ("validation", "test")
+        part: {name: _spread(value) for name, value in reported_metrics(config, part, plan.metric).items()}
+        for part in PARTS
     }
 
 
@@ -196,24 +224,6 @@ def _budget_sentence(variant: Mapping[str, Any]) -> str:
         f"{variant['n_configs']} configurations ({outcomes}), {variant['n_fold_runs']} fold runs, "
         f"{variant['epochs_run']} epochs, {variant['seconds']:.0f} s of training."
     )
-
-
-def _pooled_confusion(rows: Sequence[Mapping[str, Any]], variant: str, classes: list[str]) -> NDArray[np.int64]:
-    index = {name: number for number, name in enumerate(classes)}
-    mine = [row for row in rows if row["variant"] == variant]
-    labels = np.array([index[row["label"]] for row in mine], dtype=np.int64)
-    predictions = np.array([index[row["prediction"]] for row in mine], dtype=np.int64)
-    return confusion_matrix(labels, predictions, len(classes))
-
-
-def _write_predictions(path: Path, rows: Sequence[Mapping[str, Any]], classes: list[str]) -> None:
-    columns = ["variant", "utterance_id", "fold", "seed", "label", "prediction", *(f"p_{name}" for name in classes)]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(temporary, path)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from study.results.aggregate import ConfigResult, FoldResult, metrics_over_folds
+from study.results.aggregate import ConfigResult, FoldResult, metrics_over_folds, reported_metrics
 from study.results.arrivals import Arrivals, History, Key
 from study.results.plan import Plan
 from study.training.metrics import METRICS
@@ -87,7 +87,10 @@ def config_nodes(config: ConfigResult, arrivals: Arrivals, plan: Plan) -> Iterat
     started = min((node.started for node in folds), default=0.0)
     seconds = sum(histories[node.key].seconds for node in folds)
     epochs = sum(node.epochs for node in folds)
-    points = [Point(name, value, 0, config.seconds) for name, value in config_figures(config, plan.metric).items()]
+    # The search's figures never change; of the others, the value with the latest time is the one shown.
+    points = [Point(name, value, 0, 0.0) for name, value in search_figures(config, plan.metric).items()]
+    growing = {**fresh_figures(config, plan.metric), "epochs": epochs, "seconds": seconds}
+    points += [Point(name, value, 0, seconds) for name, value in growing.items()]
     yield RunNode(
         key=key,
         name=config_title(key),
@@ -101,13 +104,13 @@ def config_nodes(config: ConfigResult, arrivals: Arrivals, plan: Plan) -> Iterat
             "reason": config.reason,
             **({"published": "true"} if config.number == 0 else {}),
         },
-        points=[*points, Point("epochs", epochs, 0, seconds), Point("seconds", seconds, 0, seconds)],
+        points=points,
     )
     yield from folds
 
 
-def config_figures(config: ConfigResult, metric: str) -> dict[str, float]:
-    """What is said of a configuration as a whole, by metric name.
+def search_figures(config: ConfigResult, metric: str) -> dict[str, float]:
+    """What the search says of a configuration as a whole, by metric name.
 
     Means over folds are at each fold's best validation epoch. A stopped configuration has them on validation,
     for that is what it was stopped by; test scores of shorter training are no result. One that lost a fold has
@@ -120,6 +123,15 @@ def config_figures(config: ConfigResult, metric: str) -> dict[str, float]:
             low, high = over_folds.interval()
             spreads[part, name] = {"mean": over_folds.mean, "std": over_folds.std, "low": low, "high": high}
     return named_figures(spreads)
+
+
+def fresh_figures(config: ConfigResult, metric: str) -> dict[str, float]:
+    """The means of the runs that confirm a configuration with fresh seeds; none before all of them have ended."""
+    return {
+        f"{part}_fresh/{name}_mean": over_folds.mean
+        for part in (PARTS if config.confirmed else ())
+        for name, over_folds in reported_metrics(config, part, metric).items()
+    }
 
 
 def named_figures(spreads: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str, float]:
@@ -147,7 +159,8 @@ def _fold_node(key: Key, history: History, config: ConfigResult, plan: Plan) -> 
     assert key.fold is not None
     return RunNode(
         key=key,
-        name=f"{key.variant} c{key.config:03d} fold {key.fold}{seed}",
+        # What tells it from its siblings comes first: the page cuts names short at this depth.
+        name=f"fold {key.fold}{seed} of {key.variant} c{key.config:03d}",
         status=STATUS[outcome],
         started=history.started,
         ended=history.started + history.seconds,

@@ -17,7 +17,8 @@ METRIC_NOTE = """
 - On fold runs `test/UWA` is the curve over epochs; `test_selected/UWA` is its value at the epoch with the best \
 validation score.
 - On configurations `test/UWA_mean` is the mean over folds in the search, each at its selected epoch; `test_spread/` \
-has the standard deviation and the bounds of the 95 % t interval of the mean.
+has the standard deviation and the bounds of the 95 % t interval of the mean, and `test_fresh/` the means of the runs \
+with fresh seeds, where there are any.
 - On this run these are the selected configuration's as reported; `test_published/` has the published setting's means.
 - A stopped configuration is KILLED, for the `reason` in its tags. It has no test mean: it was not trained to its end.
 

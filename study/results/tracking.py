@@ -148,7 +148,7 @@ class _Store:
 
     def write(self, arrivals: Arrivals, end: _End | None) -> None:
         """Bring MLflow up to `arrivals`, and with `end` to the study's end."""
-        found = arrivals.searched()
+        found = arrivals.results()
         for variant in arrivals.variants():
             self._take_up(study_node(variant, arrivals, self._plan))
             for config in found[variant]:

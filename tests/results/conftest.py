@@ -62,6 +62,8 @@ def make_plan() -> Callable[..., Plan]:
             "rungs": [2],
             "eta": 3,
             "lookahead": 4,
+            "finalists": 1,
+            "seeds": 1,
             "seed": 0,
             "environment": {},
         }

@@ -99,8 +99,11 @@ PLAN = Plan(
     rungs=[1, 4],
     eta=3,
     lookahead=4,
+    finalists=0,
+    seeds=0,
     seed=0,
     environment={"python": "3.11"},
+    reference_rows={},
 )
 
 

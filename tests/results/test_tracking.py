@@ -78,7 +78,7 @@ def test_runs_nest_study_over_configuration_over_fold(tracked: Path) -> None:
     configs = ["cross c000 published", "cross c001 selected", "cross c002", "cross c003"]
     assert sorted(children["cross"]) == configs
     for number, config in enumerate(configs):
-        assert sorted(children[config]) == [f"cross c00{number} fold {fold}" for fold in range(3)]
+        assert sorted(children[config]) == [f"fold {fold} of cross c00{number}" for fold in range(3)]
     assert len(found) == 1 + 4 + 12
 
 
@@ -96,7 +96,7 @@ def test_curves_are_complete_and_equal_to_the_ledger(tracked: Path, make_ledger:
 
 
 def test_fold_run_shows_the_epoch_that_validation_selects(tracked: Path, make_ledger: MakeLedger) -> None:
-    run = runs(tracked)["cross c001 fold 2"]
+    run = runs(tracked)["fold 2 of cross c001"]
     third = next(r for r in make_ledger() if (r["config"], r.get("fold"), r.get("epoch")) == (1, 2, 3))
     assert run.data.metrics["selected_epoch"] == 3
     assert run.data.metrics["test_selected/UWA"] == third["test"]["UWA"]
@@ -106,7 +106,7 @@ def test_fold_run_shows_the_epoch_that_validation_selects(tracked: Path, make_le
 def test_fold_run_lasts_as_long_as_it_trained(tracked: Path) -> None:
     for run in runs(tracked).values():
         assert run.info.start_time <= run.info.end_time <= 1000 * time.time() + 1
-        if run.info.run_name == "cross c001 fold 0":
+        if run.info.run_name == "fold 0 of cross c001":
             assert (run.info.end_time - run.info.start_time) / 1000 == pytest.approx(4 * 0.25 + 0.01, abs=0.002)
 
 
@@ -140,16 +140,16 @@ def test_stopped_configuration_is_killed_with_its_reason_and_has_no_test_mean(tr
     assert stopped.data.tags["reason"] == "epoch 2: mean 0.4 below 0.5"
     assert "validation/UWA_mean" in stopped.data.metrics
     assert not [name for name in stopped.data.metrics if name.startswith("test")]
-    assert {found[f"cross c002 fold {fold}"].info.status for fold in range(3)} == {"KILLED"}
+    assert {found[f"fold {fold} of cross c002"].info.status for fold in range(3)} == {"KILLED"}
 
 
 def test_lost_fold_fails_its_configuration_and_leaves_it_without_means(tracked: Path) -> None:
     found = runs(tracked)
     assert found["cross c003"].info.status == "FAILED"
     assert set(found["cross c003"].data.metrics) == {"epochs", "seconds"}
-    assert found["cross c003 fold 1"].info.status == "FAILED"
-    assert found["cross c003 fold 1"].data.tags["reason"] == "the training loss is not a finite number"
-    assert found["cross c003 fold 0"].info.status == "KILLED"
+    assert found["fold 1 of cross c003"].info.status == "FAILED"
+    assert found["fold 1 of cross c003"].data.tags["reason"] == "the training loss is not a finite number"
+    assert found["fold 0 of cross c003"].info.status == "KILLED"
 
 
 def test_study_run_has_the_reported_figures(tracked: Path, make_ledger: MakeLedger, make_report: MakeReport) -> None:
@@ -201,15 +201,17 @@ def test_fresh_seeds_are_runs_of_their_configuration(
     fresh = [make_epoch("cross", 1, fold, epoch, seed=1) for fold in range(3) for epoch in range(1, 5)]
     track(output, make_plan(), [*records, *fresh], make_report(records))
     found = runs(output)
-    run = found["cross c001 fold 2 seed 1"]
+    run = found["fold 2 seed 1 of cross c001"]
     assert run.info.status == "FINISHED"
     assert run.data.tags["mlflow.parentRunId"] == found["cross c001 selected"].info.run_id
     assert len(history(output, run, "test/UWA")) == 4
-    assert len(history(output, found["cross c001 fold 2"], "test/UWA")) == 4
+    assert len(history(output, found["fold 2 of cross c001"], "test/UWA")) == 4
     config = found["cross c001 selected"].data.metrics
     assert config["epochs"] == 24
     searched = [r["test"]["UWA"] for r in records if (r["config"], r.get("epoch")) == (1, 3)]
     assert config["test/UWA_mean"] == pytest.approx(np.mean(searched)), "the search's mean has no fresh run in it"
+    repeated = [r["test"]["UWA"] for r in fresh if r["epoch"] == 3]
+    assert config["test_fresh/UWA_mean"] == pytest.approx(np.mean(repeated))
 
 
 def test_command_opens_the_database_and_quotes_its_path(tmp_path: Path, make_plan: MakePlan) -> None:

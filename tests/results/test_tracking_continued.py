@@ -119,7 +119,7 @@ def test_epoch_that_comes_after_its_configuration_was_written_is_added(
     wait_for(lambda: len([run for run in runs(output) if run.info.status != "RUNNING"]) == 16)
     tracker(late)
     tracker.finish(make_report([*records, late]), (), "finished")
-    curve = client(output).get_metric_history(one(output, "cross c003 fold 0").info.run_id, "validation/UWA")
+    curve = client(output).get_metric_history(one(output, "fold 0 of cross c003").info.run_id, "validation/UWA")
     assert [point.step for point in curve] == [1, 2]
     assert one(output, "cross c003").data.metrics["epochs"] == 4
 
@@ -210,5 +210,5 @@ def test_study_without_a_complete_configuration_failed(
     assert {run.info.run_name: run.info.status for run in runs(output)} == {
         "cross": "FAILED",
         "cross c000 published": "FAILED",
-        "cross c000 fold 0": "FAILED",
+        "fold 0 of cross c000": "FAILED",
     }
