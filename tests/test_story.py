@@ -81,7 +81,7 @@ def test_the_terminal_shows_the_tables_the_paths_and_the_commands_and_no_noise(s
 
 def test_report_figures_equal_scikit_learn_on_the_predictions(folder):
     report = json.loads((folder / "report.json").read_text())
-    rows = list(csv.DictReader((folder / "predictions.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((folder / "predictions.csv").read_text(encoding="utf-8").splitlines()))
     assert len({row["utterance_id"] for row in rows}) == len(rows) == 140
     classes = report["classes"]
     for number in range(5):
@@ -101,7 +101,7 @@ def test_report_figures_equal_scikit_learn_on_the_predictions(folder):
 
 def test_folds_of_the_report_hold_out_whole_sessions(folder):
     report = json.loads((folder / "report.json").read_text())
-    rows = list(csv.DictReader((folder / "predictions.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((folder / "predictions.csv").read_text(encoding="utf-8").splitlines()))
     for number, fold in enumerate(report["folds"]):
         assert len(fold["test"]) == len(fold["validation"]) == 1
         assert fold["test"] != fold["validation"]
