@@ -11,7 +11,7 @@ from rich.table import Table
 
 from study.corpus import features
 from study.corpus.utterance import Corpus
-from study.results.report import format_value, table_rows
+from study.results.text_page import budget_sentence, format_value, table_rows
 from study.results.tracking import TrackingLink
 from study.training.metrics import METRICS
 from study.tuning.progress import clock
@@ -62,12 +62,15 @@ def print_report(console: Console, data: Mapping[str, Any], folder: Path, link: 
             f"{variant} {setting}", part, *values, style="bold" if (setting, part) == ("tuned", "test") else None
         )
     console.print(table)
-    for name, variant in data["variants"].items():
-        _print_variant(console, name, variant)
-    console.print(
-        f"\nProtocol {data['protocol']}: chosen by validation {data['metric'].upper()}; {data['protocol_note']}.",
-        style="dim",
-    )
+    tuned = {name: variant for name, variant in data["variants"].items() if variant["n_configs"]}
+    for name, variant in tuned.items():
+        _print_variant(console, name, variant, with_table=len(tuned) <= 2)
+    if data["conclusion"]:
+        console.print("\n[bold]compared[/bold]")
+    for sentence in data["conclusion"]:
+        console.print(f"  {sentence}", highlight=False, soft_wrap=True)
+    protocol = f"Protocol {data['protocol']}: chosen by validation {data['metric'].upper()}; {data['protocol_note']}."
+    console.print(f"\n{protocol}", style="dim", highlight=False)
     console.print(f"\nreport       {folder / 'report.md'}", highlight=False, soft_wrap=True)
     if link is not None:
         if link.command:
@@ -77,23 +80,20 @@ def print_report(console: Console, data: Mapping[str, Any], folder: Path, link: 
             console.print(link.warning, style="yellow", highlight=False, soft_wrap=True)
 
 
-def _print_variant(console: Console, name: str, variant: Mapping[str, Any]) -> None:
-    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in variant["outcomes"].items())
-    console.print(
-        f"\n[bold]{name}[/bold]: {variant['n_configs']} configurations ({outcomes}), "
-        f"{variant['n_fold_runs']} fold runs, {variant['epochs_run']} epochs",
-        highlight=False,
-    )
+def _print_variant(console: Console, name: str, variant: Mapping[str, Any], with_table: bool) -> None:
+    console.print(f"\n[bold]{name}[/bold]: {budget_sentence(variant)}", highlight=False, soft_wrap=True)
     for number, reason in variant["lost"].items():
         console.print(f"  configuration {number} was lost: {reason}", style="red", highlight=False, markup=False)
     if variant["config"] is None:
         console.print("  no configuration was completed, so there is nothing to select", style="red")
         return
-    console.print(
-        "  the published setting was the best"
-        if variant["selected"] == 0
-        else f"  configuration {variant['selected']} was the best, beside the published setting:"
-    )
+    if variant["selected"] == 0:
+        console.print("  the published setting was the best")
+        return
+    if not with_table:
+        console.print(f"  configuration {variant['selected']} was the best", highlight=False)
+        return
+    console.print(f"  configuration {variant['selected']} was the best, beside the published setting:", highlight=False)
     published = (variant["published"] or {}).get("config", {})
     table = Table(box=None, pad_edge=False, padding=(0, 4, 0, 2))
     for heading in ("parameter", "best", "published"):

@@ -221,3 +221,19 @@ def test_saved_encoders_of_many_architectures_run_end_to_end(speech, text, tiny_
     assert finished.returncode == 0, finished.stdout + finished.stderr
     report = json.loads(next(tmp_path.glob("mlruns/studies/*/report.json")).read_text())
     assert report["variants"]["self"]["n_complete"] == 1
+
+
+def test_all_ten_systems_are_tuned_and_compared(iemocap_release, tmp_path):
+    budget = ["--configs", "2", "--epochs", "2", "--finalists", "1", "--seeds", "0"]
+    features = ["--audio-encoder", "logmel", "--text-encoder", "hash"]
+    finished = run("--variant", "all", "--corpus", iemocap_release, *budget, *features, cwd=tmp_path)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    report = json.loads((tmp_path / "mlruns" / "studies" / "IEMOCAP-all" / "report.json").read_text())
+    names = "random audio text mdre self cross self-nosp self-cls cross-nosp cross-cls".split()
+    assert list(report["variants"]) == names
+    budgets = {v["n_configs"] for name, v in report["variants"].items() if name != "random"}
+    assert budgets == {2}
+    assert report["variants"]["random"]["test"]["WA"]["mean"] == pytest.approx(1 / 7, abs=0.01)
+    compared = {(c["first"], c["second"]) for c in report["comparisons"]}
+    assert {("self", "cross"), ("self-nosp", "self"), ("cross-cls", "cross")} <= compared
+    assert any("no difference shown" in c["verdict"] or "above" in c["verdict"] for c in report["comparisons"])

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from study.results.aggregate import ConfigResult
 
 # Told apart with every kind of colour vision, and on a grey print. Source: Okabe and Ito, Color Universal Design.
-BLUE, VERMILLION, BLACK, GREY = "#0072B2", "#D55E00", "#000000", "#9A9A9A"
+BLUE, VERMILLION, GREEN, BLACK, GREY = "#0072B2", "#D55E00", "#009E73", "#000000", "#9A9A9A"
 WIDTH_INCHES, DPI = 8.0, 120
 
 
@@ -51,7 +51,7 @@ def learning_curves_figure(configs: Sequence[ConfigResult], selected: int | None
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"validation {metric}, mean over folds")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(axes)
+    _legend(figure, axes)
     return figure
 
 
@@ -75,22 +75,23 @@ def mean_curve(config: ConfigResult, metric: str) -> list[float]:
 def metric_per_variant_figure(data: Mapping[str, Any], metric: str) -> Figure:
     """Test score of every variant in `data` (as `report.json`): folds as dots, their mean and its 95 % interval.
 
-    The tuned setting is filled, the published one hollow below it; a diamond is the reference's own mean.
+    The tuned setting is filled, the published one hollow below it, a guess grey; a diamond is the reference's own mean.
     """
     shown = {name: variant for name, variant in data["variants"].items() if variant.get("test")}
     figure, axes = blank_figure(1.7 + 0.62 * max(2, len(shown)), f"Test {metric} of each variant")
     for row, variant in enumerate(shown.values()):
-        _interval(axes, variant["test"][metric], row, BLUE, label="tuned", hollow=False)
+        color, label = (GREY, "guess") if variant["config"] is None else (BLUE, "tuned")
+        _interval(axes, variant["test"][metric], row, color, label=label, hollow=False)
         if variant.get("published"):
             _interval(axes, variant["published"]["test"][metric], row + 0.3, BLACK, label="published", hollow=True)
         if variant.get("reference"):
             mean = variant["reference"][metric][0]
-            axes.plot(mean, row - 0.28, "D", color=VERMILLION, markersize=6, linestyle="", label="reference table")
+            axes.plot(mean, row - 0.28, "D", color=GREEN, markersize=6, linestyle="", label="reference table")
     axes.set_yticks(range(len(shown)), list(shown), parse_math=False)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlabel(f"test {metric}: dots are folds, bars 95 % intervals of their mean")
     axes.grid(axis="x", color="#E4E4E4")
-    _legend(axes)
+    _legend(figure, axes)
     return figure
 
 
@@ -110,7 +111,7 @@ def optimisation_history_figure(configs: Sequence[ConfigResult], metric: str, se
     axes.set_xlabel("configuration")
     axes.set_ylabel(f"validation {metric}, mean over folds")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(axes)
+    _legend(figure, axes)
     return figure
 
 
@@ -137,18 +138,16 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def _curve_style(config: ConfigResult, selected: int | None) -> tuple[dict[str, Any], int]:
-    """How its line looks, and how far in front it lies."""
+    """How its line looks, and how far in front it lies: colour tells the selected, dashes the published one."""
     if config.outcome != "complete":
-        style = {"color": GREY, "linewidth": 1.0, "marker": "x", "markersize": 5, "label": "stopped or lost"}
-        return style | {"markevery": [-1]}, 1
-    style = {"color": BLUE, "linewidth": 1.2, "alpha": 0.6, "label": "complete"}
-    layer = 2
+        end = {"marker": "x", "markersize": 5, "markevery": [-1]}
+        return {"color": GREY, "linewidth": 1.0, "label": "stopped or lost", **end}, 1
+    style, layer = {"color": BLUE, "linewidth": 1.2, "alpha": 0.7, "label": "complete"}, 2
     if config.number == 0:
-        style, layer = {"color": BLACK, "linewidth": 1.6, "linestyle": "--", "label": "published"}, 4
+        style, layer = {"color": BLACK, "linewidth": 1.6, "label": "published"}, 4
     if config.number == selected:
-        name = "selected, as published" if config.number == 0 else f"selected: {config.number}"
-        style, layer = style | {"linewidth": 3.2, "alpha": 1.0, "label": name}, 3
-    return style, layer
+        style, layer = {"color": VERMILLION, "linewidth": 3.0, "label": _selected_label(config)}, 3
+    return style | {"linestyle": "--" if config.number == 0 else "-"}, layer
 
 
 def _point_style(config: ConfigResult, selected: int | None) -> dict[str, Any]:
@@ -156,11 +155,14 @@ def _point_style(config: ConfigResult, selected: int | None) -> dict[str, Any]:
         return {"marker": "x", "color": GREY, "label": "stopped or lost, at its last score", "zorder": 2}
     style = {"marker": "o", "markersize": 7, "color": BLUE, "label": "complete", "zorder": 3}
     if config.number == 0:
-        style |= {"marker": "s", "color": BLACK, "markersize": 8, "label": "published"}
+        style |= {"marker": "s", "color": BLACK, "label": "published"}
     if config.number == selected:
-        style |= {"markersize": 13, "markeredgecolor": VERMILLION, "markeredgewidth": 2.5}
-        style["label"] = "selected, as published" if config.number == 0 else f"selected: {config.number}"
+        style |= {"color": VERMILLION, "markersize": 11, "label": _selected_label(config)}
     return style
+
+
+def _selected_label(config: ConfigResult) -> str:
+    return "selected, as published" if config.number == 0 else f"selected: {config.number}"
 
 
 def _best_so_far(configs: Sequence[ConfigResult], metric: str) -> Iterator[tuple[int, float]]:
@@ -199,11 +201,11 @@ def _interval(axes: Axes, spread: Mapping[str, Any], row: float, color: str, *, 
     )
 
 
-def _legend(axes: Axes) -> None:
-    """One entry for each kind of artist, outside the data."""
+def _legend(figure: Figure, axes: Axes) -> None:
+    """One entry for each kind of artist, below the axes."""
     handles, labels = axes.get_legend_handles_labels()
     entries = dict(zip(labels, handles, strict=True))
     if entries:
-        axes.legend(
-            entries.values(), entries.keys(), frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0)
+        figure.legend(
+            entries.values(), entries.keys(), frameon=False, fontsize=9, loc="outside lower center", ncols=len(entries)
         )

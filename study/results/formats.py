@@ -11,23 +11,21 @@ def format_spread(spread: Mapping[str, float]) -> str:
     return f"{format_score(spread['mean'])} ± {format_score(spread['std'])}"
 
 
-def format_score(score: float | None, digits: int = 3) -> str:
+def format_score(score: float | None) -> str:
     """A score or probability without its leading zero, ".512"; a dash for None."""
-    return (
-        NOTHING
-        if score is None
-        else f"{score:.{digits}f}".replace("0.", ".", 1)
-        if abs(score) < 1
-        else f"{score:.{digits}f}"
-    )
+    return NOTHING if score is None else f"{score:.3f}".removeprefix("0")
 
 
 def format_difference(difference: float | None) -> str:
     """A difference of scores with its sign, "+.012"; a dash for None."""
     if difference is None:
         return NOTHING
-    sign = "-" if difference < 0 else "+"
-    return sign.replace("-", "−") + format_score(abs(difference))
+    return ("−" if difference < 0 else "+") + format_score(abs(difference))
+
+
+def format_p(p: float | None) -> str:
+    """A p value, "< .001" where three digits would print it as none; a dash for None."""
+    return "< .001" if p is not None and p < 0.0005 else format_score(p)
 
 
 def format_value(value: Any) -> str:

@@ -11,6 +11,7 @@ from study.results.formats import (
     NOTHING,
     format_difference,
     format_duration,
+    format_p,
     format_score,
     format_spread,
     format_value,
@@ -43,6 +44,7 @@ def html_page(data: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
     environment.filters |= {
         "spread": format_spread,
         "score": format_score,
+        "p": format_p,
         "difference": format_difference,
         "duration": format_duration,
         "value": format_value,

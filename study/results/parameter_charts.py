@@ -7,13 +7,12 @@ from typing import Any
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from study.results.aggregate import ConfigResult
 from study.results.charts import BLACK, BLUE, GREY, blank_figure, save, scored
-from study.results.formats import format_score, format_value
+from study.results.formats import format_score
 
 ENOUGH_CONFIGS = 6
 # A parameter with at most so many numbers on record is a choice between them, evenly spaced on its axis.
@@ -63,7 +62,7 @@ def parameter_importance_figure(configs: Sequence[ConfigResult], suggest: Sugges
         others = [each[name] for each in left_out if name in each]
         axes.plot([min(others), max(others)], [row, row], color=BLACK, linewidth=1.4, marker="|", markersize=8)
     axes.set_yticks(range(len(names)), names, parse_math=False)
-    axes.set_xlim(0, 1)
+    axes.set_xlim(0, None)
     axes.set_xlabel("share of importance; black: its range when any one configuration is left out")
     return figure
 
@@ -81,13 +80,16 @@ def parallel_coordinates_figure(configs: Sequence[ConfigResult], metric: str) ->
     color = Normalize(min(scores.values(), default=0), max(scores.values(), default=1))
     if scores:
         _score_axis(axes, len(names), color)
-        figure.colorbar(ScalarMappable(color, SCORE_COLORS), ax=axes, label=f"validation {metric}", pad=0.06)
     for index, config in enumerate(configs):
         line = [height[index] for height in heights]
         if config.number in scores:
             score = scores[config.number]
             line.append(float(color(score)) if color.vmax != color.vmin else 0.5)
-            look: dict[str, Any] = {"color": SCORE_COLORS(color(score)), "linewidth": 2.0, "zorder": 2 + float(color(score))}
+            look: dict[str, Any] = {
+                "color": SCORE_COLORS(color(score)),
+                "linewidth": 2.0,
+                "zorder": 2 + float(color(score)),
+            }
         else:
             look = {"color": GREY, "linewidth": 0.8, "alpha": 0.6, "zorder": 1}
         published = {"linestyle": "--", "linewidth": 2.6} if config.number == 0 else {}
@@ -98,7 +100,9 @@ def parallel_coordinates_figure(configs: Sequence[ConfigResult], metric: str) ->
     axes.set_ylim(-0.08, 1.08)
     axes.set_yticks([])
     axes.spines[["left", "bottom"]].set_visible(False)
-    axes.set_xlabel("grey: stopped or lost, without a final score; dashed: published setting", fontsize=9)
+    axes.set_xlabel(
+        "dark: high score; grey: stopped or lost, without a final score; dashed: published setting", fontsize=9
+    )
     return figure
 
 
@@ -109,7 +113,10 @@ def _evidence(configs: Sequence[ConfigResult]) -> tuple[list[ConfigResult], str]
     if len(complete) >= ENOUGH_CONFIGS:
         return complete, f"{len(complete)} complete configurations"
     stopped = [config for config in known if config.outcome == "stopped"]
-    return complete + stopped, f"{len(complete)} complete and {len(stopped)} stopped ones at their last score"
+    return (
+        complete + stopped,
+        f"{len(complete)} complete configurations and {len(stopped)} stopped ones, at their last score",
+    )
 
 
 def _optuna_trial(config: ConfigResult, suggest: Suggest, metric: str) -> Any:
@@ -131,15 +138,20 @@ def _importances(trials: Sequence[Any]) -> dict[str, float]:
 
 
 def _axis(axes: Axes, position: int, values: Sequence[Any]) -> list[float]:
-    """Draw the axis of one parameter; the height in [0, 1] of each of `values`."""
+    """Draw the axis of one parameter; the height of each of `values`, 0 at its foot and 1 at its top."""
     levels = sorted(set(values), key=_order)
     named = len(levels) <= FEW_VALUES or not all(isinstance(level, (int, float)) for level in levels)
     heights = _even_heights(levels) if named else _scaled_heights(levels)
     ticks = heights if named else {levels[0]: 0.0, levels[-1]: 1.0}
     axes.axvline(position, color="#C8C8C8", linewidth=1.0, zorder=0)
     for value, height in ticks.items():
-        _tick(axes, position, height, format_value(value))
-    return [heights[value] for value in values]
+        _tick(axes, position, height, f"{value:.2g}" if isinstance(value, float) else str(value))
+    return [heights[value] + (_apart(index, len(values)) if named else 0.0) for index, value in enumerate(values)]
+
+
+def _apart(index: int, n_lines: int) -> float:
+    """A small shift of each line, so that lines through the same level can be told apart."""
+    return 0.04 * (index / max(1, n_lines - 1) - 0.5)
 
 
 def _score_axis(axes: Axes, position: int, color: Normalize) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,9 @@ from study.results.predictions import (
     write_predictions,
 )
 from study.results.reference import CLASSES, REFERENCE, UTTERANCES
+from study.results.text_page import PARTS, markdown
 from study.training.metrics import METRICS
 
-PARTS = ("validation", "test")
 PROTOCOL_NOTES = {
     "shared": "not nested: every session has served as validation in the choice of the configuration; "
     "test scores were never read by it",
@@ -108,61 +108,6 @@ def report_data(
     }
 
 
-def markdown(data: Mapping[str, Any]) -> str:
-    """The report as a page of text."""
-    corpus, first_fold = data["corpus"], data["folds"][0]
-    lines = [
-        f"# {data['name']}",
-        "",
-        f"{corpus['utterances']} utterances of {corpus['name']}, {len(data['classes'])} classes: "
-        + ", ".join(f"{name} {count}" for name, count in corpus["classes"].items())
-        + ".",
-        "",
-        f"{len(data['folds'])} folds; each holds out one block of sessions as test and another whole one as "
-        f"validation (fold 0: test {'+'.join(first_fold['test'])}, validation {'+'.join(first_fold['validation'])}). "
-        f"Audio by {data['encoders'].get('audio', '-')}, words by {data['encoders'].get('text', '-')}. "
-        f"At most {data['epochs']} epochs; configurations are compared at epochs {data['rungs']} by validation "
-        f"{data['metric'].upper()}, mean over folds. Seed {data['seed']}.",
-        "",
-        f"Protocol {data['protocol']}: {data['protocol_note']}.",
-        "",
-        "WA accuracy, UWA balanced accuracy, WF1 F1 weighted by support, UWF1 macro F1. "
-        "Mean ± standard deviation over folds (n - 1).",
-        "",
-        "| variant | setting | part | " + " | ".join(METRICS) + " |",
-        "|---|---|---|" + "---|" * len(METRICS),
-    ]
-    for row in table_rows(data):
-        lines.append("| " + " | ".join(row) + " |")
-    for name, variant in data["variants"].items():
-        lines += ["", f"## {name}", "", _budget_sentence(variant), ""]
-        if variant["config"] is not None:
-            lines.append(f"Selected configuration {variant['selected']}:")
-            lines += ["", *(f"- {key}: {format_value(value)}" for key, value in variant["config"].items())]
-            lines += ["", f"![confusion matrix of {name}](confusion-{name}.png)"]
-    return "\n".join(lines) + "\n"
-
-
-def table_rows(data: Mapping[str, Any]) -> Iterator[list[str]]:
-    """Variant, setting, part and the four metrics as text, for the tuned and the published setting."""
-    for name, variant in data["variants"].items():
-        for setting, source in (("tuned", variant), ("published", variant["published"])):
-            for part in PARTS:
-                if source is not None and source.get(part) is not None:
-                    values = [format_spread(source[part][metric]) for metric in METRICS]
-                    yield [name, setting, part, *values]
-
-
-def format_spread(spread: Mapping[str, float]) -> str:
-    """Mean and standard deviation the way the field prints them, ".512 ± .014"."""
-    return " ± ".join(f"{spread[key]:.3f}".removeprefix("0") for key in ("mean", "std"))
-
-
-def format_value(value: Any) -> str:
-    """A parameter's value, short."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _random(plan: Plan) -> dict[str, Any]:
     scores = {part: {name: _spread(value) for name, value in random_scores(plan, part).items()} for part in PARTS}
     nothing = {"n_configs": 0, "n_complete": 0, "outcomes": {}, "lost": {}, "n_fold_runs": 0, "epochs_run": 0}
@@ -216,14 +161,6 @@ def _parts(plan: Plan, config: ConfigResult) -> dict[str, Any]:
 def _spread(spread: Spread) -> dict[str, Any]:
     low, high = spread.interval()
     return {**asdict(spread), "low": low, "high": high}
-
-
-def _budget_sentence(variant: Mapping[str, Any]) -> str:
-    outcomes = ", ".join(f"{count} {name}" for name, count in variant["outcomes"].items())
-    return (
-        f"{variant['n_configs']} configurations ({outcomes}), {variant['n_fold_runs']} fold runs, "
-        f"{variant['epochs_run']} epochs, {variant['seconds']:.0f} s of training."
-    )
 
 
 def _replace(path: Path, text: str) -> None:

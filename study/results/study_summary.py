@@ -8,8 +8,8 @@ from typing import Any
 
 from study.results.aggregate import ConfigResult
 from study.results.plan import Plan
-from study.results.report import table_rows
 from study.results.run_tree import PARTS, STATUS, named_figures
+from study.results.text_page import table_rows
 from study.training.metrics import METRICS
 
 METRIC_NOTE = """

@@ -7,6 +7,7 @@ import pytest
 
 from study.errors import UserError
 from study.results.aggregate import best_by_validation, configurations, metrics_over_folds, spread
+from study.results.chance import random_scores
 from study.results.plan import Plan
 from study.training.metrics import METRICS
 
@@ -128,3 +129,14 @@ def test_a_broken_plan_is_told_in_one_line(tmp_path, text):
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises(UserError, match="is not a plan that this version wrote"):
         Plan.read(tmp_path)
+
+
+IEMOCAP = {"ang": 1103, "hap": 595, "exc": 1041, "sad": 1084, "neu": 1708, "fru": 1849, "sur": 107}
+
+
+def test_the_random_baseline_scores_what_the_class_counts_of_iemocap_imply():
+    """Accuracy and mean recall 1/7; F1 by hand from expected counts: about .155 weighted and .131 macro."""
+    utterances = [{"id": f"{c}{i}", "label": c, "group": "s"} for c, n in IEMOCAP.items() for i in range(n)]
+    plan = replace(PLAN, classes=list(IEMOCAP), utterances=utterances, folds=[{"test": ["s"]}])
+    scores = {name: value.mean for name, value in random_scores(plan, "test").items()}
+    assert scores == pytest.approx({"WA": 1 / 7, "UWA": 1 / 7, "WF1": 0.155, "UWF1": 0.131}, abs=0.001)

@@ -176,3 +176,36 @@ def test_slots_stay_busy_while_a_config_runs_its_last_folds_to_the_end():
             if not isinstance(decision, Continue):
                 busy.remove(run)
     assert idle / steps < 0.05
+
+
+CONFIRMED = Rules(n_configs=8, n_folds=3, epochs=9, rungs=(1, 3), lookahead=3, finalists=2, seeds=2)
+
+
+def test_finalists_and_the_published_setting_run_again_on_every_fold_with_every_fresh_seed():
+    trace = []
+    race = run_race(CONFIRMED, by_quality([0.1, 0.6, 0.5, 0.7, 0.2, 0.3, 0.65, 0.1]), trace=trace)
+    fresh = {run for run, _, _ in trace if run[2]}
+    assert fresh == {(config, fold, seed) for config in (0, 3, 6) for fold in range(3) for seed in (1, 2)}
+    assert race.closed()
+
+
+def test_no_fresh_run_begins_before_the_search_is_over():
+    trace = []
+    run_race(CONFIRMED, by_quality([0.5] * 8), slots=4, trace=trace)
+    seeds = [run[2] for run, _, _ in trace]
+    assert seeds == sorted(seeds, key=bool)
+
+
+def test_the_pick_follows_the_fresh_seeds_and_not_the_search():
+    race = run_race(CONFIRMED, by_quality([0.1, 0.6, 0.5, 0.7, 0.2, 0.3, 0.65, 0.1]))
+    assert race.ranked()[0].number == 3
+    # With fresh seeds, configuration 3 turns out worse than 6.
+    for curve in race.confirmation.finalists[3].curves.values():
+        curve[-1] -= 0.2
+    assert race.best().number == 6
+
+
+def test_a_finalist_that_loses_a_run_is_out():
+    race = run_race(CONFIRMED, by_quality([0.1, 0.6, 0.5, 0.7, 0.2, 0.3, 0.65, 0.1]))
+    race.lose(3, 1, Phase.DIVERGED, "the loss is not a number")
+    assert race.best().number == 6

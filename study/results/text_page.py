@@ -1,0 +1,119 @@
+"""The report of a study as a page of text, from the figures of `report.json` alone."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from study.training.metrics import METRICS
+
+PARTS = ("validation", "test")
+
+
+def markdown(data: Mapping[str, Any]) -> str:
+    """The report as a page of text."""
+    corpus, first_fold = data["corpus"], data["folds"][0]
+    lines = [
+        f"# {data['name']}",
+        "",
+        f"{corpus['utterances']} utterances of {corpus['name']}, {len(data['classes'])} classes: "
+        + ", ".join(f"{name} {count}" for name, count in corpus["classes"].items())
+        + ".",
+        "",
+        f"{len(data['folds'])} folds; each holds out one block of sessions as test and another whole one as "
+        f"validation (fold 0: test {'+'.join(first_fold['test'])}, validation {'+'.join(first_fold['validation'])}). "
+        f"Audio by {data['encoders'].get('audio', '-')}, words by {data['encoders'].get('text', '-')}. "
+        f"At most {data['epochs']} epochs; configurations are compared at epochs {data['rungs']} by validation "
+        f"{data['metric'].upper()}, mean over folds. Seed {data['seed']}.",
+        "",
+        f"Protocol {data['protocol']}: {data['protocol_note']}.",
+        "",
+        f"{_confirmation(data)}WA accuracy, UWA balanced accuracy, WF1 F1 weighted by support, UWF1 macro F1. "
+        "Mean ± standard deviation over folds (n - 1).",
+        "",
+        "| variant | setting | part | " + " | ".join(METRICS) + " |",
+        "|---|---|---|" + "---|" * len(METRICS),
+    ]
+    for row in table_rows(data):
+        lines.append("| " + " | ".join(row) + " |")
+    if data["comparisons"]:
+        lines += ["", "## What the comparisons show", "", *(f"- {sentence}" for sentence in data["conclusion"]), ""]
+        lines += [
+            f"| first minus second | {data['metric'].upper()} | p (Holm) | 95 % interval | worse / equal / better |"
+        ]
+        lines += ["|---|---|---|---|---|", *map(_comparison_row, data["comparisons"])]
+    for name, variant in data["variants"].items():
+        if variant["n_configs"]:
+            lines += ["", f"## {name}", "", budget_sentence(variant), "", *_variant_lines(name, variant)]
+    return "\n".join(lines) + "\n"
+
+
+def _confirmation(data: Mapping[str, Any]) -> str:
+    if not data["seeds"]:
+        return "Figures are those of the search itself. "
+    return (
+        f"The best {data['finalists']} of each search and the published setting were trained again with "
+        f"{data['seeds']} fresh seed(s); the pick and all figures come from these. "
+    )
+
+
+def _comparison_row(comparison: Mapping[str, Any]) -> str:
+    interval, odds = comparison["interval"], comparison["equivalence"]
+    shares = " / ".join("-" if odds[key] is None else f"{odds[key]:.2f}" for key in ("worse", "equal", "better"))
+    return (
+        f"| {comparison['first']} - {comparison['second']} | {comparison['mean']:+.3f} | {comparison['p_holm']:.3f} "
+        f"| {interval['low']:+.3f} to {interval['high']:+.3f} | {shares} |"
+    )
+
+
+def _variant_lines(name: str, variant: Mapping[str, Any]) -> Iterator[str]:
+    if variant["config"] is None:
+        yield "No configuration was completed, so there is nothing to select."
+        return
+    by_whom = "confirmed with fresh seeds" if variant["confirmed"] else "by the search alone"
+    yield f"Selected configuration {variant['selected']}, {by_whom}:"
+    yield ""
+    yield from (f"- {key}: {format_value(value)}" for key, value in variant["config"].items())
+    yield ""
+    yield "Validation minus test: " + ", ".join(f"{m} {value:+.3f}" for m, value in variant["optimism"].items()) + "."
+    yield "Recall by class: " + ", ".join(f"{c} {recall:.2f}" for c, recall in variant["recalls"].items()) + "."
+    for pair, shares in variant["pairs"].items():
+        first, second = pair.split("/")
+        yield (
+            f"Of {first}, {shares['first_as_second']:.0%} taken for {second}; "
+            f"of {second}, {shares['second_as_first']:.0%} taken for {first}."
+        )
+    for kind, scores in variant["by_script"].items():
+        yield f"{kind.capitalize()} ({scores['n']}): " + ", ".join(f"{m} {scores[m]:.3f}" for m in METRICS) + "."
+    yield ""
+    yield f"![confusion matrix of {name}](confusion-{name}.png)"
+
+
+def table_rows(data: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Variant, setting, part and the four metrics as text, for the tuned, the published and the reference's setting."""
+    for name, variant in data["variants"].items():
+        tuned = "tuned" if variant["n_configs"] else "guess"
+        for setting, source in ((tuned, variant), ("published", variant["published"])):
+            for part in PARTS:
+                if source is not None and source.get(part) is not None:
+                    yield [name, setting, part, *(format_spread(source[part][metric]) for metric in METRICS)]
+        if variant["reference"] is not None:
+            row = {metric: {"mean": mean, "std": std} for metric, (mean, std) in variant["reference"].items()}
+            yield [name, "reference", "test", *(format_spread(row[metric]) for metric in METRICS)]
+
+
+def format_spread(spread: Mapping[str, float]) -> str:
+    """Mean and standard deviation the way the field prints them, ".512 ± .014"."""
+    return " ± ".join(f"{spread[key]:.3f}".removeprefix("0") for key in ("mean", "std"))
+
+
+def format_value(value: Any) -> str:
+    """A parameter's value, short."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def budget_sentence(variant: Mapping[str, Any]) -> str:
+    """What a variant cost, in words."""
+    outcomes = ", ".join(f"{count} {name}" for name, count in variant["outcomes"].items())
+    return (
+        f"{variant['n_configs']} configurations ({outcomes}), {variant['n_fold_runs']} fold runs, "
+        f"{variant['epochs_run']} epochs, {variant['seconds']:.0f} s of training."
+    )
