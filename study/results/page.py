@@ -23,7 +23,7 @@ VARIANT_PICTURES = {
     "curves": "Validation score by epoch, mean over folds. Stopping compares configurations at the same epoch.",
     "history": "The search in its order. Only complete configurations are comparable.",
     "coordinates": "Every configuration's parameters and its validation score.",
-    "importance": "What set good configurations apart, in this search and by this estimate.",
+    "importance": "What the score depended on among the configurations of this search (fANOVA).",
     "confusion": "Test folds taken together: percent of each true class.",
 }
 
@@ -36,7 +36,7 @@ def html_page(data: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
+        autoescape=False,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

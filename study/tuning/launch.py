@@ -3,7 +3,6 @@
 import logging
 import os
 import shutil
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,10 +139,3 @@ def _slots(concurrency: int | None, gpus_per_run: float | None) -> Slots:
     if number < 1:
         raise UserError(f"a fold run needs one core and {share:g} GPU; the cluster has {room} such slots")
     return Slots(number, share)
-
-
-def python_command() -> str:
-    """How this process was called, for messages that tell the user to call it again."""
-    return " ".join(
-        [Path(sys.argv[0]).name if sys.argv[0].endswith("ser-study") else "python study/run.py", *sys.argv[1:]]
-    )

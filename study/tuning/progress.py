@@ -69,8 +69,10 @@ class ProgressView:
         table.add_column(f"best validation {self._metric}", justify="right")
         for name, race in self._conductor.races.items():
             table.add_row(name, *_counts(race), str(_running(self._conductor, name)), _best(race))
-        bar = ProgressBar(total=max(expected, 1), completed=done, width=46)
-        return Group(table, bar, Text(f"study {self._name} · epoch {done} of about {expected} · {self._times()}"))
+        below = Table.grid()  # a bar alone does not end its line
+        below.add_row(ProgressBar(total=max(expected, 1), completed=done, width=60))
+        below.add_row(f"study {self._name} · epoch {done} of about {expected} · {self._times()}")
+        return Group(table, below)
 
     def remaining_seconds(self) -> float | None:
         """Expected seconds to the end at the pace so far, or None before there is a pace."""

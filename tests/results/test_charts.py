@@ -31,7 +31,7 @@ def search(scores: Sequence[float], outcomes: Sequence[str], make_epoch: Callabl
         records.append({"kind": "config", "variant": "v", "config": number, "params": params})
         records.append(make_epoch("v", number, 0, 1) | {"validation": {"UWA": score}, "ended": True})
         records.append({"kind": "closed", "variant": "v", "config": number, "outcome": outcome, "reason": ""})
-    return configurations(records)["v"]
+    return configurations(records).get("v", [])
 
 
 def suggest(trial: Any) -> None:

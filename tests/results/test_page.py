@@ -103,7 +103,7 @@ def full_report() -> Record:
         "optimism": {"WA": 0.0181, "UWA": -0.0272, "WF1": 0.0363, "UWF1": 0.0454},
         "recalls": {"angry": 0.8123},
         "pairs": {"angry/frustrated": {"first_as_second": 0.2345, "second_as_first": 0.3456}},
-        "by_script": {"scripted": {**{name: 0.9012 for name in METRICS}, "n": 331}, "words_seen": 0.87},
+        "by_script": {"scripted": {**dict.fromkeys(METRICS, 0.9012), "n": 331}, "words_seen": 0.87},
         "lost": {"3": "the training loss is not a finite number"},
     }
     return data
