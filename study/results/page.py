@@ -36,7 +36,7 @@ def html_page(data: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=False,
+        autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
