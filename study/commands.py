@@ -30,6 +30,7 @@ from study.variants import TRAINED, VARIANTS
 
 FINISHED, FAILED, INTERRUPTED = 0, 1, 130
 LEDGER = "ledger.jsonl"
+SPACES = {name: VARIANTS[name].suggest for name in TRAINED}
 
 
 def run(settings: Settings, console: Console, command: str) -> int:
@@ -59,7 +60,7 @@ def run(settings: Settings, console: Console, command: str) -> int:
             tracker.finish(None, (), "interrupted")
             console.print(f"interrupted; nothing is lost. Go on with:\n  {command}", highlight=False, soft_wrap=True)
             return INTERRUPTED
-        written = report.write(folder)
+        written = report.write(folder, SPACES)
         link = tracker.finish(written.data, written.files, "finished")
         return show(plan, folder, console, link)
 
@@ -131,7 +132,7 @@ def train(plan: Plan, folder: Path, tracker: Tracker, slots: launch.Slots, conso
 
 def show(plan: Plan, folder: Path, console: Console, link: TrackingLink | None) -> int:
     """Print the report; the exit code is FAILED if a variant has no complete configuration."""
-    written = report.write(folder)
+    written = report.write(folder, SPACES)
     screen.print_report(console, written.data, folder, link)
     return FINISHED if all(written.data["variants"][name]["test"] for name in plan.variants) else FAILED
 
@@ -186,5 +187,5 @@ def _track(settings: Settings, plan: Plan, folder: Path) -> TrackingLink:
     tracker = Tracker(settings.tracking_uri, settings.output, plan)
     for record in Ledger(folder / LEDGER).records:
         tracker(record)
-    written = report.write(folder)
+    written = report.write(folder, SPACES)
     return tracker.finish(written.data, written.files, "finished")

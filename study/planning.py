@@ -1,8 +1,10 @@
 """From settings and a corpus to the plan of a study, new or continued."""
 
+import hashlib
 import importlib.metadata
 import math
 import platform
+import re
 import subprocess
 from collections import Counter
 from dataclasses import asdict, replace
@@ -52,7 +54,14 @@ def make_plan(settings: Settings, corpus: Corpus, packs: dict[str, Path], name: 
         packs={modality: str(path) for modality, path in packs.items()},
         encoders={modality: specs[modality] for modality in packs},
         utterances=[
-            {"id": u.id, "label": u.label, "group": u.group, "speaker": u.speaker, "script": u.script}
+            {
+                "id": u.id,
+                "label": u.label,
+                "group": u.group,
+                "speaker": u.speaker,
+                "script": u.script,
+                "words": words_key(u.words),
+            }
             for u in corpus.utterances
         ],
         variants=list(settings.variants),
@@ -68,6 +77,15 @@ def make_plan(settings: Settings, corpus: Corpus, packs: dict[str, Path], name: 
         environment=environment(),
         reference_rows={name: variant.reference_row for name, variant in VARIANTS.items()},
     )
+
+
+def words_key(words: str) -> str:
+    """The same short key for the same words, whatever their case and punctuation; "" without words.
+
+    A study's folder holds keys instead of words: a licensed corpus's transcripts stay where they are.
+    """
+    plain = " ".join(re.findall(r"\w+", words.lower()))
+    return hashlib.sha256(plain.encode()).hexdigest()[:12] if plain else ""
 
 
 def continued(stored: Plan, asked: Plan) -> Plan:

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from study.corpus import features
 from study.corpus.utterance import Corpus
-from study.results.text_page import budget_sentence, format_value, table_rows
+from study.results.formats import format_value
+from study.results.text_page import budget_sentence, table_rows
 from study.results.tracking import TrackingLink
 from study.training.metrics import METRICS
 from study.tuning.progress import clock
@@ -71,7 +72,8 @@ def print_report(console: Console, data: Mapping[str, Any], folder: Path, link: 
         console.print(f"  {sentence}", highlight=False, soft_wrap=True)
     protocol = f"Protocol {data['protocol']}: chosen by validation {data['metric'].upper()}; {data['protocol_note']}."
     console.print(f"\n{protocol}", style="dim", highlight=False)
-    console.print(f"\nreport       {folder / 'report.md'}", highlight=False, soft_wrap=True)
+    console.print(f"\nreport       {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    console.print(f"             {folder / 'report.md'}", highlight=False, soft_wrap=True)
     if link is not None:
         if link.command:
             console.print(f"compare      {link.command}", highlight=False, soft_wrap=True)

@@ -169,7 +169,7 @@ def _best_so_far(configs: Sequence[ConfigResult], metric: str) -> Iterator[tuple
     best = 0.0
     complete = [config for config in configs if config.outcome == "complete"]
     for config in complete:
-        best = (config.validation_score(metric))
+        best = max(best, config.validation_score(metric))
         yield config.number, best
     if complete and configs[-1].number > complete[-1].number:
         yield configs[-1].number, best

@@ -16,7 +16,8 @@ class Plan:
 
     `corpus` describes it (name, digest, utterances, counts by class and by group); `folds` are as
     `study.corpus.folds.Fold`; `packs` maps each modality to its feature pack; `encoders` names them;
-    `utterances` has id, label, group, speaker and script of every utterance. `published` holds each variant's
+    `utterances` has id, label, group, speaker, script and a key of the words of every
+    utterance. `published` holds each variant's
     published parameters. `environment` (versions, revision) is for readers and may differ on continuation,
     as may `n_configs` and `variants`, which may grow. `reference_rows` names each variant in the published table.
     """

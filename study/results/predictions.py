@@ -119,6 +119,17 @@ def metrics_by_script(folds: Sequence[TestedFold], n_classes: int) -> dict[str, 
     return found
 
 
+def words_seen(plan: Plan) -> float | None:
+    """The share of test utterances whose words occur in the training part of their fold; None without words."""
+    seen = total = 0
+    for fold in plan.folds:
+        known = {u["words"] for u in plan.utterances if u["group"] in fold["training"]} - {""}
+        tested = [u["words"] for u in plan.utterances if u["group"] in fold["test"] and u["words"]]
+        seen += sum(words in known for words in tested)
+        total += len(tested)
+    return seen / total if total else None
+
+
 def prediction_rows(folds: Iterable[TestedFold], classes: Sequence[str]) -> Iterable[dict[str, Any]]:
     """One row per utterance and seed, as in `predictions.csv`."""
     for fold in folds:

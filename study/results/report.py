@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,10 @@ from typing import Any
 from study.results import ledger
 from study.results.aggregate import ConfigResult, Spread, best_by_validation, configurations, reported_metrics
 from study.results.chance import random_scores
+from study.results.charts import learning_curves, metric_per_variant, optimisation_history
 from study.results.conclusions import as_json, comparisons, conclusion
+from study.results.page import html_page
+from study.results.parameter_charts import parallel_coordinates, parameter_importance
 from study.results.pictures import confusion_picture
 from study.results.plan import Plan
 from study.results.predictions import (
@@ -21,6 +24,7 @@ from study.results.predictions import (
     pooled_confusion,
     prediction_rows,
     tested_folds,
+    words_seen,
     write_predictions,
 )
 from study.results.reference import CLASSES, REFERENCE, UTTERANCES
@@ -41,8 +45,10 @@ class Report:
     files: tuple[Path, ...]
 
 
-def write(folder: Path) -> Report:
-    """Compute and write `report.json`, `report.md`, `predictions.csv` and a confusion matrix per variant.
+def write(folder: Path, spaces: Mapping[str, Callable[[Any], object]]) -> Report:
+    """Compute and write the report: `report.html`, `.json` and `.md`, `predictions.csv`, and the pictures.
+
+    `spaces` has the function that draws a configuration, by variant: for the parameters' importance.
 
     Raises:
         UserError: there is no study in `folder`, or its ledger or predictions are broken.
@@ -56,17 +62,49 @@ def write(folder: Path) -> Report:
     }
     tested = {name: tested_folds(folder, plan, config) for name, config in selected.items()}
     data = report_data(plan, found, selected, tested)
-    files = [folder / "report.json", folder / "report.md", folder / "predictions.csv"]
-    _replace(files[0], json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    _replace(files[1], markdown(data))
+    drawn = draw(folder / "pictures", plan, data, found, tested, spaces)
+    texts = {
+        "report.json": json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "report.md": markdown(data),
+        "report.html": html_page(data, drawn),
+    }
+    for name, text in texts.items():
+        _replace(folder / name, text)
     rows = (row for folds in tested.values() for row in prediction_rows(folds, plan.classes))
-    write_predictions(files[2], rows, plan.classes)
+    write_predictions(folder / "predictions.csv", rows, plan.classes)
+    files = [folder / name for name in (*texts, "predictions.csv")]
+    return Report(data, (*files, *drawn.values()))
+
+
+def draw(
+    folder: Path,
+    plan: Plan,
+    data: Mapping[str, Any],
+    found: Mapping[str, Sequence[ConfigResult]],
+    tested: Mapping[str, Sequence[TestedFold]],
+    spaces: Mapping[str, Callable[[Any], object]],
+) -> dict[str, Path]:
+    """Draw every picture of the report into `folder`; gives them by name, "metric" or for example "curves-cross"."""
+    folder.mkdir(exist_ok=True)
+    drawn: dict[str, Path] = {}
+
+    def file(name: str) -> Path:
+        drawn[name] = folder / f"{name}.png"
+        return drawn[name]
+
+    if tested:
+        metric_per_variant(file("metric"), data, plan.metric)
     for name, folds in tested.items():
-        picture = folder / f"confusion-{name}.png"
+        configs, number = found[name], data["variants"][name]["selected"]
         confusion = pooled_confusion(folds, len(plan.classes))
-        confusion_picture(picture, confusion, plan.classes, f"{name}: test folds pooled")
-        files.append(picture)
-    return Report(data, tuple(files))
+        confusion_picture(file(f"confusion-{name}"), confusion, plan.classes, f"{name}: all test folds")
+        learning_curves(file(f"curves-{name}"), configs, number, plan.metric, f"{name}: learning curves")
+        optimisation_history(file(f"history-{name}"), configs, plan.metric, number)
+        parallel_coordinates(file(f"coordinates-{name}"), configs, plan.metric)
+        if not parameter_importance(folder / f"importance-{name}.png", configs, spaces[name], plan.metric):
+            continue
+        file(f"importance-{name}")
+    return drawn
 
 
 def report_data(
@@ -135,13 +173,14 @@ def _variant(plan: Plan, configs: Sequence[ConfigResult], selected: ConfigResult
 
 
 def _details(plan: Plan, variant: Mapping[str, Any], folds: Sequence[TestedFold]) -> dict[str, Any]:
+    seen = words_seen(plan)
     return {
         "optimism": {
             metric: variant["validation"][metric]["mean"] - variant["test"][metric]["mean"] for metric in METRICS
         },
         "recalls": class_recalls(folds, plan.classes),
         "pairs": close_pairs(folds, plan.classes),
-        "by_script": metrics_by_script(folds, len(plan.classes)),
+        "by_script": metrics_by_script(folds, len(plan.classes)) | ({} if seen is None else {"words_seen": seen}),
     }
 
 

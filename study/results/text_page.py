@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from study.results.formats import format_spread, format_value
 from study.training.metrics import METRICS
 
 PARTS = ("validation", "test")
@@ -82,9 +83,12 @@ def _variant_lines(name: str, variant: Mapping[str, Any]) -> Iterator[str]:
             f"of {second}, {shares['second_as_first']:.0%} taken for {first}."
         )
     for kind, scores in variant["by_script"].items():
-        yield f"{kind.capitalize()} ({scores['n']}): " + ", ".join(f"{m} {scores[m]:.3f}" for m in METRICS) + "."
+        if kind != "words_seen":
+            yield f"{kind.capitalize()} ({scores['n']}): " + ", ".join(f"{m} {scores[m]:.3f}" for m in METRICS) + "."
+    if "words_seen" in variant["by_script"]:
+        yield f"Test utterances whose words occur in training: {variant['by_script']['words_seen']:.0%}."
     yield ""
-    yield f"![confusion matrix of {name}](confusion-{name}.png)"
+    yield f"![confusion matrix of {name}](pictures/confusion-{name}.png)"
 
 
 def table_rows(data: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -98,16 +102,6 @@ def table_rows(data: Mapping[str, Any]) -> Iterator[list[str]]:
         if variant["reference"] is not None:
             row = {metric: {"mean": mean, "std": std} for metric, (mean, std) in variant["reference"].items()}
             yield [name, "reference", "test", *(format_spread(row[metric]) for metric in METRICS)]
-
-
-def format_spread(spread: Mapping[str, float]) -> str:
-    """Mean and standard deviation the way the field prints them, ".512 ± .014"."""
-    return " ± ".join(f"{spread[key]:.3f}".removeprefix("0") for key in ("mean", "std"))
-
-
-def format_value(value: Any) -> str:
-    """A parameter's value, short."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def budget_sentence(variant: Mapping[str, Any]) -> str:
