@@ -62,7 +62,8 @@ def print_report(console: Console, data: Mapping[str, Any], folder: Path, link: 
         table.add_row(
             f"{variant} {setting}", part, *values, style="bold" if (setting, part) == ("tuned", "test") else None
         )
-    console.print(table)
+    if table.row_count:
+        console.print(table)
     tuned = {name: variant for name, variant in data["variants"].items() if variant["n_configs"]}
     for name, variant in tuned.items():
         _print_variant(console, name, variant, with_table=len(tuned) <= 2)

@@ -99,7 +99,7 @@ def table_rows(data: Mapping[str, Any]) -> Iterator[list[str]]:
             for part in PARTS:
                 if source is not None and source.get(part) is not None:
                     yield [name, setting, part, *(format_spread(source[part][metric]) for metric in METRICS)]
-        if variant["reference"] is not None:
+        if variant.get("reference") is not None:
             row = {metric: {"mean": mean, "std": std} for metric, (mean, std) in variant["reference"].items()}
             yield [name, "reference", "test", *(format_spread(row[metric]) for metric in METRICS)]
 

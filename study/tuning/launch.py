@@ -103,6 +103,7 @@ def _connect(address: str | None, concurrency: int | None) -> None:
             known = os.environ.get("PYTHONPATH")
             os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([known] if known else [])])
             ray.init(
+                address="local",  # never another cluster that happens to run on this machine
                 num_cpus=concurrency,
                 include_dashboard=False,
                 log_to_driver=False,

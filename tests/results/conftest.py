@@ -66,6 +66,7 @@ def make_plan() -> Callable[..., Plan]:
             "seeds": 1,
             "seed": 0,
             "environment": {},
+            "reference_rows": {},
         }
         return Plan(**fields | changes)
 
