@@ -95,7 +95,12 @@ def _add_study_options(parser: argparse.ArgumentParser) -> None:
     _add_corpus_options(what)
     what.add_argument("--metric", default="uwa", help="selects on validation: wa, uwa, wf1 or uwf1 (uwa)")
     budget = parser.add_argument_group("how much")
-    budget.add_argument("--configs", type=int, metavar="N", help="configurations per variant (40; demo 16)")
+    budget.add_argument(
+        "--configs",
+        type=int,
+        metavar="N",
+        help="configurations per variant (40; demo 16, of three variants and more 8)",
+    )
     budget.add_argument("--epochs", type=int, metavar="N", help="epochs per fold run, at most 50 (50; demo 12)")
     budget.add_argument(
         "--finalists", type=int, metavar="N", help="best configurations that run again with fresh seeds (3; demo 1)"

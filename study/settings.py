@@ -12,6 +12,9 @@ from study.variants import VARIANTS
 
 # The demo corpus is small: this finishes on two cores in a few minutes. Real corpora get a real budget.
 DEMO = {"configs": 16, "epochs": 12, "finalists": 1, "seeds": 1}
+# Many variants on the demo: half the configurations each, so that all ten take about as long as a coffee.
+DEMO_OF_MANY = {**DEMO, "configs": 8}
+MANY = 3
 STUDY = {"configs": 40, "epochs": 50, "finalists": 3, "seeds": 3}
 MAX_EPOCHS = 50
 
@@ -57,7 +60,8 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
     """
     given = vars(arguments)
     demo = given["corpus"] is None
-    usual = DEMO if demo else STUDY
+    variants = _variants(given["variant"])
+    usual = (DEMO_OF_MANY if len(variants) >= MANY else DEMO) if demo else STUDY
     budget = {name: usual[name] if given[name] is None else given[name] for name in usual}
     _require("--configs", budget["configs"], "at least 1", budget["configs"] >= 1)
     _require("--epochs", budget["epochs"], f"1 to {MAX_EPOCHS}", 1 <= budget["epochs"] <= MAX_EPOCHS)
@@ -73,7 +77,7 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
     )
     _require("--seed", given["seed"], "0 or more", given["seed"] >= 0)
     return Settings(
-        variants=_variants(given["variant"]),
+        variants=variants,
         corpus=given["corpus"],
         labels=given["labels"],
         label_map=given["label_map"],

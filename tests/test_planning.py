@@ -1,0 +1,65 @@
+"""Plans: what may grow, what may not, and what a study's folder does not hold."""
+
+import json
+from argparse import Namespace
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from study.cli import _parser
+from study.corpus.source import open_corpus
+from study.errors import UserError
+from study.planning import continued, default_name, make_plan, with_slots, words_key
+from study.settings import DEMO, STUDY, from_arguments
+
+
+def settings_of(*arguments: str):
+    parsed: Namespace = _parser().parse_args(["run", *arguments])
+    return from_arguments(parsed)
+
+
+@pytest.fixture
+def plan(tiny_manifest):
+    settings = settings_of("--corpus", str(tiny_manifest), "--variant", "self")
+    return make_plan(settings, open_corpus(str(tiny_manifest)), {"audio": Path("a"), "text": Path("t")}, "name")
+
+
+def test_the_demo_has_a_small_budget_and_other_corpora_a_real_one():
+    assert {key: getattr(settings_of(), key) for key in DEMO} == DEMO
+    assert {key: getattr(settings_of("--corpus", "x.csv"), key) for key in STUDY} == STUDY
+    assert settings_of("--corpus", "x.csv").audio_encoder == "microsoft/wavlm-base-plus"
+
+
+def test_all_means_every_variant_and_a_short_name(tiny_manifest):
+    corpus = open_corpus(str(tiny_manifest))
+    assert default_name(corpus, settings_of("--variant", "all")).endswith("-all")
+    assert len(settings_of("--variant", "all").variants) == 10
+
+
+def test_a_continued_study_may_have_more_configurations_and_variants_and_keeps_its_lookahead(plan):
+    stored = replace(with_slots(plan, slots=8), n_configs=10)
+    grown = continued(stored, replace(plan, n_configs=20, variants=["cross"]))
+    assert (grown.n_configs, grown.variants, grown.lookahead) == (20, ["self", "cross"], stored.lookahead)
+    assert continued(stored, replace(plan, n_configs=5)).n_configs == 10
+
+
+def test_a_continued_study_may_not_have_another_corpus(plan):
+    other = replace(plan, corpus={**plan.corpus, "digest": "0" * 64})
+    with pytest.raises(UserError, match="was begun with corpus"):
+        continued(plan, other)
+
+
+def test_more_slots_open_more_configurations_at_once(plan):
+    assert [with_slots(plan, slots).lookahead for slots in (1, 2, 3, 6, 30)] == [4, 4, 4, 5, 13]
+
+
+def test_the_same_words_have_the_same_key_whatever_case_and_punctuation():
+    assert words_key("Not again!") == words_key("not  AGAIN") != words_key("not again now")
+    assert words_key("...") == words_key("") == ""
+
+
+def test_no_words_of_a_corpus_are_in_its_plan(plan, tiny_manifest):
+    words = open_corpus(str(tiny_manifest)).utterances[0].words
+    assert words
+    assert words not in json.dumps(asdict(plan))
