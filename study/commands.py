@@ -48,7 +48,8 @@ def run(settings: Settings, console: Console, command: str) -> int:
             plan = planning.continued(stored, plan)
             if _is_finished(plan, folder):
                 console.print(f"study {plan.name} is finished already; --fresh starts it over", highlight=False)
-                return show(plan, folder, console, _track(settings, plan, folder))
+                written = report.write(folder, SPACES)
+                return show(plan, folder, console, written, _tracked(settings, plan, folder, written))
         console.print("starting workers ...", style="dim")
         with launch.cluster(settings.address, settings.concurrency, settings.gpus_per_run) as slots:
             if stored is None:
@@ -62,13 +63,13 @@ def run(settings: Settings, console: Console, command: str) -> int:
             return INTERRUPTED
         written = report.write(folder, SPACES)
         link = tracker.finish(written.data, written.files, "finished")
-        return show(plan, folder, console, link)
+        return show(plan, folder, console, written, link)
 
 
 def report_again(name: str, output: Path, console: Console) -> int:
     """Compute the report of a study anew from its ledger and predictions, and show it."""
     folder = output.absolute() / "studies" / name
-    return show(Plan.read(folder), folder, console, link=None)
+    return show(Plan.read(folder), folder, console, report.write(folder, SPACES), link=None)
 
 
 def extract(settings: Settings, console: Console) -> int:
@@ -130,9 +131,8 @@ def train(plan: Plan, folder: Path, tracker: Tracker, slots: launch.Slots, conso
     return conductor.finished()
 
 
-def show(plan: Plan, folder: Path, console: Console, link: TrackingLink | None) -> int:
+def show(plan: Plan, folder: Path, console: Console, written: report.Report, link: TrackingLink | None) -> int:
     """Print the report; the exit code is FAILED if a variant has no complete configuration."""
-    written = report.write(folder, SPACES)
     screen.print_report(console, written.data, folder, link)
     return FINISHED if all(written.data["variants"][name]["test"] for name in plan.variants) else FAILED
 
@@ -182,10 +182,9 @@ def _is_finished(plan: Plan, folder: Path) -> bool:
     return _conductor(plan, Ledger(folder / LEDGER), slots=1).finished()
 
 
-def _track(settings: Settings, plan: Plan, folder: Path) -> TrackingLink:
+def _tracked(settings: Settings, plan: Plan, folder: Path, written: report.Report) -> TrackingLink:
     """Bring the tracker up to a study that is finished: a kill may have come between the last epoch and this."""
     tracker = Tracker(settings.tracking_uri, settings.output, plan)
     for record in Ledger(folder / LEDGER).records:
         tracker(record)
-    written = report.write(folder, SPACES)
     return tracker.finish(written.data, written.files, "finished")

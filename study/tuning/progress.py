@@ -91,8 +91,18 @@ class ProgressView:
 
 
 def expected_epochs(conductor: Conductor) -> int:
-    """Epochs that the whole study is likely to take: closed configurations cost what they cost, others the mean."""
-    return sum(_expected_of_race(race) for race in conductor.races.values())
+    """Epochs that the whole study is likely to take.
+
+    Closed configurations cost what they cost; others are taken for the mean of those, over all variants.
+    """
+    races = list(conductor.races.values())
+    spent = [
+        entry.epochs_spent()
+        for race in races
+        for entry in race.entries
+        if entry.number and entry.phase is not Phase.OPEN
+    ]
+    return round(sum(_expected_of_race(race, fmean(spent) if len(spent) >= 3 else None) for race in races))
 
 
 def clock(seconds: float) -> str:
@@ -102,18 +112,22 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def _expected_of_race(race: Race) -> int:
+def _expected_of_race(race: Race, typical: float | None) -> float:
     rules = race.rules
     full = rules.n_folds * rules.epochs
-    later = [entry for entry in race.entries if entry.number and entry.phase is not Phase.OPEN]
-    # Before anything has closed: one in three goes to the end, the others stop at a third of the way.
-    typical = fmean(entry.epochs_spent() for entry in later) if len(later) >= 3 else (full + 2 * full / 3) / 3
-    total = 0.0
-    for entry in race.entries:
-        total += _expected_of_entry(entry, full, typical)
-    unopened = 0 if race.hopeless() else rules.n_configs - len(race.entries)
-    first_unopened = full - typical if not race.entries and unopened else 0
-    return round(total + unopened * typical + first_unopened)
+    # Before anything has closed: one in four goes to the end, the others stop at a quarter of the way.
+    typical = typical or (full + 3 * full / 4) / 4
+    search = sum(_expected_of_entry(entry, full, typical) for entry in race.entries)
+    if not race.hopeless():
+        search += (rules.n_configs - len(race.entries)) * typical + (0 if race.entries else full - typical)
+    return search + _expected_to_confirm(race, full)
+
+
+def _expected_to_confirm(race: Race, full: int) -> float:
+    if race.confirmation is None:
+        return 0 if race.hopeless() else (race.rules.finalists + 1) * race.rules.seeds * full
+    left = sum(race.rules.epochs - race.epochs_known(*run) for run in race.confirmation.runnable())
+    return race.confirmation.epochs_spent() + left
 
 
 def _expected_of_entry(entry: Entry, full: int, typical: float) -> float:
@@ -125,7 +139,9 @@ def _expected_of_entry(entry: Entry, full: int, typical: float) -> float:
 
 
 def _epochs_done(conductor: Conductor) -> int:
-    return sum(entry.epochs_spent() for race in conductor.races.values() for entry in race.entries)
+    races = conductor.races.values()
+    searched = sum(entry.epochs_spent() for race in races for entry in race.entries)
+    return searched + sum(race.confirmation.epochs_spent() for race in races if race.confirmation is not None)
 
 
 def _counts(race: Race) -> list[str]:

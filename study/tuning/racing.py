@@ -4,8 +4,8 @@ All folds of a configuration run in lockstep to each rung (an epoch at which con
 pause there. The statistic is the mean over folds, so a hard fold is never held against a configuration.
 
 Every decision about configuration n reads configurations with lower numbers only, and waits for them where it
-must. Decisions therefore do not depend on which worker was faster: the same scores give the same race with one
-slot or fifty, interrupted or not.
+must. Decisions therefore do not depend on which worker was faster: under the same rules, the same scores give the
+same race with one slot or fifty, interrupted or not.
 """
 
 from collections.abc import Iterator
