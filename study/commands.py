@@ -153,11 +153,10 @@ def only_process(folder: Path) -> Iterator[None]:
             f"one process at a time runs a study, and another one is running {folder.name} in {folder.parent}; "
             "wait for it, or choose another --name"
         ) from None
-    with lock:
-        try:
-            yield
-        finally:
-            lock.release()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _open(settings: Settings, console: Console) -> Corpus:

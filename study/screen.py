@@ -75,7 +75,7 @@ def print_report(console: Console, data: Mapping[str, Any], folder: Path, link: 
     console.print(f"\n{protocol}", style="dim", highlight=False)
     console.print(f"\nreport       {folder / 'report.html'}", highlight=False, soft_wrap=True)
     console.print(f"             {folder / 'report.md'}", highlight=False, soft_wrap=True)
-    if link is not None:
+    if link is not None and tuned:  # a guess alone is nothing to compare
         if link.command:
             console.print(f"compare      {link.command}", highlight=False, soft_wrap=True)
         console.print(f"             {link.url}", highlight=False, soft_wrap=True)

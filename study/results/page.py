@@ -25,6 +25,7 @@ VARIANT_PICTURES = {
     "coordinates": "Every configuration's parameters and its validation score.",
     "importance": "What the score depended on among the configurations of this search (fANOVA).",
     "confusion": "Test folds taken together: percent of each true class.",
+    "folds": "Every test fold by itself: sessions differ.",
 }
 
 

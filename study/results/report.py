@@ -14,7 +14,7 @@ from study.results.charts import learning_curves, metric_per_variant, optimisati
 from study.results.conclusions import as_json, comparisons, conclusion
 from study.results.page import html_page
 from study.results.parameter_charts import parallel_coordinates, parameter_importance
-from study.results.pictures import confusion_picture
+from study.results.pictures import confusion_picture, fold_confusions_picture
 from study.results.plan import Plan
 from study.results.predictions import (
     TestedFold,
@@ -98,6 +98,13 @@ def draw(
         configs, number = found[name], data["variants"][name]["selected"]
         confusion = pooled_confusion(folds, len(plan.classes))
         confusion_picture(file(f"confusion-{name}"), confusion, plan.classes, f"{name}: all test folds")
+        by_fold = {
+            f"test {'+'.join(plan.folds[number]['test'])}": pooled_confusion(
+                [fold for fold in folds if fold.run.fold == number], len(plan.classes)
+            )
+            for number in sorted({fold.run.fold for fold in folds})
+        }
+        fold_confusions_picture(file(f"folds-{name}"), by_fold, plan.classes, f"{name}: every test fold")
         learning_curves(file(f"curves-{name}"), configs, number, plan.metric, f"{name}: learning curves")
         optimisation_history(file(f"history-{name}"), configs, plan.metric, number)
         parallel_coordinates(file(f"coordinates-{name}"), configs, plan.metric)

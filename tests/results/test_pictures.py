@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from study.results.pictures import confusion_picture
+from study.results.pictures import confusion_picture, fold_confusions_picture
 
 
 def blueness(picture: np.ndarray) -> float:
@@ -36,3 +36,15 @@ def test_class_that_does_not_occur_has_an_empty_row(tmp_path: Path) -> None:
     confusion_picture(full, np.array([[4, 0], [0, 4]]), ["a", "b"], "toy")
     confusion_picture(empty, np.array([[4, 0], [0, 0]]), ["a", "b"], "toy")
     assert blueness(imread(empty)) < 0.7 * blueness(imread(full))
+
+
+def test_the_picture_of_folds_has_a_matrix_for_each_of_them(tmp_path: Path) -> None:
+    right, wrong = np.eye(3, dtype=np.int64) * 9, np.ones((3, 3), dtype=np.int64)
+    classes = ["angry", "happy", "sad"]
+    fold_confusions_picture(tmp_path / "one.png", {"test A": right}, classes, "toy")
+    fold_confusions_picture(tmp_path / "five.png", {f"test {i}": right for i in range(5)}, classes, "toy")
+    fold_confusions_picture(tmp_path / "wrong.png", {f"test {i}": wrong for i in range(5)}, classes, "toy")
+    one, five, wrong_five = (imread(tmp_path / f"{name}.png") for name in ("one", "five", "wrong"))
+    assert five.shape[0] > 1.5 * one.shape[0]
+    assert five.shape[1] > 2 * one.shape[1]
+    assert blueness(five) > 3 * blueness(wrong_five)

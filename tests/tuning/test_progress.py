@@ -19,9 +19,7 @@ def trained(tmp_path):
     """A function that trains a study of two variants for some epochs; gives its conductor and its epochs in all."""
 
     def train(steps):
-        conductor = Conductor(
-            ["self", "cross"], RULES, Ledger(tmp_path / str(steps)), metric="UWA", seed=0, slots=2
-        )
+        conductor = Conductor(["self", "cross"], RULES, Ledger(tmp_path / str(steps)), metric="UWA", seed=0, slots=2)
         done, busy = 0, []
         while done < steps and not conductor.finished():
             while (run := conductor.next_run()) is not None:
