@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import tempfile
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ SPACES = {name: VARIANTS[name].suggest for name in TRAINED}
 
 def run(settings: Settings, console: Console, command: str) -> int:
     """Run a study, or go on with it, and show what it found. `command` is what the user typed."""
+    require_folder(settings.output)
     check_uri(settings.tracking_uri, settings.output)
     corpus = _open(settings, console)
     folder = settings.output / "studies" / (settings.name or planning.default_name(corpus, settings))
@@ -74,6 +76,7 @@ def report_again(name: str, output: Path, console: Console) -> int:
 
 def extract(settings: Settings, console: Console) -> int:
     """Extract the features that a study with these settings would use, and say where they are."""
+    require_folder(settings.output)
     corpus = _open(settings, console)
     for modality, path in prepared_packs(corpus, settings, console).items():
         console.print(f"{modality}: {path} ({path.stat().st_size / 1e6:.1f} MB)", soft_wrap=True, highlight=False)
@@ -135,6 +138,20 @@ def show(plan: Plan, folder: Path, console: Console, written: report.Report, lin
     """Print the report; the exit code is FAILED if a variant has no complete configuration."""
     screen.print_report(console, written.data, folder, link)
     return FINISHED if all(written.data["variants"][name]["test"] for name in plan.variants) else FAILED
+
+
+def require_folder(output: Path) -> None:
+    """Make sure that there is a folder to write into.
+
+    Raises:
+        UserError: there is none and none can be made, or it cannot be written.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise UserError(f"--output expects a folder that can be written; {output} is none ({error.strerror})") from None
 
 
 @contextmanager

@@ -36,19 +36,24 @@ def extraction_progress(console: Console, modality: str, encoder: str) -> Iterat
         TextColumn("{task.completed:.0f} of {task.total:.0f} utterances · {task.fields[pace]}"),
         console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
-    with bar:
-        tasks: list[TaskID] = []
+    tasks: list[TaskID] = []
 
-        def show(progress: features.Progress) -> None:
-            if not tasks:
-                tasks.append(bar.add_task(f"{modality} by {encoder}", total=progress.utterances_total, pace=""))
-            unit = "x real time" if modality == "audio" else "per second"
-            left = "" if progress.remaining_seconds is None else f", about {clock(progress.remaining_seconds)} left"
-            pace = f"{progress.rate:.0f} {unit}{left}"
-            bar.update(tasks[0], completed=progress.utterances_done, pace=pace)
+    def show(progress: features.Progress) -> None:
+        if not tasks:  # where there is nothing to extract, nothing is drawn
+            bar.start()
+            tasks.append(bar.add_task(f"{modality} by {encoder}", total=progress.utterances_total, pace=""))
+        unit = "x real time" if modality == "audio" else "per second"
+        left = "" if progress.remaining_seconds is None else f", about {clock(progress.remaining_seconds)} left"
+        pace = f"{progress.rate:.0f} {unit}{left}"
+        bar.update(tasks[0], completed=progress.utterances_done, pace=pace)
 
+    try:
         yield show
+    finally:
+        if tasks:
+            bar.stop()
 
 
 def print_report(console: Console, data: Mapping[str, Any], folder: Path, link: TrackingLink | None) -> None:

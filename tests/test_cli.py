@@ -64,3 +64,11 @@ def test_help_answers(capsys, verb):
         main([*verb, "--help"])
     assert ended.value.code == 0
     assert "usage: ser-study" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("output", ["a-file", "a-file/below"])
+def test_an_output_that_is_no_folder_is_told_as_that(capsys, tmp_path, output):
+    (tmp_path / "a-file").touch()
+    code, error = told(capsys, "run", "--output", tmp_path / output)
+    assert code == 2
+    assert "--output expects a folder that can be written" in error

@@ -123,7 +123,9 @@ def inspect_audio(utterances: Iterable[Utterance]) -> tuple[AudioSummary, list[P
             problems.append(fault)
         else:
             end = frames / rate_hz if utterance.end is None else utterance.end
-            seconds.append(end - (utterance.start or 0.0))
+            length = end - (utterance.start or 0.0)
+            if length > 0:  # a span that ends before it starts has been told by the reader
+                seconds.append(length)
     sound = [header for header in headers.values() if not isinstance(header, str)]
     rates, channels = Counter(rate for rate, _, _ in sound), Counter(count for _, _, count in sound)
     return AudioSummary(tuple(seconds), dict(sorted(rates.items())), dict(sorted(channels.items()))), problems

@@ -61,7 +61,8 @@ class Pack:
             fault = (str(error).strip() or type(error).__name__).splitlines()[0]
         if fault:
             raise UserError(
-                f"expected a feature pack in {path}, found {fault}; delete the file to have it extracted again"
+                f"a feature pack is needed in {path}, and this one cannot be used ({fault}); "
+                "delete the file to have it extracted again"
             )
         return cls(
             path, tuple(metadata["ids"]), tensors["frames"], tensors["offsets"], tensors.get("vectors"), metadata
@@ -127,7 +128,7 @@ class Pack:
         if self.metadata["sha256"] != _checksum(_contents(self.offsets, [self.frames], vectors)):
             raise UserError(
                 f"the features in {self.path} do not match their checksum: the file has changed since it was "
-                f"written; delete it to have it extracted again"
+                f"written; delete the file to have it extracted again"
             )
 
 

@@ -64,7 +64,8 @@ class Plan:
             raise UserError(f"no study at {folder}: a study's folder holds a plan.json") from None
         except (ValueError, TypeError) as error:
             raise UserError(
-                f"{path} is not a plan that this version wrote ({error}); start over with --fresh"
+                f"a study needs the plan that it was begun with, and {path} cannot be read as one ({error}); "
+                "restore it from a copy, or run the study with --fresh, which forgets what it has done"
             ) from None
 
     def differences(self, other: "Plan") -> list[str]:

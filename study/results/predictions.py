@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from safetensors import SafetensorError
 
 from study.errors import UserError
 from study.results.aggregate import ConfigResult
@@ -50,7 +51,7 @@ def tested_folds(folder: Path, plan: Plan, config: ConfigResult) -> list[TestedF
         try:
             ids, probabilities = load_predictions(path, "test")
             utterances = tuple(by_id[id] for id in ids)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise UserError(
                 f"the predictions of every reported run are needed, and {path} cannot be used ({error}); "
                 "restore it from a copy, or start over with --fresh"

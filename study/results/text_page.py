@@ -52,7 +52,7 @@ def _confirmation(data: Mapping[str, Any]) -> str:
         return "Figures are those of the search itself. "
     return (
         f"The best {data['finalists']} of each search and the published setting were trained again with "
-        f"{data['seeds']} fresh seed(s); the pick and all figures come from these. "
+        f"{data['seeds']} fresh seed{'s' if data['seeds'] > 1 else ''}; the pick and all figures come from these. "
     )
 
 
@@ -70,7 +70,8 @@ def _variant_lines(name: str, variant: Mapping[str, Any]) -> Iterator[str]:
         yield "No configuration was completed, so there is nothing to select."
         return
     by_whom = "confirmed with fresh seeds" if variant["confirmed"] else "by the search alone"
-    yield f"Selected configuration {variant['selected']}, {by_whom}:"
+    published = " (the published setting)" if variant["selected"] == 0 else ""
+    yield f"Selected configuration {variant['selected']}{published}, {by_whom}:"
     yield ""
     yield from (f"- {key}: {format_value(value)}" for key, value in variant["config"].items())
     yield ""

@@ -121,8 +121,9 @@ def _connect(address: str | None, concurrency: int | None) -> None:
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise UserError(
-                f"--address expects a running Ray cluster; {address} did not answer ({str(error).splitlines()[0]}); "
-                "start one with `ray start --head`, or leave --address out to use this machine"
+                f"--address expects a running Ray cluster, as auto, host:port or ray://host:port; {address} did not "
+                f"answer ({str(error).splitlines()[0]}); start one with `ray start --head`, or leave --address out to "
+                "use this machine"
             ) from None
 
 

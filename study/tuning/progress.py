@@ -46,17 +46,19 @@ class ProgressView:
         self._epochs_before = _epochs_done(conductor)
 
     def __call__(self, record: dict[str, Any]) -> None:
-        """Tell one ledger record where there is no terminal: a line for each configuration that closes."""
-        if self._conductor is None or self._console.is_terminal or record["kind"] != "closed":
+        """Tell one ledger record where there is no terminal: a line when a configuration closes or is confirmed."""
+        if self._conductor is None or self._console.is_terminal or record["variant"] not in self._conductor.races:
             return
         race = self._conductor.races[record["variant"]]
-        done = sum(entry.phase is not Phase.OPEN for entry in race.entries)
-        self._console.print(
-            f"{record['variant']} config {record['config']} {record['outcome']} ({record['reason']}) · "
-            f"{done} of {race.rules.n_configs} configs · best {_best(race)} · {self._times()}",
-            soft_wrap=True,
-            highlight=False,
-        )
+        if record["kind"] == "closed":
+            done = sum(entry.phase is not Phase.OPEN for entry in race.entries)
+            what = f"{record['outcome']} ({record['reason']}) · {done} of {race.rules.n_configs} configs"
+        elif record["kind"] == "epoch" and record["seed"] and record["ended"]:
+            what = f"fold {record['fold']} with fresh seed {record['seed']} · {_fresh(race)} fresh runs"
+        else:
+            return
+        line = f"{record['variant']} config {record['config']} {what} · best {_best(race)} · {self._times()}"
+        self._console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def render(self) -> RenderableType:
         """The view as it stands now."""
@@ -64,7 +66,7 @@ class ProgressView:
             return Text("starting workers ...")
         done, expected = _epochs_done(self._conductor), expected_epochs(self._conductor)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for heading in ("variant", "configs", "complete", "stopped", "lost", "fold runs", "running"):
+        for heading in ("variant", "configs", "complete", "stopped", "lost", "fresh runs", "running"):
             table.add_column(heading, justify="left" if heading == "variant" else "right")
         table.add_column(f"best validation {self._metric}", justify="right")
         for name, race in self._conductor.races.items():
@@ -147,15 +149,22 @@ def _epochs_done(conductor: Conductor) -> int:
 def _counts(race: Race) -> list[str]:
     phases = Counter(entry.phase for entry in race.entries)
     closed = len(race.entries) - phases[Phase.OPEN]
-    fold_runs = sum(sum(entry.ended) for entry in race.entries)
     lost = phases[Phase.DIVERGED] + phases[Phase.FAILED]
     return [
         f"{closed}/{race.rules.n_configs}",
         str(phases[Phase.COMPLETE]),
         str(phases[Phase.STOPPED]),
         str(lost),
-        f"{fold_runs} done",
+        _fresh(race),
     ]
+
+
+def _fresh(race: Race) -> str:
+    """Runs with fresh seeds that are done, of how many; the finalists are known when the search is over."""
+    if race.confirmation is None:
+        return "-"
+    finalists = race.confirmation.finalists.values()
+    return f"{sum(len(f.ended) for f in finalists)}/{sum(len(f.curves) for f in finalists)}"
 
 
 def _running(conductor: Conductor, variant: str) -> int:

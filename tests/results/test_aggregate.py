@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from study.errors import UserError
+from study.results import predictions
 from study.results.aggregate import best_by_validation, configurations, metrics_over_folds, spread
 from study.results.chance import random_scores
 from study.results.plan import Plan
@@ -127,7 +128,7 @@ def test_another_encoder_is_another_study_but_another_modality_is_not():
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": 3}', json.dumps({"nonsense": 1})])
 def test_a_broken_plan_is_told_in_one_line(tmp_path, text):
     (tmp_path / "plan.json").write_text(text)
-    with pytest.raises(UserError, match="is not a plan that this version wrote"):
+    with pytest.raises(UserError, match="cannot be read as one"):
         Plan.read(tmp_path)
 
 
@@ -140,3 +141,13 @@ def test_the_random_baseline_scores_what_the_class_counts_of_iemocap_imply():
     plan = replace(PLAN, classes=list(IEMOCAP), utterances=utterances, folds=[{"test": ["s"]}])
     scores = {name: value.mean for name, value in random_scores(plan, "test").items()}
     assert scores == pytest.approx({"WA": 1 / 7, "UWA": 1 / 7, "WF1": 0.155, "UWF1": 0.131}, abs=0.001)
+
+
+@pytest.mark.parametrize("damage", [b"junk", b"", None])
+def test_damaged_predictions_are_told_in_one_line(tmp_path, damage):
+    found = configurations([config(0), epoch(0, 0, 1, 0.5, 0.5, ended=True), closed(0, "complete")])["cross"][0]
+    if damage is not None:
+        (tmp_path / "predictions").mkdir()
+        (tmp_path / "predictions" / "cross-c000-f0-s0.safetensors").write_bytes(damage)
+    with pytest.raises(UserError, match="predictions of every reported run are needed"):
+        predictions.tested_folds(tmp_path, PLAN, found)
