@@ -3,11 +3,10 @@
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
-from models.recurrence import scan_together
+from models.recurrence import scan_padded, scan_together
 from models.streams import Stream
 
 ContextRule = Literal["gru", "linear"]
@@ -16,9 +15,7 @@ ContextRule = Literal["gru", "linear"]
 class BidirectionalGRU(nn.Module):
     """One recurrent layer in both directions; half of the width each.
 
-    The backward direction is the same scan over each utterance's frames in reverse. On a GPU, PyTorch's layer
-    runs on padded batches instead: padding stands after an utterance's last frame and a causal scan never looks
-    ahead, so it cannot reach a frame that is kept.
+    The backward direction is the same scan over each utterance's frames in reverse.
     """
 
     def __init__(self, dim: int, width: int) -> None:
@@ -38,8 +35,8 @@ class BidirectionalGRU(nn.Module):
         order = reversed_order(stream)
         if not stream.frames.is_cuda:
             return stream.with_frames(scan_together([self.ahead, self.back], stream, [order[order], order]))
-        ahead = scan(self.ahead, stream)
-        back = scan(self.back, stream.with_frames(stream.frames[order]))[order]
+        ahead = scan_padded(self.ahead, stream)
+        back = scan_padded(self.back, stream.with_frames(stream.frames[order]))[order]
         return stream.with_frames(torch.cat([ahead, back], dim=1))
 
 
@@ -50,14 +47,6 @@ def reversed_order(stream: Stream) -> Int[Tensor, " frames"]:
     last = first + lengths - 1
     position = torch.arange(len(stream.frames), device=stream.frames.device)
     return (first + last)[stream.owner] - position
-
-
-def scan(gru: nn.GRU, stream: Stream) -> Float[Tensor, "frames hidden"]:
-    """The outputs of a forward recurrent layer at every frame."""
-    outputs, _ = gru(pad_sequence(list(stream.split()), batch_first=True))
-    lengths = torch.tensor(stream.lengths, device=stream.frames.device)
-    kept = torch.arange(outputs.shape[1], device=stream.frames.device) < lengths.unsqueeze(1)
-    return outputs[kept]  # type: ignore[no-any-return]
 
 
 def context_layer(rule: ContextRule, dim: int, width: int) -> nn.Module:

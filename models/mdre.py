@@ -1,13 +1,14 @@
 """MDRE: two recurrent encoders whose last states are concatenated, the recurrent baseline of multimodal fusion."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
+from models.recurrence import scan
 from models.streams import Stream
 
 
@@ -35,12 +36,9 @@ class MDRE(nn.Module):
         self.input_dropout = nn.Dropout(config.input_dropout)
         self.encoders = nn.ModuleDict(
             {
-                name: nn.GRU(
-                    dim,
-                    config.n_units,
-                    config.n_layers,
-                    batch_first=True,
-                    dropout=config.dropout if config.n_layers > 1 else 0.0,  # between layers only
+                name: nn.ModuleList(
+                    nn.GRU(config.n_units if layer else dim, config.n_units, batch_first=True)
+                    for layer in range(config.n_layers)
                 )
                 for name, dim in dims.items()
             }
@@ -51,16 +49,15 @@ class MDRE(nn.Module):
 
     def forward(self, streams: Mapping[str, Stream]) -> Float[Tensor, "batch classes"]:
         """One logit per class and utterance."""
-        halves = [
-            self.halve[name](last_state(encoder, streams[name].map(self.input_dropout)))  # type: ignore[arg-type]
-            for name, encoder in self.encoders.items()
-        ]
+        halves = []
+        for name, layers in self.encoders.items():
+            stream = streams[name].map(self.input_dropout)
+            for number, gru in enumerate(cast(Iterable[nn.GRU], layers)):
+                stream = scan(gru, stream.map(self.dropout) if number else stream)
+            halves.append(self.halve[name](last_frames(stream)))
         return self.classify(self.dropout(torch.cat(halves, dim=1)))  # type: ignore[no-any-return]
 
 
-def last_state(gru: nn.GRU, stream: Stream) -> Float[Tensor, "batch units"]:
-    """The output at each utterance's own last frame; padding comes after it and cannot reach it."""
-    outputs, _ = gru(pad_sequence(list(stream.split()), batch_first=True))
-    rows = torch.arange(len(stream.lengths), device=outputs.device)
-    last = torch.tensor(stream.lengths, device=outputs.device) - 1
-    return outputs[rows, last]  # type: ignore[no-any-return]
+def last_frames(stream: Stream) -> Float[Tensor, "batch units"]:
+    """Each utterance's own last frame."""
+    return stream.frames[torch.tensor(stream.lengths, device=stream.frames.device).cumsum(0) - 1]

@@ -8,12 +8,32 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from models.streams import Stream
 
 PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+def scan(gru: nn.GRU, stream: Stream) -> Stream:
+    """The outputs of a single-layer GRU at every frame."""
+    if stream.frames.is_cuda:
+        return stream.with_frames(scan_padded(gru, stream))
+    return stream.with_frames(scan_together([gru], stream, [torch.arange(len(stream.frames))]))
+
+
+def scan_padded(gru: nn.GRU, stream: Stream) -> Float[Tensor, "frames hidden"]:
+    """The same by PyTorch's layer on a padded batch: the way of a GPU, and the reference for the other one.
+
+    Padding stands after an utterance's last frame and a causal scan never looks ahead, so nothing reaches a frame
+    that is kept.
+    """
+    outputs, _ = gru(pad_sequence(list(stream.split()), batch_first=True))
+    lengths = torch.tensor(stream.lengths, device=stream.frames.device)
+    kept = torch.arange(outputs.shape[1], device=stream.frames.device) < lengths.unsqueeze(1)
+    return outputs[kept]  # type: ignore[no-any-return]
 
 
 def scan_together(grus: Sequence[nn.GRU], stream: Stream, orders: Sequence[Int[Tensor, " frames"]]) -> Tensor:

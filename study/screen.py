@@ -59,19 +59,23 @@ def extraction_progress(console: Console, modality: str, encoder: str) -> Iterat
 def print_report(console: Console, data: Mapping[str, Any], folder: Path, link: TrackingLink | None) -> None:
     """The result tables, the best configuration beside the published one, and where to look further."""
     console.print()
-    console.print(f"{data['name']}: mean ± std over {len(data['folds'])} folds\n", highlight=False)
+    tuned = {name: variant for name, variant in data["variants"].items() if variant["n_configs"]}
+    many = len(tuned) > 2
+    what = "test scores (validation is in the report)" if many else "mean ± std"
+    console.print(f"{data['name']}: {what} over {len(data['folds'])} folds\n", highlight=False)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))  # narrow enough for 80 columns
-    for heading in ("", "scored on", *METRICS):
+    for heading in ("", *([] if many else ["scored on"]), *METRICS):
         table.add_column(heading, justify="right" if heading in METRICS else "left", no_wrap=True)
     for variant, setting, part, *values in table_rows(data):
-        table.add_row(
-            f"{variant} {setting}", part, *values, style="bold" if (setting, part) == ("tuned", "test") else None
-        )
+        style = "bold" if (setting, part) == ("tuned", "test") else None
+        if not many:
+            table.add_row(f"{variant} {setting}", part, *values, style=style)
+        elif part == "test":
+            table.add_row(f"{variant} {setting}", *values, style=style)
     if table.row_count:
         console.print(table)
-    tuned = {name: variant for name, variant in data["variants"].items() if variant["n_configs"]}
     for name, variant in tuned.items():
-        _print_variant(console, name, variant, with_table=len(tuned) <= 2)
+        _print_variant(console, name, variant, with_table=not many)
     if data["conclusion"]:
         console.print("\n[bold]compared[/bold]")
     for sentence in data["conclusion"]:

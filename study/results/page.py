@@ -16,6 +16,7 @@ from study.results.formats import (
     format_spread,
     format_value,
 )
+from study.results.text_page import ABLATED, ablation_rows
 from study.training.metrics import METRICS
 
 # What may be drawn for a variant: the first half of the picture's key, and its caption, in the order shown.
@@ -57,6 +58,7 @@ def html_page(data: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
         metric=data["metric"].upper(),
         pictures={key: _data_uri(path) for key, path in pictures.items()},
         captions=VARIANT_PICTURES,
+        ablations={parent: list(ablation_rows(data, parent)) for parent in ABLATED},
         settings=_settings,
         scripts=_scripts,
     )

@@ -7,6 +7,8 @@ from study.results.formats import format_spread, format_value
 from study.training.metrics import METRICS
 
 PARTS = ("validation", "test")
+# The systems of which variants named after them take one part away.
+ABLATED = ("self", "cross")
 
 
 def markdown(data: Mapping[str, Any]) -> str:
@@ -35,6 +37,12 @@ def markdown(data: Mapping[str, Any]) -> str:
     ]
     for row in table_rows(data):
         lines.append("| " + " | ".join(row) + " |")
+    for parent in ABLATED:
+        rows = list(ablation_rows(data, parent))
+        if len(rows) > 1:
+            lines += ["", f"## What {parent} loses without its parts (test)", ""]
+            lines += ["| system | " + " | ".join(METRICS) + " |", "|---|" + "---|" * len(METRICS)]
+            lines += ["| " + " | ".join(row) + " |" for row in rows]
     if data["comparisons"]:
         lines += ["", "## What the comparisons show", "", *(f"- {sentence}" for sentence in data["conclusion"]), ""]
         lines += [
@@ -103,6 +111,14 @@ def table_rows(data: Mapping[str, Any]) -> Iterator[list[str]]:
         if variant.get("reference") is not None:
             row = {metric: {"mean": mean, "std": std} for metric, (mean, std) in variant["reference"].items()}
             yield [name, "reference", "test", *(format_spread(row[metric]) for metric in METRICS)]
+
+
+def ablation_rows(data: Mapping[str, Any], parent: str) -> Iterator[list[str]]:
+    """The tuned test figures of `parent` and of its ablations, with the reference's own below each where known."""
+    for variant, setting, part, *values in table_rows(data):
+        of_family = variant == parent or variant.startswith(f"{parent}-")
+        if of_family and part == "test" and setting != "published":
+            yield [f"{variant} ({setting})", *values]
 
 
 def budget_sentence(variant: Mapping[str, Any]) -> str:
