@@ -5,6 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.corpus.encoders import (
+    DEFAULT_AUDIO_ENCODER,
+    DEFAULT_TEXT_ENCODER,
+    WEIGHTLESS_AUDIO_ENCODER,
+    WEIGHTLESS_TEXT_ENCODER,
+)
 from study.errors import UserError
 from study.training.metrics import METRICS
 from study.tuning.racing import geometric_rungs
@@ -83,8 +89,8 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
         label_map=given["label_map"],
         **budget,
         metric=_metric(given["metric"]),
-        audio_encoder=given["audio_encoder"] or ("logmel" if demo else "microsoft/wavlm-base-plus"),
-        text_encoder=given["text_encoder"] or ("hash" if demo else "bert-base-uncased"),
+        audio_encoder=given["audio_encoder"] or (WEIGHTLESS_AUDIO_ENCODER if demo else DEFAULT_AUDIO_ENCODER),
+        text_encoder=given["text_encoder"] or (WEIGHTLESS_TEXT_ENCODER if demo else DEFAULT_TEXT_ENCODER),
         audio_layer=given["audio_layer"],
         name=_name(given["name"]),
         output=given["output"].absolute(),
