@@ -98,6 +98,11 @@ def prepared_packs(corpus: Corpus, settings: Settings, console: Console) -> dict
             f"variant {', '.join(settings.variants)} reads words, and no utterance of {corpus.name} has any; "
             "add a `text` column to the manifest"
         )
+    if "audio" in modalities and not all(utterance.audio.is_file() for utterance in corpus.utterances):
+        raise UserError(
+            f"variant {', '.join(settings.variants)} hears, and not every utterance of {corpus.name} has an audio "
+            "file; add a `file_name` column to the manifest"
+        )
     specs = {"audio": settings.audio_encoder, "text": settings.text_encoder}
     packs = {}
     for modality in modalities:

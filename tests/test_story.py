@@ -223,6 +223,22 @@ def test_saved_encoders_of_many_architectures_run_end_to_end(speech, text, tiny_
     assert report["variants"]["self"]["n_complete"] == 1
 
 
+@pytest.mark.parametrize(("variant", "missing"), [("audio", "text"), ("text", "file_name")])
+def test_a_unimodal_variant_runs_on_a_corpus_without_the_other_modality(variant, missing, tiny_manifest, tmp_path):
+    rows = list(csv.DictReader(tiny_manifest.read_text(encoding="utf-8").splitlines()))
+    alone = tiny_manifest.with_name("alone.csv")
+    with alone.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [name for name in rows[0] if name != missing], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    budget = ["--configs", "1", "--epochs", "2", "--seeds", "0", "--audio-encoder", "logmel", "--text-encoder", "hash"]
+    finished = run("--variant", variant, "--corpus", alone, *budget, cwd=tmp_path)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    refused = run("--variant", "cross", "--corpus", alone, *budget, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert f"add a `{missing}` column to the manifest" in refused.stderr
+
+
 def test_all_ten_systems_are_tuned_and_compared(iemocap_release, tmp_path):
     budget = ["--configs", "2", "--epochs", "2", "--finalists", "1", "--seeds", "0"]
     features = ["--audio-encoder", "logmel", "--text-encoder", "hash"]

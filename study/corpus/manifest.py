@@ -20,7 +20,8 @@ def scan(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list
     path is judged, so links below the folder may point anywhere. The unit that is held out (`group`) is the
     first of these columns with anything in it: `fold`, since who gives folds wants those and no others;
     `group`; `speaker`, each speaker being a group. Without `speaker` each group counts as one unknown speaker.
-    Without `text` all words are empty, which does for audio alone. `split` is not read.
+    Without `text` all words are empty, which does for audio alone; without `file_name` there is no audio, which
+    does for words alone. `split` is not read.
     """
     rows, problems = read_rows(path)
     if not rows:
@@ -135,6 +136,8 @@ def _row_faults(row: Row, utterance: Utterance, unit: str) -> list[Problem]:
 
 def _audio_faults(row: Row, utterance: Utterance, allow_outside: bool) -> list[Problem]:
     file_name = row["file_name"]
+    if not file_name:  # the manifest has no such column: a corpus of words alone
+        return []
     if not allow_outside and leaves_folder(file_name):
         law = "files must be below the folder of the manifest; pass --allow-outside-files to read others"
         return [Problem(row.where, f"{law}; found {quoted(file_name)}", True, "files outside")]

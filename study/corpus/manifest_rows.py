@@ -66,7 +66,7 @@ def read_rows(path: Path) -> tuple[list[Row], list[Problem]]:
         problems += faults
         if not faults:
             rows.append(found)
-    if not rows and not problems:
+    if not rows and not any(problem.fatal for problem in problems):
         problems.append(Problem(str(path), "the manifest has no rows below its header", True, "manifest"))
     return rows, problems
 
@@ -160,7 +160,10 @@ def _header_faults(where: str, names: Sequence[str], columns: Mapping[str, int])
         if column not in columns:
             law = f"there is no column {column} (also read as {', '.join(COLUMNS[column])})"
             hint = "; columns are separated by commas" if len(names) == 1 else ""
-            faults.append(Problem(where, f"{law}; found {_listed(names)}{hint}", True, "columns"))
+            # Words alone are a corpus too: only variants that hear need files.
+            fatal = column != "file_name" or "text" not in columns
+            use = "" if fatal else "; only variants that read can use this corpus"
+            faults.append(Problem(where, f"{law}; found {_listed(names)}{hint}{use}", fatal, "columns"))
     meanings = {name: column for column, others in COLUMNS.items() for name in (column, *others)}
     for place, name in enumerate(names):
         column = meanings.get(name.strip().casefold(), "")
@@ -175,7 +178,7 @@ def _empty_cells(row: Row) -> list[Problem]:
     return [
         Problem(row.where, f"{column} is empty; fill it in or remove the row", True, "empty cells")
         for column in REQUIRED
-        if not row[column]
+        if column in row.cells and not row[column]
     ]
 
 
