@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from models.ragged_attention import attend_ragged
 from models.streams import Stream
 
 
@@ -19,27 +20,17 @@ def attend(
     """Scaled dot-product attention within each utterance.
 
     `query_lengths` and `key_lengths` cut the frames into the same utterances in the same order. `dropout` is
-    the probability of dropping an attention weight. One call per utterance does no work on padding, which
+    the probability of dropping an attention weight. Utterance by utterance there is no work on padding, which
     in a random batch of speech would be most of it.
     """
+    if not query.is_cuda:
+        return attend_ragged(query, key, value, query_lengths, key_lengths, dropout)
     by_head = [
         frames.transpose(0, 1).split(lengths, dim=1)
         for frames, lengths in ((query, query_lengths), (key, key_lengths), (value, key_lengths))
     ]
-    one = _attend_with_dropout if dropout and not query.is_cuda else scaled_dot_product_attention
-    attended = [one(q, k, v, dropout_p=dropout) for q, k, v in zip(*by_head, strict=True)]
+    attended = [scaled_dot_product_attention(q, k, v, dropout_p=dropout) for q, k, v in zip(*by_head, strict=True)]
     return torch.cat(attended, dim=1).transpose(0, 1)
-
-
-def _attend_with_dropout(
-    query: Float[Tensor, "heads queries width"],
-    key: Float[Tensor, "heads keys width"],
-    value: Float[Tensor, "heads keys width"],
-    dropout_p: float,
-) -> Float[Tensor, "heads queries width"]:
-    # PyTorch's function has no fast path for dropout on a CPU, and its slow one does twice as many operations.
-    weights = torch.bmm(query * query.shape[2] ** -0.5, key.transpose(1, 2)).softmax(2)
-    return torch.bmm(nn.functional.dropout(weights, dropout_p), value)
 
 
 class MultiHeadAttention(nn.Module):
@@ -49,9 +40,11 @@ class MultiHeadAttention(nn.Module):
         """Split `width` evenly over `n_heads`; drop attention weights with probability `dropout`.
 
         Raises:
-            ValueError: the width is no multiple of the number of heads.
+            ValueError: the width is no multiple of the number of heads, or every weight would be dropped.
         """
         super().__init__()
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1; got {dropout}")
         if width % n_heads:
             raise ValueError(f"width must be a multiple of n_heads; got {width} and {n_heads}")
         self.n_heads = n_heads

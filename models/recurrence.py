@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import pad_sequence
 
 from models.streams import Stream
@@ -44,21 +45,40 @@ def scan_together(grus: Sequence[nn.GRU], stream: Stream, orders: Sequence[Int[T
     """
     place, counts = time_major(stream)
     hidden = grus[0].hidden_size
-    gates, recurrent, biases = [], [], []
-    for gru, order in zip(grus, orders, strict=True):
+    weights, recurrent, biases, candidate_biases = [], [], [], []
+    for gru in grus:
         weight_in, weight, bias_in, bias = (getattr(gru, f"{name}_l0") for name in PARAMETERS)
-        # Both biases of the reset and update gates in one; the candidate's recurrent bias stays inside its reset.
-        combined = bias_in + torch.cat([bias[: 2 * hidden], torch.zeros_like(bias[2 * hidden :])])
-        gates.append(nn.functional.linear(stream.frames[order[place]], weight_in, combined))
+        weights.append(weight_in)
         recurrent.append(weight.T)
-        biases.append(bias[2 * hidden :])
+        # Both biases of the reset and update gates in one; the candidate's recurrent bias stays inside its reset.
+        biases.append(bias_in + torch.cat([bias[: 2 * hidden], torch.zeros_like(bias[2 * hidden :])]))
+        candidate_biases.append(bias[2 * hidden :])
+    # One product for all directions, and what is put in time's order is its result: frames are wider.
+    projected = nn.functional.linear(stream.frames, torch.cat(weights), torch.cat(biases))
+    places = [order[place] for order in orders]
+    gates = [_Reordered.apply(*each) for each in zip(projected.chunk(len(grus), dim=1), places, strict=True)]  # type: ignore[no-untyped-call]
     outputs = RaggedScan.apply(  # type: ignore[no-untyped-call]
-        torch.stack(gates), torch.stack(recurrent), torch.stack(biases).unsqueeze(1), counts
+        torch.stack(gates), torch.stack(recurrent), torch.stack(candidate_biases).unsqueeze(1), counts
     )  # [directions, frames, hidden]
-    found = [
-        torch.empty_like(each).index_copy(0, order[place], each) for each, order in zip(outputs, orders, strict=True)
-    ]
+    found = [torch.empty_like(each).index_copy(0, where, each) for each, where in zip(outputs, places, strict=True)]
     return torch.cat(found, dim=1)
+
+
+class _Reordered(torch.autograd.Function):
+    """Rows in another order. PyTorch's own has to expect that rows repeat, which makes its backward pass slow."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, order: Tensor) -> Tensor:
+        """The row `order[i]` at each place i; `order` is a permutation."""
+        ctx.save_for_backward(order)
+        return rows.index_select(0, order)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        """The gradient, each row back in its place."""
+        (order,) = ctx.saved_tensors
+        return torch.empty_like(grad).index_copy_(0, order, grad), None
 
 
 def time_major(stream: Stream) -> tuple[Int[Tensor, " frames"], tuple[int, ...]]:
@@ -75,51 +95,67 @@ class RaggedScan(torch.autograd.Function):
     """The recurrence itself, with the backward pass written out.
 
     Source: the equations of `torch.nn.GRU`. Of step t only the first `counts[t]` rows exist, so every slice below
-    is of utterances that still speak.
+    is of utterances that still speak. A step costs as much as its number of calls: what does not depend on the step
+    before is computed for all steps at once, though gates are then computed a second time for the backward pass.
     """
 
     @staticmethod
     def forward(ctx: Any, gates: Tensor, weight: Tensor, bias: Tensor, counts: tuple[int, ...]) -> Tensor:
         """Hidden states [directions, frames, hidden] from gate inputs [directions, frames, 3 hidden], time-major."""
         width = weight.shape[1]
+        biases = nn.functional.pad(bias, (2 * width, 0))
+        outputs = gates.new_empty(len(gates), gates.shape[1], width)
         hidden = gates.new_zeros(len(gates), counts[0], width)
-        steps = []
-        for gate in gates.split(counts, dim=1):
+        learning, kept = any(ctx.needs_input_grad), []
+        for gate, output in zip(gates.split(counts, dim=1), outputs.split(counts, dim=1), strict=True):
             before = hidden[:, : gate.shape[1]]
-            recurrent = torch.bmm(before, weight)
-            reset, update = (gate[..., : 2 * width] + recurrent[..., : 2 * width]).sigmoid_().split(width, dim=2)
-            inner = recurrent[..., 2 * width :] + bias
-            candidate = torch.addcmul(gate[..., 2 * width :], reset, inner).tanh_()
-            hidden = torch.lerp(candidate, before, update)
-            steps.append((before, reset, update, inner, candidate, hidden))
-        kept = [torch.cat(column, dim=1) for column in zip(*steps, strict=True)]
-        ctx.save_for_backward(weight, *kept[:-1])
-        ctx.counts = counts
-        return kept[-1]
+            recurrent = torch.baddbmm(biases, before, weight)
+            _, update, _, candidate = _gated(gate, recurrent)
+            hidden = torch.lerp(candidate, before, update, out=output)
+            if learning:
+                kept.append(recurrent)
+        if learning:
+            ctx.save_for_backward(gates, weight, outputs, torch.cat(kept, dim=1))
+            ctx.counts = counts
+        return outputs
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         """Gradients of gate inputs, recurrent weight and candidate bias."""
-        weight, before, reset, update, inner, candidate = ctx.saved_tensors
-        # What does not depend on the gradient of later steps is computed for all steps at once.
+        gates, weight, outputs, recurrent = ctx.saved_tensors
+        width, counts = weight.shape[1], ctx.counts
+        reset, update, inner, candidate = _gated(gates, recurrent)
+        before = _shifted(outputs, counts)
         to_candidate = (1 - update) * (1 - candidate.square())
+        to_reset = to_candidate * inner * reset * (1 - reset)
         to_update = (before - candidate) * update * (1 - update)
-        to_reset = inner * reset * (1 - reset)
-        pieces = (grad, to_candidate, to_update, to_reset, reset, update)
-        steps = list(zip(*(piece.split(ctx.counts, dim=1) for piece in pieces), strict=True))
-        transposed = weight.transpose(1, 2).contiguous()
-        carried = grad.new_zeros(len(weight), 0, weight.shape[1])
-        gate_steps, recurrent_steps = [], []
-        for arriving, by_candidate, by_update, by_reset, open_reset, keep in reversed(steps):
-            total = arriving.clone()
-            total[:, : carried.shape[1]] += carried
-            at_candidate = total * by_candidate
-            at_gates = torch.cat([at_candidate * by_reset, total * by_update], dim=2)
-            at_recurrent = torch.cat([at_gates, at_candidate * open_reset], dim=2)
-            carried = torch.baddbmm(total * keep, at_recurrent, transposed)
-            gate_steps.append(torch.cat([at_gates, at_candidate], dim=2))
-            recurrent_steps.append(at_recurrent)
-        at_gates = torch.cat(gate_steps[::-1], dim=1)
-        at_recurrent = torch.cat(recurrent_steps[::-1], dim=1)
-        at_bias = at_recurrent[..., 2 * weight.shape[1] :].sum(1, keepdim=True)
+        # By what a hidden state's gradient is multiplied on its way to the three recurrent products.
+        factors = torch.stack([to_reset, to_update, to_candidate * reset], dim=2)
+        total, at_recurrent = grad.clone(memory_format=torch.contiguous_format), torch.empty_like(factors)
+        steps = list(zip(*(each.split(counts, dim=1) for each in (total, factors, update, at_recurrent)), strict=True))
+        transposed = weight.transpose(1, 2)
+        carried = grad.new_zeros(len(weight), 0, width)
+        for arriving, factor, keep, found in reversed(steps):
+            arriving[:, : carried.shape[1]] += carried
+            torch.mul(arriving.unsqueeze(2), factor, out=found)
+            carried = torch.baddbmm(arriving * keep, found.flatten(2), transposed)
+        at_recurrent = at_recurrent.flatten(2)
+        at_gates = torch.cat([at_recurrent[..., : 2 * width], total * to_candidate], dim=2)
+        at_bias = at_recurrent[..., 2 * width :].sum(1, keepdim=True)
         return at_gates, torch.bmm(before.transpose(1, 2), at_recurrent), at_bias, None
+
+
+def _gated(gates: Tensor, recurrent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Reset, update, the candidate's recurrent part and the candidate, of one step or of all."""
+    opened, own = gates.tensor_split([gates.shape[2] // 3 * 2], dim=2)
+    arriving, inner = recurrent.tensor_split([gates.shape[2] // 3 * 2], dim=2)
+    reset, update = (opened + arriving).sigmoid_().chunk(2, dim=2)
+    return reset, update, inner, torch.addcmul(own, reset, inner).tanh_()
+
+
+def _shifted(outputs: Tensor, counts: tuple[int, ...]) -> Tensor:
+    """The hidden state before each frame, time-major: zeros at the first step."""
+    steps = outputs.split(counts, dim=1)
+    earlier = [step[:, :count] for step, count in zip(steps, counts[1:], strict=False)]
+    return torch.cat([torch.zeros_like(steps[0]), *earlier], dim=1)

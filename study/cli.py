@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study.errors import UserError
+from study.settings import POLICIES, PROTOCOLS, SAMPLERS
 from study.variants import VARIANTS
 
 if TYPE_CHECKING:
@@ -31,13 +32,14 @@ exit codes: 0 finished, 1 failed, 2 wrong usage, 130 interrupted
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb that `arguments` (by default the process's) name; gives the exit code."""
     # Heavy imports wait until the arguments are known to be sound, so that --help and mistakes answer at once.
-    parsed = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parsed = _parser().parse_args(arguments)
     typed = " ".join(["python study/run.py" if sys.argv[0].endswith("run.py") else "ser-study", *sys.argv[1:]])
     from rich.console import Console
 
     console = Console()
     try:
-        return _dispatch(parsed, console, typed)
+        return _dispatch(parsed, arguments, console, typed)
     except UserError as error:
         Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         return 2
@@ -46,17 +48,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _dispatch(parsed: argparse.Namespace, console: Console, typed: str) -> int:
+def _dispatch(parsed: argparse.Namespace, arguments: list[str], console: Console, typed: str) -> int:
     from study import commands
     from study.settings import from_arguments
 
     match parsed.verb:
         case "run":
-            return commands.run(from_arguments(parsed), console, typed)
+            settings = from_arguments(parsed)
+            if commands.needs_a_driver_elsewhere(settings):
+                return commands.run_elsewhere(settings, arguments, console, typed)
+            return commands.run(settings, console, typed)
         case "features":
             return commands.extract(from_arguments(parsed), console)
         case "check":
             return commands.check_corpus(parsed, console)
+        case "explain":
+            return commands.explain_study(parsed.name, parsed.output, parsed.variant, parsed.config, console)
         case _:
             return commands.report_again(parsed.name, parsed.output, console)
 
@@ -83,6 +90,11 @@ def _parser() -> argparse.ArgumentParser:
     report = verbs.add_parser("report", help="compute a study's report anew from its ledger and predictions")
     report.add_argument("name", help="the study's name, a folder in OUTPUT/studies")
     _add_output(report)
+    explain = verbs.add_parser("explain", help="tell why configurations of a study went on or stopped")
+    explain.add_argument("name", help="the study's name, a folder in OUTPUT/studies")
+    explain.add_argument("--variant", help="of which variant (all)")
+    explain.add_argument("--config", type=int, metavar="N", help="the whole life of configuration N (all, a line each)")
+    _add_output(explain)
     return parser
 
 
@@ -106,12 +118,44 @@ def _add_study_options(parser: argparse.ArgumentParser) -> None:
         "--finalists", type=int, metavar="N", help="best configurations that run again with fresh seeds (3; demo 1)"
     )
     budget.add_argument("--seeds", type=int, metavar="N", help="fresh seeds for each of them; 0: none (3; demo 1)")
+    budget.add_argument(
+        "--budget",
+        metavar="TIME",
+        help="wall clock for the whole study, such as 45m or 2h, in equal parts for its variants (none)",
+    )
+    budget.add_argument("--gpu-hours", type=float, metavar="X", help="the same in hours of GPU (none)")
+    budget.add_argument(
+        "--dry-run", action="store_true", help="say what the study would train and cost, and start nothing"
+    )
+    budget.add_argument(
+        "--policy",
+        choices=list(POLICIES),
+        help="race: promote what is expected to end best; asha: halve in order; full: stop nobody (race; nested asha)",
+    )
+    budget.add_argument(
+        "--sampler",
+        choices=SAMPLERS,
+        help="proposes configurations: gp learns from unfinished ones too, tpe, random, qmc (gp; nested qmc)",
+    )
+    budget.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        default="shared",
+        help="shared: one choice, which has seen every session as validation; nested: a choice for every test session "
+        "from runs that never saw it, at twice the cost (shared)",
+    )
+    budget.add_argument(
+        "--warm-start", metavar="NAME", help="let the sampler know what an earlier study in OUTPUT found"
+    )
     budget.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (0)")
     features = parser.add_argument_group("features")
     features.add_argument(
         "--audio-encoder", metavar="ID", help="hub id, local folder, or logmel (microsoft/wavlm-base-plus; demo logmel)"
     )
     features.add_argument("--audio-layer", default="last", metavar="L", help="a number, last, or mean:a-b (last)")
+    features.add_argument(
+        "--frame-rate", choices=["50", "25", "12.5"], help="audio frames per second, by averaging (the encoder's own)"
+    )
     features.add_argument(
         "--text-encoder", metavar="ID", help="hub id, local folder, or hash (bert-base-uncased; demo hash)"
     )

@@ -1,15 +1,20 @@
 """The verbs of the command line, each a function from settings to an exit code."""
 
+import os
 import shutil
 import signal
+import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from study import planning, screen
 from study.corpus.check import check, render
@@ -17,16 +22,19 @@ from study.corpus.features import prepare
 from study.corpus.source import open_corpus
 from study.corpus.utterance import Corpus
 from study.errors import UserError
-from study.results import report
+from study.preview import print_preview
+from study.results import explain, report
 from study.results.ledger import Ledger
 from study.results.plan import Plan
 from study.results.tracking import Tracker, TrackingLink
 from study.results.tracking_uri import check_uri
 from study.settings import Settings
-from study.tuning import launch
+from study.tuning import launch, remote_driver
 from study.tuning.conductor import Conductor, Listener
 from study.tuning.keeper import CheckpointKeeper, sweep_checkpoints
+from study.tuning.probing import expected_cost
 from study.tuning.progress import ProgressView
+from study.tuning.warming import remembered, warm_proposer
 from study.variants import TRAINED, VARIANTS
 
 FINISHED, FAILED, INTERRUPTED = 0, 1, 130
@@ -52,10 +60,16 @@ def run(settings: Settings, console: Console, command: str) -> int:
                 console.print(f"study {plan.name} is finished already; --fresh starts it over", highlight=False)
                 written = report.write(folder, SPACES)
                 return show(plan, folder, console, written, _tracked(settings, plan, folder, written))
+        elif settings.warm_start:
+            source = settings.output / "studies" / settings.warm_start
+            plan = replace(plan, warm_start=remembered(source, planning.rules))
+        if settings.dry_run:
+            return preview(settings, plan, console)
         console.print("starting workers ...", style="dim")
         with launch.cluster(settings.address, settings.concurrency, settings.gpus_per_run) as slots:
             if stored is None:
                 plan = planning.with_slots(plan, slots.number)
+                plan = planning.with_budget(plan, slots.number, slots.gpus_per_run)
             plan.write(folder)
             tracker = Tracker(settings.tracking_uri, settings.output, plan)
             finished = train(plan, folder, tracker, slots, console)
@@ -66,6 +80,57 @@ def run(settings: Settings, console: Console, command: str) -> int:
         written = report.write(folder, SPACES)
         link = tracker.finish(written.data, written.files, "finished")
         return show(plan, folder, console, written, link)
+
+
+def preview(settings: Settings, plan: Plan, console: Console) -> int:
+    """Say what the study would train and cost, from an epoch of each variant; nothing is kept but the features."""
+    slots = settings.concurrency or os.cpu_count() or 1
+    plan = planning.with_budget(planning.with_slots(plan, slots), slots, settings.gpus_per_run or 0.0)
+    costs = []
+    for name in plan.variants:
+        if name in TRAINED:
+            console.print(f"timing {name} ...", style="dim", highlight=False)
+            costs.append(expected_cost(plan, planning.rules(plan), name))
+    print_preview(console, plan, costs, slots, settings.output)
+    return FINISHED
+
+
+def explain_study(name: str, output: Path, variant: str | None, number: int | None, console: Console) -> int:
+    """Tell the life of one configuration, or how each of them ended."""
+    folder = output.absolute() / "studies" / name
+    plan, records = Plan.read(folder), Ledger(folder / LEDGER, writable=False).records
+    if number is not None:
+        for each in [variant] if variant else [v for v in plan.variants if v in TRAINED]:
+            for line in explain.life(plan, records, each, number):
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
+        return FINISHED
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("variant", "config", "epochs", "outcome", "why"):
+        table.add_column(heading, justify="right" if heading in ("config", "epochs") else "left", overflow="fold")
+    for row in explain.overview(plan, records):
+        if variant in (None, row[0]):
+            table.add_row(*map(escape, row))
+    console.print(table)
+    console.print("--config N tells the whole life of one", style="dim")
+    return FINISHED
+
+
+def needs_a_driver_elsewhere(settings: Settings) -> bool:
+    """Whether the cluster is reached by Ray Client only."""
+    return remote_driver.client_address(settings.address) is not None
+
+
+def run_elsewhere(settings: Settings, arguments: Sequence[str], console: Console, command: str) -> int:
+    """Run the command that was typed, `arguments`, on the head of a cluster, with the files that are meant here."""
+    address = remote_driver.client_address(settings.address)
+    assert address is not None
+    paths = {"--output": settings.output, "--corpus": settings.corpus, "--label-map": settings.label_map}
+    # Of an option that is given twice, the second counts.
+    absolute = [text for option, path in paths.items() if path for text in (option, str(Path(path).absolute()))]
+    code = remote_driver.run_on_head(address, [*arguments, *absolute], sys.stdout.write)
+    if code == INTERRUPTED:
+        console.print(f"that is on the head of the cluster; from here:\n  {command}", highlight=False, soft_wrap=True)
+    return code
 
 
 def report_again(name: str, output: Path, console: Console) -> int:
@@ -192,6 +257,9 @@ def _conductor(plan: Plan, ledger: Ledger, slots: int, *listeners: Listener) -> 
         [name for name in plan.variants if name in TRAINED],
         planning.rules(plan),
         ledger,
+        policy=plan.policy,
+        protocol=plan.protocol,
+        propose=warm_proposer(plan.seed, plan.sampler, plan.warm_start),
         metric=plan.metric,
         seed=plan.seed,
         slots=slots,

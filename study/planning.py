@@ -10,22 +10,25 @@ from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from study.corpus.folds import leave_one_group_out
+from study.corpus.folds import group_pairs, leave_one_group_out
 from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.results.plan import Plan
 from study.settings import Settings
 from study.tuning.racing import Rules
-from study.variants import VARIANTS
+from study.variants import TRAINED, VARIANTS
 
 PACKAGES = ("ser-study", "torch", "torchaudio", "ray", "optuna", "mlflow", "transformers", "scikit-learn", "numpy")
+
+DIVISIONS = {"shared": leave_one_group_out, "nested": group_pairs}
 
 
 def default_name(corpus: Corpus, settings: Settings) -> str:
     """The study's name where none is given: the same command finds the same study again."""
     labels = f"-{settings.labels}" if settings.labels else ""
     variants = "all" if settings.variants == tuple(VARIANTS) else "-".join(settings.variants)
-    return f"{corpus.name}{labels}-{variants}"
+    nested = "-nested" if settings.protocol == "nested" else ""
+    return f"{corpus.name}{labels}-{variants}{nested}"
 
 
 def make_plan(settings: Settings, corpus: Corpus, packs: dict[str, Path], name: str) -> Plan:
@@ -50,7 +53,7 @@ def make_plan(settings: Settings, corpus: Corpus, packs: dict[str, Path], name: 
             "notes": list(corpus.notes),
         },
         classes=list(corpus.classes),
-        folds=[asdict(fold) for fold in leave_one_group_out(sizes)],
+        folds=[asdict(fold) for fold in DIVISIONS[settings.protocol](sizes)],
         packs={modality: str(path) for modality, path in packs.items()},
         encoders={modality: specs[modality] for modality in packs},
         utterances=[
@@ -74,6 +77,14 @@ def make_plan(settings: Settings, corpus: Corpus, packs: dict[str, Path], name: 
         finalists=settings.finalists,
         seeds=settings.seeds,
         seed=settings.seed,
+        limits={
+            name: value
+            for name, value in (("wall_seconds", settings.budget_seconds), ("gpu_hours", settings.gpu_hours))
+            if value is not None
+        },
+        protocol=settings.protocol,
+        policy=settings.policy,
+        sampler=settings.sampler,
         environment=environment(),
         reference_rows={name: variant.reference_row for name, variant in VARIANTS.items()},
     )
@@ -89,7 +100,7 @@ def words_key(words: str) -> str:
 
 
 def continued(stored: Plan, asked: Plan) -> Plan:
-    """The plan of a study that goes on: more variants or configurations may be asked for, nothing else changed.
+    """The plan of a study that goes on: more variants, configurations, finalists or seeds may be asked for.
 
     Raises:
         UserError: something else changed; the line says what, from what and to what.
@@ -103,6 +114,10 @@ def continued(stored: Plan, asked: Plan) -> Plan:
         asked,
         variants=list(dict.fromkeys([*stored.variants, *asked.variants])),
         n_configs=max(stored.n_configs, asked.n_configs),
+        finalists=max(stored.finalists, asked.finalists),
+        seeds=max(stored.seeds, asked.seeds),
+        warm_start=stored.warm_start,
+        seconds=stored.seconds and stored.seconds * _growth(stored, asked),
         packs={**stored.packs, **asked.packs},
         encoders={**stored.encoders, **asked.encoders},
         lookahead=stored.lookahead,
@@ -117,6 +132,29 @@ def with_slots(plan: Plan, slots: int) -> Plan:
     return replace(plan, lookahead=math.ceil(slots / len(plan.folds)) + 3)
 
 
+def with_budget(plan: Plan, slots: int, gpus_per_run: float) -> Plan:
+    """The plan with its limits turned into worker seconds, in equal parts for the variants that are trained.
+
+    Raises:
+        UserError: a budget of GPU hours where no run has a GPU.
+    """
+    seconds = []
+    if "wall_seconds" in plan.limits:
+        seconds.append(plan.limits["wall_seconds"] * slots)
+    if "gpu_hours" in plan.limits:
+        if not gpus_per_run:
+            raise UserError("--gpu-hours expects runs on GPUs, and Ray sees none; --budget limits the wall clock")
+        seconds.append(plan.limits["gpu_hours"] * 3600 / gpus_per_run)
+    trained = sum(name in TRAINED for name in plan.variants)
+    return replace(plan, seconds=min(seconds) / max(1, trained)) if seconds else plan
+
+
+def _growth(stored: Plan, asked: Plan) -> float:
+    """By how much the limits were raised; a lower one than before changes nothing."""
+    grown = [asked.limits[name] / stored.limits[name] for name in stored.limits if name in asked.limits]
+    return max(1.0, min(grown)) if grown else 1.0
+
+
 def rules(plan: Plan) -> Rules:
     """The terms of each variant's race."""
     return Rules(
@@ -128,6 +166,7 @@ def rules(plan: Plan) -> Rules:
         lookahead=plan.lookahead,
         finalists=plan.finalists,
         seeds=plan.seeds,
+        seconds=plan.seconds,
     )
 
 

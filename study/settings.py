@@ -1,9 +1,11 @@
 """What the user asked for, checked: every rule about options is in this file."""
 
 import argparse
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from study.corpus.encoders import (
     DEFAULT_AUDIO_ENCODER,
@@ -11,8 +13,10 @@ from study.corpus.encoders import (
     WEIGHTLESS_AUDIO_ENCODER,
     WEIGHTLESS_TEXT_ENCODER,
 )
+from study.corpus.frame_rate import with_rate
 from study.errors import UserError
 from study.training.metrics import METRICS
+from study.tuning.policies import POLICIES
 from study.tuning.racing import geometric_rungs
 from study.variants import VARIANTS
 
@@ -23,6 +27,12 @@ DEMO_OF_MANY = {**DEMO, "configs": 8}
 MANY = 3
 STUDY = {"configs": 40, "epochs": 50, "finalists": 3, "seeds": 3}
 MAX_EPOCHS = 50
+PROTOCOLS = ("shared", "nested")
+UNLIMITED = 1000  # configurations, where time is the limit
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+SAMPLERS = ("gp", "tpe", "random", "qmc")
+
+__all__ = ["POLICIES", "PROTOCOLS", "SAMPLERS", "Settings", "from_arguments"]
 
 
 @dataclass(frozen=True)
@@ -44,11 +54,18 @@ class Settings:
     name: str | None
     output: Path
     seed: int
+    protocol: str
+    policy: str
+    sampler: str
     concurrency: int | None
     gpus_per_run: float | None
     address: str | None
     tracking_uri: str | None
     fresh: bool
+    budget_seconds: float | None
+    gpu_hours: float | None
+    dry_run: bool
+    warm_start: str | None
     allow_outside_files: bool
     trust_remote_code: bool
 
@@ -68,6 +85,12 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
     demo = given["corpus"] is None
     variants = _variants(given["variant"])
     usual = (DEMO_OF_MANY if len(variants) >= MANY else DEMO) if demo else STUDY
+    budget_seconds = _duration(given["budget"])
+    if budget_seconds is not None or given["gpu_hours"] is not None:
+        usual = {**usual, "configs": UNLIMITED}
+    if given["protocol"] == "nested":
+        _require_nested(given)
+        usual = {**usual, "seeds": 0}
     budget = {name: usual[name] if given[name] is None else given[name] for name in usual}
     _require("--configs", budget["configs"], "at least 1", budget["configs"] >= 1)
     _require("--epochs", budget["epochs"], f"1 to {MAX_EPOCHS}", 1 <= budget["epochs"] <= MAX_EPOCHS)
@@ -81,6 +104,7 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
         "0, a fraction of one, or a whole number",
         share is None or 0 <= share <= 1 or (share > 1 and share.is_integer()),
     )
+    _require("--gpu-hours", given["gpu_hours"], "more than 0", given["gpu_hours"] is None or given["gpu_hours"] > 0)
     _require("--seed", given["seed"], "0 or more", given["seed"] >= 0)
     return Settings(
         variants=variants,
@@ -89,20 +113,42 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
         label_map=given["label_map"],
         **budget,
         metric=_metric(given["metric"]),
-        audio_encoder=given["audio_encoder"] or (WEIGHTLESS_AUDIO_ENCODER if demo else DEFAULT_AUDIO_ENCODER),
+        audio_encoder=with_rate(
+            given["audio_encoder"] or (WEIGHTLESS_AUDIO_ENCODER if demo else DEFAULT_AUDIO_ENCODER),
+            given["frame_rate"],
+        ),
         text_encoder=given["text_encoder"] or (WEIGHTLESS_TEXT_ENCODER if demo else DEFAULT_TEXT_ENCODER),
         audio_layer=given["audio_layer"],
-        name=_name(given["name"]),
+        name=_name("--name", given["name"]),
         output=given["output"].absolute(),
         seed=given["seed"],
+        protocol=given["protocol"],
+        policy=given["policy"] or ("asha" if given["protocol"] == "nested" else "race"),
+        sampler=given["sampler"] or ("qmc" if given["protocol"] == "nested" else "gp"),
         concurrency=concurrency,
         gpus_per_run=share,
         address=given["address"],
         tracking_uri=given["tracking_uri"],
         fresh=given["fresh"],
+        budget_seconds=budget_seconds,
+        gpu_hours=given["gpu_hours"],
+        dry_run=given["dry_run"],
+        warm_start=_name("--warm-start", given["warm_start"]),
         allow_outside_files=given["allow_outside_files"],
         trust_remote_code=given["trust_remote_code"],
     )
+
+
+def _require_nested(given: Mapping[str, Any]) -> None:
+    """Make sure that nothing lets scores on a session reach the choice that is tested on it."""
+    for option, found, allowed, why in (
+        ("--policy", given["policy"], (None, "asha", "full"), "asha or full, which do not depend on who is faster"),
+        ("--seeds", given["seeds"], (None, 0), "0, for every session has a choice of its own to confirm"),
+        ("--budget", given["budget"], (None,), "no limit of time, for what all sessions stop would set it"),
+        ("--gpu-hours", given["gpu_hours"], (None,), "no limit of time, for what all sessions stop would set it"),
+        ("--warm-start", given["warm_start"], (None,), "nothing, for an earlier study has seen every session"),
+    ):
+        _require(option, found, f"{why}, under --protocol nested", found in allowed)
 
 
 def _variants(text: str) -> tuple[str, ...]:
@@ -116,15 +162,26 @@ def _variants(text: str) -> tuple[str, ...]:
     return names
 
 
+def _duration(text: str | None) -> float | None:
+    """Seconds of "90m", "2h" or "1h30m"."""
+    if text is None:
+        return None
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text.lower())
+    seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text.lower() or not seconds:
+        raise UserError(f"--budget expects a time such as 45m, 2h or 1h30m; found {text!r}")
+    return seconds
+
+
 def _metric(text: str) -> str:
     if text.upper() not in METRICS:
         raise UserError(f"--metric expects one of {_listed([name.lower() for name in METRICS])}; found {text!r}")
     return text.upper()
 
 
-def _name(text: str | None) -> str | None:
+def _name(option: str, text: str | None) -> str | None:
     if text is not None and (not text or text.startswith(".") or not all(c.isalnum() or c in "-_." for c in text)):
-        raise UserError(f"--name expects letters, digits, '-', '_' and '.', not starting with '.'; found {text!r}")
+        raise UserError(f"{option} expects letters, digits, '-', '_' and '.', not starting with '.'; found {text!r}")
     return text
 
 

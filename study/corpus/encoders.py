@@ -9,6 +9,7 @@ from typing import Protocol
 from jaxtyping import Float
 from torch import Tensor
 
+from study.corpus.frame_rate import slowed, split_rate
 from study.errors import UserError
 
 DEFAULT_AUDIO_ENCODER = "microsoft/wavlm-base-plus"
@@ -67,12 +68,19 @@ def open_audio_encoder(spec: str, layer: str = "last", trust_remote_code: bool =
 
     `spec` is "logmel", a local model folder or a model of the Hugging Face hub, which is downloaded when it is
     not in the local cache. `layer` is "last" (the model's output), a number (0 is the input of the first layer, 1
-    its output; some large models normalise the output of their last layer once more) or "mean:a-b".
+    its output; some large models normalise the output of their last layer once more) or "mean:a-b". "@25Hz" at
+    the end of `spec` averages frames down to that rate.
     `trust_remote_code` allows a model folder to run its own Python code.
 
     Raises:
-        UserError: no such model, no way to reach it, files that are not a speech encoder, or no such layer.
+        UserError: no such model, no way to reach it, files that are not a speech encoder, no such layer, or a frame
+            rate that averaging two or four frames does not give.
     """
+    name, rate_hz = split_rate(spec)
+    return slowed(_audio_encoder(name, layer, trust_remote_code), rate_hz)
+
+
+def _audio_encoder(spec: str, layer: str, trust_remote_code: bool) -> AudioEncoder:
     if spec == WEIGHTLESS_AUDIO_ENCODER:
         from study.corpus.logmel import LogMel
 

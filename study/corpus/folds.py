@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 from study.errors import UserError
 
@@ -28,28 +29,24 @@ def leave_one_group_out(sizes: Mapping[str, int]) -> tuple[Fold, ...]:
     Raises:
         UserError: fewer than three groups.
     """
-    if len(sizes) < 3:
-        raise UserError(
-            f"cross-validation needs at least 3 groups (sessions, shows, ...) for training, validation and test; "
-            f"found {len(sizes)}: {', '.join(sorted(sizes))}; give the utterances a `group` column with more groups"
-        )
-    blocks = merged_blocks(sizes, MAX_FOLDS)
-    return tuple(
-        Fold(
-            number=number,
-            test=blocks[number],
-            validation=blocks[(number + 1) % len(blocks)],
-            training=tuple(
-                sorted(
-                    group
-                    for other, block in enumerate(blocks)
-                    if other not in (number, (number + 1) % len(blocks))
-                    for group in block
-                )
-            ),
-        )
-        for number in range(len(blocks))
-    )
+    blocks = _blocks(sizes)
+    following = [(number, (number + 1) % len(blocks)) for number in range(len(blocks))]
+    return tuple(_fold(blocks, number, *held_out) for number, held_out in enumerate(following))
+
+
+def group_pairs(sizes: Mapping[str, int]) -> tuple[Fold, ...]:
+    """One fold per unordered pair of blocks of groups: five blocks make ten.
+
+    What trains depends on the pair alone, so one run serves both ways: tested on the first block and judged on
+    the second, and the other way round. The blocks are those of `leave_one_group_out`; of a pair the earlier one
+    is the fold's `test`.
+
+    Raises:
+        UserError: fewer than three groups.
+    """
+    blocks = _blocks(sizes)
+    pairs = combinations(range(len(blocks)), 2)
+    return tuple(_fold(blocks, number, *held_out) for number, held_out in enumerate(pairs))
 
 
 def merged_blocks(sizes: Mapping[str, int], most: int) -> list[tuple[str, ...]]:
@@ -61,3 +58,17 @@ def merged_blocks(sizes: Mapping[str, int], most: int) -> list[tuple[str, ...]]:
         smallest = min(blocks, key=lambda block: sum(sizes[name] for name in block))
         smallest.append(group)
     return sorted(tuple(sorted(block)) for block in blocks)
+
+
+def _blocks(sizes: Mapping[str, int]) -> list[tuple[str, ...]]:
+    if len(sizes) < 3:
+        raise UserError(
+            f"cross-validation needs at least 3 groups (sessions, shows, ...) for training, validation and test; "
+            f"found {len(sizes)}: {', '.join(sorted(sizes))}; give the utterances a `group` column with more groups"
+        )
+    return merged_blocks(sizes, MAX_FOLDS)
+
+
+def _fold(blocks: list[tuple[str, ...]], number: int, test: int, validation: int) -> Fold:
+    training = [group for other, block in enumerate(blocks) if other not in (test, validation) for group in block]
+    return Fold(number, blocks[test], blocks[validation], tuple(sorted(training)))

@@ -8,6 +8,8 @@ import torchaudio.functional
 from jaxtyping import Float
 from torch import Tensor
 
+from study.corpus.frame_rate import averaged
+
 SAMPLE_RATE_HZ = 16_000
 # 64 ms hold almost four periods of the lowest pitch, and windows 40 ms apart still overlap by a third. Two of them
 # are averaged into a frame of 80 ms: prosody is slower than that, and on the demo corpus models score the same as
@@ -76,7 +78,7 @@ class LogMel:
         power = (spectrum.abs().square() / self._window.sum().square()).T  # [time, frequency]
         bands = (power @ self._bands).clamp_min(POWER_FLOOR).log()
         energy = power.sum(1, keepdim=True).clamp_min(POWER_FLOOR).log()
-        return _averaged(torch.cat([bands, energy, *self._pitch(power)], dim=1))
+        return averaged(torch.cat([bands, energy, *self._pitch(power)], dim=1), WINDOWS_PER_FRAME)
 
     def _pitch(self, power: Float[Tensor, "time frequency"]) -> tuple[Float[Tensor, "time 1"], Float[Tensor, "time 1"]]:
         """Pitch in octaves above 100 Hz, and voicing strength."""
@@ -94,12 +96,6 @@ class LogMel:
         octaves = torch.log2(SAMPLE_RATE_HZ / (SHORTEST_LAG + best + shift) / PITCH_REFERENCE_HZ)
         voicing = torch.where(peaks.gather(1, best) > -1.0, top, 0.0).clamp(0.0, 1.0)
         return _interpolated(octaves, voicing), voicing
-
-
-def _averaged(windows: Float[Tensor, "windows dim"]) -> Float[Tensor, "time dim"]:
-    n_frames = max(1, len(windows) // WINDOWS_PER_FRAME)
-    cuts = [WINDOWS_PER_FRAME * frame for frame in range(1, n_frames)]
-    return torch.stack([part.mean(0) for part in windows.tensor_split(cuts)])
 
 
 def _normalised_autocorrelation(power: Float[Tensor, "time frequency"]) -> Float[Tensor, "time lag"]:

@@ -25,7 +25,10 @@ FIELDS: dict[str, dict[str, type]] = {
         "seconds": float,
         "ended": bool,
     },
+    "promoted": {"variant": str, "config": int, "stage": int, "reason": str},
     "lost": {"variant": str, "config": int, "fold": int, "seed": int, "outcome": str, "reason": str},
+    # Under protocol nested: how a configuration ended for one held-out block. Promotions name theirs as well.
+    "judged": {"variant": str, "config": int, "outer": int, "outcome": str, "reason": str},
     "closed": {"variant": str, "config": int, "outcome": str, "reason": str},
 }
 
@@ -60,8 +63,8 @@ class FoldRun:
 class Ledger:
     """The append-only file of a study. One process writes it; every line is on disk before it is acted on."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the ledger at `path`, new or with what it holds.
+    def __init__(self, path: Path, *, writable: bool = True) -> None:
+        """Open the ledger at `path`, new or with what it holds; if not `writable`, its file is left as it is.
 
         A last line without its newline was torn by a kill in the middle of a write; nothing was decided on
         it, so it is cut off.
@@ -70,8 +73,10 @@ class Ledger:
             UserError: a line in the middle is no record.
         """
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.records = list(read(path)) if path.exists() else []
+        if not writable:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
             file.truncate(_whole_length(path))
 

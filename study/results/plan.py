@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ class Plan:
     """Everything a worker, a report or a later continuation of the study has to know.
 
     `corpus` describes it (name, digest, utterances, counts by class and by group); `folds` are as
-    `study.corpus.folds.Fold`; `packs` maps each modality to its feature pack; `encoders` names them;
-    `utterances` has id, label, group, speaker, script and a key of the words of every
-    utterance. `published` holds each variant's
-    published parameters. `environment` (versions, revision) is for readers and may differ on continuation,
-    as may `n_configs` and `variants`, which may grow. `reference_rows` names each variant in the published table.
+    `study.corpus.folds.Fold`; `packs` maps each modality to its feature pack; `encoders` names them; `utterances` has
+    id, label, group, speaker, script and a key of the words of every utterance. `limits` are the budgets asked for
+    (wall_seconds, gpu_hours), `seconds` what they leave each variant, in worker seconds. `warm_start` is what the
+    sampler was given of an earlier study. `environment` (versions, revision) is for readers and may differ on
+    continuation; `variants`, `n_configs`, `finalists`, `seeds` and `seconds` may grow. `reference_rows` names each
+    variant in the published table.
     """
 
     name: str
@@ -42,6 +43,11 @@ class Plan:
     environment: dict[str, str]
     reference_rows: dict[str, str]
     protocol: str = "shared"
+    policy: str = "asha"
+    sampler: str = "tpe"
+    seconds: float | None = None
+    limits: dict[str, float] = field(default_factory=dict)
+    warm_start: dict[str, Any] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Write `plan.json` into the study's folder, in one step."""
@@ -81,8 +87,9 @@ class Plan:
             "folds": len(self.folds),
             **{f"{modality} encoder": spec for modality, spec in self.encoders.items()},
             "metric": self.metric,
+            "protocol": self.protocol,
+            "policy": self.policy,
+            "sampler": self.sampler,
             "epochs": self.epochs,
-            "finalists": self.finalists,
-            "seeds": self.seeds,
             "seed": self.seed,
         }

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
@@ -21,6 +21,7 @@ from study.results.tracking_uri import check_uri, experiment_link, viewer_comman
 
 FINISH_SECONDS = 120.0
 ATTEMPTS = 3
+RETRY_SECONDS = 10.0
 POINTS_PER_CALL = 1000  # MLflow takes no more
 TROUBLE_LENGTH = 160  # a refused connection is told at great length
 
@@ -86,8 +87,11 @@ class Tracker:
 
     def _work(self) -> None:
         arrivals, store, end = Arrivals(), None, None
+        had_trouble = False
         while end is None:
             end = self._await_work(arrivals)
+            if end is not None and had_trouble:
+                store = None  # a server may have done late what it seemed to have lost: look once more
             for attempt in range(ATTEMPTS if end else 1):
                 time.sleep(attempt)
                 # Whatever goes wrong in a tracker must not cost a study; it is told at the end.
@@ -101,12 +105,17 @@ class Tracker:
                     break
                 except Exception as error:
                     self._trouble = f"{type(error).__name__}: {error}".splitlines()[0][:TROUBLE_LENGTH]
+                    # What arrived of an answerless request is not known: the next attempt looks, and repeats nothing.
+                    store, had_trouble = None, True
 
     def _await_work(self, arrivals: Arrivals) -> _End | None:
         """Take in what comes until there is something to write, and all of what has come by then."""
         due = False
         while not due or not self._inbox.empty():
-            item = self._inbox.get()
+            try:
+                item = self._inbox.get(timeout=RETRY_SECONDS if self._trouble else None)
+            except Empty:
+                return None  # nothing new, but what could not be written before is still to do
             if isinstance(item, _End):
                 return item
             due |= arrivals.add(*item)
@@ -122,6 +131,7 @@ class _Known:
     status: str = "RUNNING"
     selected: bool = False
     figures: Mapping[str, float] | None = None
+    is_empty: bool = False
 
 
 class _Store:
@@ -131,7 +141,8 @@ class _Store:
         """Find what MLflow holds of the study already. Imports MLflow, which takes seconds."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        # A library that repeats a request by itself may create a run twice.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
         import mlflow
 
@@ -178,17 +189,23 @@ class _Store:
             for run in page:
                 tags, info = run.data.tags, run.info
                 if tags.get("ledger") == self._tags["ledger"]:
-                    self._runs[Key.of(tags)] = _Known(
-                        info.run_id,
-                        info.start_time / 1000,
-                        info.status,
-                        tags.get("selected") == "true",
-                        run.data.metrics,
-                    )
+                    self._take_in(run)
                 elif tags.get("kept in") == self._tags["kept in"] and info.status == "RUNNING":
                     self._client.set_tag(info.run_id, "outcome", "started over")
                     self._client.set_terminated(info.run_id, "KILLED")
             token, more = page.token, bool(page.token)
+
+    def _take_in(self, run: Any) -> None:
+        """Know a run that MLflow holds; of two for one key, which a lost answer can leave, the empty one goes."""
+        tags, info = run.data.tags, run.info
+        key, selected = Key.of(tags), tags.get("selected") == "true"
+        found = _Known(info.run_id, info.start_time / 1000, info.status, selected, run.data.metrics)
+        found.is_empty = not run.data.metrics and not run.data.params
+        twin = self._runs.get(key)
+        if twin is not None:
+            self._client.delete_run(found.id if found.is_empty else twin.id)
+        if twin is None or not found.is_empty:
+            self._runs[key] = found
 
     def _take_up(self, study: RunNode) -> None:
         """Have a run for the study, marked as running."""

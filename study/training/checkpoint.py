@@ -22,6 +22,7 @@ def save(path: Path, training: Training) -> None:
         "optimizer": training.optimizer.state_dict(),
         "history": json.dumps([asdict(epoch) for epoch in training.history]),
         "best": None if training.best is None else asdict(training.best),
+        "mirrored": None if training.mirrored is None else asdict(training.mirrored),
     }
     _write(path, lambda temporary: torch.save(state, temporary))
 
@@ -34,6 +35,8 @@ def load_into(training: Training, path: Path) -> None:
     training.optimizer.load_state_dict(state["optimizer"])
     training.history = [Epoch(**epoch) for epoch in json.loads(state["history"])]
     training.best = None if state["best"] is None else Best(**state["best"])
+    mirrored = state.get("mirrored")  # which checkpoints of older studies do not have
+    training.mirrored = None if mirrored is None else Best(**mirrored)
 
 
 def save_predictions(path: Path, best: Best, validation: tuple[str, ...], test: tuple[str, ...]) -> None:

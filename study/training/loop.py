@@ -16,7 +16,7 @@ from study.corpus.batches import FoldData, Part
 from study.training.metrics import score
 from study.training.seeding import derived_seed
 
-EVALUATION_BATCH = 64
+EVALUATION_BATCH = 32
 
 
 class Diverged(Exception):
@@ -47,12 +47,17 @@ class Best:
 
 @dataclass
 class Training:
-    """A fold run under way: the model, its optimiser, and the epochs behind it."""
+    """A fold run under way: the model, its optimiser, and the epochs behind it.
+
+    `mirrored` is the best epoch where the held-out parts change places: by the score on test, with test's
+    predictions as `validation` and the other way round.
+    """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     history: list[Epoch] = field(default_factory=list)
     best: Best | None = None
+    mirrored: Best | None = None
 
     def finished(self, epochs: int, patience: int) -> bool:
         """Whether full length is reached, or `patience` epochs brought no better validation score."""
@@ -71,12 +76,20 @@ def begin(model: Any, config: Any, recipe: Recipe, data: FoldData, seed: int) ->
 
 
 def train_fold(
-    training: Training, data: FoldData, recipe: Recipe, *, epochs: int, metric: str, seed: int
+    training: Training,
+    data: FoldData,
+    recipe: Recipe,
+    *,
+    epochs: int,
+    metric: str,
+    seed: int,
+    both_ways: bool = False,
 ) -> Iterator[Epoch]:
     """The remaining epochs of a fold run, one by one; stop asking to stop training.
 
     The learning rate follows a plan made before the first step and reads no score. The best epoch is chosen
-    by `metric` on validation; test scores are recorded and never read here. The random numbers of an epoch
+    by `metric` on validation; test scores are recorded and never read here, unless the run is used `both_ways`: then
+    `Training.mirrored` is kept as well, and nothing else changes. The random numbers of an epoch
     depend on `seed` and the epoch alone, so a run that was paused goes on as if it had not been.
 
     Raises:
@@ -97,9 +110,14 @@ def train_fold(
         )
         training.history.append(epoch)
         if training.best is None or epoch.validation[metric] > training.best.score:
-            weights = {name: value.detach().clone() for name, value in training.model.state_dict().items()}
-            training.best = Best(number, epoch.validation[metric], validation, test, weights)
+            training.best = Best(number, epoch.validation[metric], validation, test, _weights(training.model))
+        if both_ways and (training.mirrored is None or epoch.test[metric] > training.mirrored.score):
+            training.mirrored = Best(number, epoch.test[metric], test, validation, _weights(training.model))
         yield epoch
+
+
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
 @torch.inference_mode()
@@ -110,7 +128,10 @@ def probabilities(model: nn.Module, part: Part, n_classes: int) -> Float[Tensor,
         Diverged: one of them is not finite.
     """
     model.eval()
-    logits = torch.cat([model(streams) for streams, _ in part.in_order(EVALUATION_BATCH)])
+    indices, found = zip(
+        *((index, model(streams)) for index, streams, _ in part.by_length(EVALUATION_BATCH)), strict=True
+    )
+    logits = torch.cat(found)[torch.cat(indices).argsort()]
     if not torch.isfinite(logits).all():
         raise Diverged("a prediction is not a finite number")
     # A tensor born in inference mode cannot be saved and used outside it without a copy.

@@ -4,18 +4,30 @@ Knows nothing of Ray. Everything it decides follows from the ledger, so a killed
 its ledger again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
-from study.results.ledger import FoldRun, Ledger
+from study.results.ledger import FoldRun
 from study.training.seeding import derived_seed
-from study.tuning.proposals import Tried, configuration, propose
-from study.tuning.racing import Continue, Decision, Phase, Race, Rules, Stop
+from study.tuning.contest import contest
+from study.tuning.nesting import Judged
+from study.tuning.policies import POLICIES, Policy
+from study.tuning.proposals import Proposer, Tried, configuration, told
+from study.tuning.racing import Close, Continue, Decision, Phase, Rules, Stop, Verdict
 from study.variants import VARIANTS
 
 Record = dict[str, Any]
 Listener = Callable[[Record], None]
+
+
+class Log(Protocol):
+    """Where everything that happens is kept: a study's ledger, or a list in a simulation."""
+
+    records: list[Record]
+
+    def append(self, record: Record) -> None:
+        """Keep one record."""
 
 
 class Conductor:
@@ -28,39 +40,44 @@ class Conductor:
         self,
         variants: Sequence[str],
         rules: Rules,
-        ledger: Ledger,
+        ledger: Log,
         *,
+        policy: str | Policy,
+        protocol: str = "shared",
+        propose: Proposer,
         metric: str,
         seed: int,
         slots: int,
         listeners: Sequence[Listener] = (),
     ) -> None:
-        """Take up the study where the ledger leaves it. `metric` is what validation is judged by."""
-        self.races = {name: Race(rules) for name in variants}
-        self.params: dict[tuple[str, int], dict[str, Any]] = {}
+        """Take up the study where the ledger leaves it.
+
+        `policy` is a name of POLICIES or one of its kind, `protocol` "shared" or "nested"; `propose(variant, tried)`
+        gives the parameters of the next configuration; `metric` is what validation is judged by.
+        """
+        policy = POLICIES[policy] if isinstance(policy, str) else policy
+        self.races = {name: contest(rules, policy, protocol) for name in variants}
+        self.params: dict[tuple[str, int], Mapping[str, Any]] = {}
         self.busy: set[FoldRun] = set()
         self.slots = slots
         self._ledger = ledger
+        self._propose = propose
         self._metric = metric
         self._seed = seed
         self._listeners = tuple(listeners)
-        self._announced: set[tuple[str, int]] = set()
         for record in list(ledger.records):
             self._apply(record)
             self._tell(record)
-        self._announce()
+        for name in self.races:
+            self._settle(name)
 
     def next_run(self) -> FoldRun | None:
         """The most urgent fold run that is not under way, or None while all slots are busy or all must wait."""
         if len(self.busy) >= self.slots:
             return None
-        for name, race in self.races.items():
-            for number, fold, seed in race.runnable():
-                run = FoldRun(name, number, fold, seed)
-                if run not in self.busy:
-                    return run
-            if race.may_open():
-                return FoldRun(name, self._open(name), fold=0)
+        for name in self.races:
+            if run := self._next_of(name):
+                return run
         return None
 
     def take(self, run: FoldRun) -> dict[str, Any]:
@@ -90,8 +107,8 @@ class Conductor:
         """
         if epoch["epoch"] <= self.epochs_known(run):
             return None
-        decision = self._write({"kind": "epoch", **asdict(run), **epoch})
-        assert decision is not None
+        self._write({"kind": "epoch", **asdict(run), **epoch})
+        decision = self.races[run.variant].decision(run.config, run.fold, run.seed)
         if not isinstance(decision, Continue):
             self.busy.discard(run)
         return decision
@@ -111,72 +128,69 @@ class Conductor:
         race = self.races.get(run.variant)
         return race is not None and race.is_wanted(run.config, run.fold, run.seed)
 
-    def _open(self, variant: str) -> int:
-        race = self.races[variant]
-        number = len(race.entries)
-        params = propose(VARIANTS[variant], self._tried(variant, number), derived_seed(self._seed, variant))
-        self._write({"kind": "config", "variant": variant, "config": number, "params": params})
-        return number
+    def _next_of(self, name: str) -> FoldRun | None:
+        """The variant's most urgent run: of those granted, else of one promoted now, else of a new configuration."""
+        race = self.races[name]
+        for number, fold, seed in race.runnable():
+            run = FoldRun(name, number, fold, seed)
+            if run not in self.busy:
+                return run
+        if promotion := race.promotion():
+            self._write(on_record(name, promotion))
+            return self._next_of(name)
+        if race.may_open():
+            number = len(race.entries)
+            params = self._propose(name, self._tried(name, number))
+            self._write({"kind": "config", "variant": name, "config": number, "params": params})
+            return self._next_of(name)
+        return None
 
     def _tried(self, variant: str, number: int) -> list[Tried]:
         race = self.races[variant]
-        known = len(race.known_to(number))
-        tried = []
-        for entry in race.entries:
-            params = self.params[variant, entry.number]
-            if entry.number >= known or entry.phase is Phase.OPEN:
-                tried.append(Tried(params, Phase.OPEN))
-            elif entry.phase is Phase.COMPLETE:
-                tried.append(Tried(params, entry.phase, entry.score(race.rules.epochs), race.rules.epochs))
-            elif entry.phase is Phase.STOPPED:
-                step = race.rules.rungs[len(entry.rung_scores) - 1]
-                tried.append(Tried(params, entry.phase, entry.rung_scores[-1], step))
-            else:
-                tried.append(Tried(params, entry.phase))
-        return tried
+        known = race.known_to(number)
+        return [
+            told(race, entry, self.params[variant, entry.number])
+            if entry.number in known
+            else Tried(self.params[variant, entry.number], Phase.OPEN)
+            for entry in race.entries
+        ]
 
-    def _write(self, record: Record) -> Decision | None:
+    def _write(self, record: Record) -> None:
         self._ledger.append(record)
-        decision = self._apply(record)
+        something_to_decide = self._apply(record)
         self._tell(record)
-        self._announce()
-        return decision
+        if something_to_decide:
+            self._settle(record["variant"])
 
-    def _apply(self, record: Record) -> Decision | None:
-        """Change the race by one record: the same when it happens and when the ledger is read again."""
-        if record["variant"] not in self.races:
-            return None
-        race = self.races[record["variant"]]
-        key = record["variant"], record["config"]
-        match record["kind"]:
-            case "config":
-                race.open()
-                self.params[key] = record["params"]
-            case "epoch":
-                score = record["validation"][self._metric]
-                return race.record(record["config"], record["fold"], record["seed"], score, record["ended"])
-            case "lost":
-                race.lose(record["config"], record["seed"], Phase(record["outcome"]), record["reason"])
-            case "closed":
-                self._announced.add(key)
-        return None
+    def _apply(self, record: Record) -> bool:
+        """Change the race by one record, the same when it happens and when the ledger is read again.
 
-    def _announce(self) -> None:
-        """Put every newly closed configuration on record: for readers, since it follows from the rest."""
-        for variant, race in self.races.items():
-            for entry in race.entries:
-                if entry.phase is not Phase.OPEN and (variant, entry.number) not in self._announced:
-                    record = {
-                        "kind": "closed",
-                        "variant": variant,
-                        "config": entry.number,
-                        "outcome": str(entry.phase),
-                        "reason": entry.reason,
-                    }
-                    self._ledger.append(record)
-                    self._apply(record)
-                    self._tell(record)
+        Says whether a decision may be due after it.
+        """
+        race = self.races.get(record["variant"])
+        if race is None:
+            return False
+        if record["kind"] == "config":
+            self.params[record["variant"], record["config"]] = record["params"]
+        return race.take(record, self._metric)
+
+    def _settle(self, variant: str) -> None:
+        """Write and apply every decision that is due."""
+        race = self.races[variant]
+        while verdict := race.verdict():
+            self._write(on_record(variant, verdict))
 
     def _tell(self, record: Record) -> None:
         for listener in self._listeners:
             listener(record)
+
+
+def on_record(variant: str, verdict: Verdict | Judged) -> Record:
+    """A decision as the ledger has it."""
+    if isinstance(verdict, Judged):
+        record = on_record(variant, verdict.verdict) | {"outer": verdict.outer}
+        return record | {"kind": "judged"} if isinstance(verdict.verdict, Close) else record
+    what = {"variant": variant, "config": verdict.number}
+    if isinstance(verdict, Close):
+        return {"kind": "closed", **what, "outcome": str(verdict.phase), "reason": verdict.reason}
+    return {"kind": "promoted", **what, "stage": verdict.stage, "reason": verdict.reason}

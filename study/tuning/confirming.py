@@ -4,7 +4,7 @@ The best score of a search is too good: it was picked for being the best. Fresh 
 published setting always runs again too, so that tuned and untuned are compared on equal terms.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -31,34 +31,51 @@ class Finalist:
 
 
 class Confirmation:
-    """The finalists' fresh runs: which are left, and who is best by them."""
+    """The finalists' fresh runs: which are left, and who is best by them.
 
-    def __init__(self, numbers: Sequence[int], n_folds: int, n_seeds: int) -> None:
-        """Run the configurations `numbers` on every fold with seeds 1 to `n_seeds`; seed 0 was the search's."""
-        self.finalists = {
-            number: Finalist(number, {(fold, seed): [] for seed in range(1, n_seeds + 1) for fold in range(n_folds)})
-            for number in sorted(numbers)
-        }
+    A study that is extended with more configurations may enter other finalists than it did before; runs of
+    earlier ones stay and count.
+    """
+
+    def __init__(self, n_folds: int, n_seeds: int) -> None:
+        """Configurations will run on every fold with seeds 1 to `n_seeds`; seed 0 was the search's."""
+        self._keys = [(fold, seed) for seed in range(1, n_seeds + 1) for fold in range(n_folds)]
+        self._entered: set[int] = set()
+        self.finalists: dict[int, Finalist] = {}
+
+    @property
+    def begun(self) -> bool:
+        """Whether the finalists are known."""
+        return bool(self._entered)
+
+    def enter(self, numbers: Iterable[int]) -> None:
+        """Let the configurations `numbers` run."""
+        self._entered = set(numbers)
+        for number in sorted(self._entered):
+            self.finalist(number)
+
+    def finalist(self, number: int) -> Finalist:
+        """The finalist of that number."""
+        if number not in self.finalists:
+            self.finalists[number] = Finalist(number, {key: [] for key in self._keys})
+        return self.finalists[number]
 
     def runnable(self) -> Iterator[tuple[int, int, int]]:
         """(configuration, fold, seed) of every run that is left."""
-        for finalist in self.finalists.values():
+        for number in sorted(self._entered):
+            finalist = self.finalists[number]
             if not finalist.lost:
                 for fold, seed in finalist.curves:
                     if (fold, seed) not in finalist.ended:
-                        yield finalist.number, fold, seed
+                        yield number, fold, seed
 
     def record(self, number: int, fold: int, seed: int, score: float, ended: bool) -> None:
         """Take in one epoch's validation score."""
-        finalist = self.finalists[number]
-        curve = finalist.curves[fold, seed]
+        finalist = self.finalist(number)
+        curve = finalist.curves.setdefault((fold, seed), [])
         curve.append(max(score, curve[-1]) if curve else score)
         if ended:
             finalist.ended.add((fold, seed))
-
-    def closed(self) -> bool:
-        """Whether no run is left."""
-        return next(self.runnable(), None) is None
 
     def best(self) -> int | None:
         """The number of the complete finalist with the best score, the earliest of equals; None without one."""

@@ -9,11 +9,10 @@ from study.tuning.conductor import Conductor
 
 def sweep_checkpoints(folder: Path, conductor: Conductor) -> None:
     """Delete the checkpoints in the study's `folder` that nobody will read again."""
-    best = {variant: race.best() for variant, race in conductor.races.items()}
+    chosen = {variant: race.chosen() for variant, race in conductor.races.items()}
     for path in (folder / "checkpoints").glob("*.pt"):
         run = FoldRun.named(path.stem)
-        chosen = best.get(run.variant)
-        if not conductor.is_wanted(run) and (chosen is None or chosen.number != run.config):
+        if not conductor.is_wanted(run) and run.config not in chosen.get(run.variant, ()):
             path.unlink(missing_ok=True)
 
 

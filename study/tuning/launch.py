@@ -3,22 +3,29 @@
 import logging
 import os
 import shutil
+import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray import tune
 
 from study.errors import UserError
 from study.tuning.conductor import Conductor
+from study.tuning.nodes import alive_nodes, check_shared_storage, room
 from study.tuning.scheduler import RaceScheduler
 from study.tuning.searcher import RaceSearcher
 from study.tuning.trial import FoldTrial
 
 ROOT = Path(__file__).resolve().parents[2]
+# Machines may be lost often in a long study: a run is given up when so many workers died without a single epoch.
+DEATHS_IN_A_ROW = 8
+# Set by `ray job submit` for the command that it runs.
+JOB_MARK = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 
 @dataclass(frozen=True)
@@ -49,11 +56,18 @@ def run(conductor: Conductor, folder: Path, slots: Slots) -> None:
     """Run the study to its end, or until interrupted; what is done is in the ledger either way.
 
     `folder` is the study's, on storage that every node sees.
+
+    Raises:
+        UserError: there are several machines, and one of them does not share `folder`.
     """
+    several = len(alive_nodes()) > 1
+    if several:
+        with quiet():
+            check_shared_storage(folder)
     scratch = folder / "ray"
     shutil.rmtree(scratch, ignore_errors=True)
     trainable = tune.with_resources(
-        tune.with_parameters(FoldTrial, study=str(folder), gpu=slots.gpus_per_run > 0),
+        tune.with_parameters(FoldTrial, study=str(folder), gpu_share=slots.gpus_per_run, fetch=several),
         {"cpu": 1, "gpu": slots.gpus_per_run},
     )
     tuner = tune.Tuner(
@@ -70,7 +84,8 @@ def run(conductor: Conductor, folder: Path, slots: Slots) -> None:
             name="tune",
             storage_path=str(scratch),
             verbose=0,
-            failure_config=tune.FailureConfig(max_failures=1),
+            callbacks=[_Forgiving()],
+            failure_config=tune.FailureConfig(max_failures=DEATHS_IN_A_ROW),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),
     )
@@ -95,30 +110,30 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
+class _Forgiving(tune.Callback):
+    """Forgets a run's failures as soon as it gets on: what is counted is deaths in a row."""
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
+        """Take in that `trial` trained an epoch."""
+        trial.run_metadata.num_failures = 0
+
+
 def _connect(address: str | None, concurrency: int | None) -> None:
-    address = address or os.environ.get("RAY_ADDRESS")
+    in_job = JOB_MARK in os.environ
+    address = address or os.environ.get("RAY_ADDRESS") or ("auto" if in_job else None)
+    silent = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.CRITICAL}
     with quiet():
         if address is None:
-            # Workers inherit the environment: this lets them import the project from any working directory.
-            known = os.environ.get("PYTHONPATH")
-            os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([known] if known else [])])
-            ray.init(
-                address="local",  # never another cluster that happens to run on this machine
-                num_cpus=concurrency,
-                include_dashboard=False,
-                log_to_driver=False,
-                configure_logging=False,
-                logging_level=logging.CRITICAL,
-            )
+            _let_workers_import_this()
+            # Never another cluster that happens to run on this machine.
+            ray.init(address="local", num_cpus=concurrency, include_dashboard=False, **silent)
             return
+        # In a job, interrupts are blocked, and SIGTERM would wait for one in vain.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        # A job's workers have the folder that was submitted with it.
+        sent = {} if in_job else {"runtime_env": {"env_vars": {"PYTHONPATH": str(ROOT)}}}
         try:
-            ray.init(
-                address=address,
-                log_to_driver=False,
-                configure_logging=False,
-                logging_level=logging.CRITICAL,
-                runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
-            )
+            ray.init(address=address, **silent, **sent)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"--address expects a running Ray cluster, as auto, host:port or ray://host:port; {address} did not "
@@ -127,17 +142,20 @@ def _connect(address: str | None, concurrency: int | None) -> None:
             ) from None
 
 
+def _let_workers_import_this() -> None:
+    """Workers inherit the environment: this lets them import the project from any working directory."""
+    known = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([known] if known else [])])
+
+
 def _slots(concurrency: int | None, gpus_per_run: float | None) -> Slots:
-    resources = ray.cluster_resources()
-    gpus = resources.get("GPU", 0.0)
+    machines = [node["Resources"] for node in alive_nodes()]
+    gpus = sum(machine.get("GPU", 0.0) for machine in machines)
     share = gpus_per_run if gpus_per_run is not None else (1.0 if gpus else 0.0)
     if share > gpus:
         raise UserError(f"--gpus-per-run {share:g} expects a GPU on the cluster; Ray sees {gpus:g}")
-    room = int(resources.get("CPU", 1))
-    if share:
-        # A share above one half leaves room for one run on each GPU, whatever the sum of the shares says.
-        room = min(room, int(gpus) * int(1 / share) if share <= 1 else int(gpus // share))
-    number = min(room, concurrency or room)
+    slots = room(machines, share)
+    number = min(slots, concurrency or slots)
     if number < 1:
-        raise UserError(f"a fold run needs one core and {share:g} GPU; the cluster has {room} such slots")
+        raise UserError(f"a fold run needs one core and {share:g} GPU on one machine; the cluster has no such slot")
     return Slots(number, share)

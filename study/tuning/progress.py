@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from statistics import fmean
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -12,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from study.tuning.conductor import Conductor
-from study.tuning.racing import Entry, Phase, Race
+from study.tuning.contest import Contest
+from study.tuning.forecast import expected_of_race
+from study.tuning.racing import Phase
 
 
 class ProgressView:
@@ -93,18 +94,8 @@ class ProgressView:
 
 
 def expected_epochs(conductor: Conductor) -> int:
-    """Epochs that the whole study is likely to take.
-
-    Closed configurations cost what they cost; others are taken for the mean of those, over all variants.
-    """
-    races = list(conductor.races.values())
-    spent = [
-        entry.epochs_spent()
-        for race in races
-        for entry in race.entries
-        if entry.number and entry.phase is not Phase.OPEN
-    ]
-    return round(sum(_expected_of_race(race, fmean(spent) if len(spent) >= 3 else None) for race in races))
+    """Epochs that the whole study is likely to take."""
+    return round(sum(expected_of_race(race) for race in conductor.races.values()))
 
 
 def clock(seconds: float) -> str:
@@ -114,39 +105,13 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def _expected_of_race(race: Race, typical: float | None) -> float:
-    rules = race.rules
-    full = rules.n_folds * rules.epochs
-    # Before anything has closed: one in four goes to the end, the others stop at a quarter of the way.
-    typical = typical or (full + 3 * full / 4) / 4
-    search = sum(_expected_of_entry(entry, full, typical) for entry in race.entries)
-    if not race.hopeless():
-        search += (rules.n_configs - len(race.entries)) * typical + (0 if race.entries else full - typical)
-    return search + _expected_to_confirm(race, full)
-
-
-def _expected_to_confirm(race: Race, full: int) -> float:
-    if race.confirmation is None:
-        return 0 if race.hopeless() else (race.rules.finalists + 1) * race.rules.seeds * full
-    left = sum(race.rules.epochs - race.epochs_known(*run) for run in race.confirmation.runnable())
-    return race.confirmation.epochs_spent() + left
-
-
-def _expected_of_entry(entry: Entry, full: int, typical: float) -> float:
-    if entry.phase is not Phase.OPEN:
-        return entry.epochs_spent()
-    # The published setting, and any that has passed every rung so far, is on its way to the end.
-    to_the_end = entry.number == 0 or entry.epochs_spent() >= typical
-    return full if to_the_end else max(typical, entry.epochs_spent())
-
-
 def _epochs_done(conductor: Conductor) -> int:
     races = conductor.races.values()
     searched = sum(entry.epochs_spent() for race in races for entry in race.entries)
-    return searched + sum(race.confirmation.epochs_spent() for race in races if race.confirmation is not None)
+    return searched + sum(race.confirmation.epochs_spent() for race in races)
 
 
-def _counts(race: Race) -> list[str]:
+def _counts(race: Contest) -> list[str]:
     phases = Counter(entry.phase for entry in race.entries)
     closed = len(race.entries) - phases[Phase.OPEN]
     lost = phases[Phase.DIVERGED] + phases[Phase.FAILED]
@@ -159,9 +124,9 @@ def _counts(race: Race) -> list[str]:
     ]
 
 
-def _fresh(race: Race) -> str:
+def _fresh(race: Contest) -> str:
     """Runs with fresh seeds that are done, of how many; the finalists are known when the search is over."""
-    if race.confirmation is None:
+    if not race.confirmation.begun:
         return "-"
     finalists = race.confirmation.finalists.values()
     return f"{sum(len(f.ended) for f in finalists)}/{sum(len(f.curves) for f in finalists)}"
@@ -171,6 +136,6 @@ def _running(conductor: Conductor, variant: str) -> int:
     return sum(run.variant == variant for run in conductor.busy)
 
 
-def _best(race: Race) -> str:
+def _best(race: Contest) -> str:
     best = race.best()
     return "-" if best is None else f"{best.score(race.rules.epochs):.3f}"

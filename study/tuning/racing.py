@@ -1,21 +1,27 @@
 """The race between configurations: scores in, decisions out. No Ray, no Optuna, no files, no clock.
 
-All folds of a configuration run in lockstep to each rung (an epoch at which configurations are compared) and
-pause there. The statistic is the mean over folds, so a hard fold is never held against a configuration.
+A configuration goes through stages. A stage is an epoch (a rung) that some or all folds have to reach; when they
+have, the configuration waits until the policy promotes it to its next stage or closes it. Runs that wait are
+paused and free their slot. What a policy compares is free of the folds' difficulty, so a hard session is never
+held against a configuration.
 
-Every decision about configuration n reads configurations with lower numbers only, and waits for them where it
-must. Decisions therefore do not depend on which worker was faster: under the same rules, the same scores give the
-same race with one slot or fifty, interrupted or not.
+The state changes by five events only: `open`, `record`, `promote`, `close` and `lose`. All are on record in the
+ledger, so applying them again in their order gives the same race.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from study.tuning.confirming import Confirmation
+from study.tuning.standings import Standings
+
+if TYPE_CHECKING:
+    from study.tuning.policies import Policy
 
 
 class Phase(StrEnum):
@@ -35,7 +41,7 @@ class Continue:
 
 @dataclass(frozen=True)
 class Pause:
-    """Keep the state and free the slot: the other folds have to come this far first."""
+    """Keep the state and free the slot: what comes next is not decided yet."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +55,43 @@ Decision = Continue | Pause | Stop
 
 
 @dataclass(frozen=True)
+class Promote:
+    """Configuration `number` goes on to its stage `stage`, for `reason`."""
+
+    number: int
+    stage: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Close:
+    """Configuration `number` trains no further and ends as `phase`, for `reason`."""
+
+    number: int
+    phase: Phase
+    reason: str
+
+
+Verdict = Promote | Close
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a configuration has to reach to be judged: `epoch`, on each of `folds`."""
+
+    epoch: int
+    folds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Rules:
     """The terms of a race.
 
-    `rungs` are epochs, rising and below `epochs`. At a rung a configuration goes on if its mean score is in
-    the top 1/eta of those that came there before it, itself included in neither count; the first one, the
-    published setting, always does. A configuration is proposed once all those `lookahead` or more before it
-    are closed. When the search is over, the best `finalists` and the published setting run again with `seeds`
-    fresh seeds; without seeds there is no such stage.
+    `rungs` are epochs, rising and below `epochs`. `eta`: one in eta goes on from a stage to the next. Policies
+    that decide in order of number propose a configuration once all those `lookahead` or more before it are
+    closed. When the search is over, the best `finalists` and the published setting run again with `seeds` fresh
+    seeds; without seeds there is no such stage. No configuration is opened once what is left of `seconds` (of
+    all workers together) is needed to bring the open ones and the fresh runs to their end.
     """
 
     n_configs: int
@@ -64,34 +99,67 @@ class Rules:
     epochs: int
     rungs: tuple[int, ...] = ()
     eta: int = 3
-    min_peers: int = 1
     lookahead: int = 4
     finalists: int = 0
     seeds: int = 0
+    seconds: float | None = None
+
+    @property
+    def full(self) -> int:
+        """Epochs of one full cross-validation."""
+        return self.n_folds * self.epochs
+
+    @property
+    def reserve(self) -> int:
+        """Epochs that are kept back from the search: the last ones promoted, and the fresh runs."""
+        return (self.finalists + (self.finalists + 1) * self.seeds) * self.full
 
 
 @dataclass
 class Entry:
     """One configuration in the race.
 
-    `curves` holds per fold the best validation score so far after each epoch; a fold that has `ended` stands
-    with its last value at every later rung.
+    `stages` are its own; `granted` is the index of the one it works towards or waits at. `curves` holds per
+    fold the best validation score so far after each epoch; a fold that has `ended` stands with its last value
+    at every later epoch. `loss` is how it has to be closed because a run diverged or failed.
     """
 
     number: int
+    stages: tuple[Stage, ...]
+    granted: int
     curves: list[list[float]]
     ended: list[bool]
-    rung_scores: list[float] = field(default_factory=list)
     phase: Phase = Phase.OPEN
     reason: str = ""
+    loss: Close | None = None
 
-    def reached(self, epoch: int) -> bool:
-        """Whether every fold has come to `epoch`, or has ended before it."""
-        return all(ended or len(curve) >= epoch for curve, ended in zip(self.curves, self.ended, strict=True))
+    def target(self, fold: int) -> int:
+        """The epoch up to which `fold` may be trained now; 0 while it is not needed."""
+        return max((stage.epoch for stage in self.stages[: self.granted + 1] if fold in stage.folds), default=0)
+
+    def has_reached(self, stage: int) -> bool:
+        """Whether every fold of `stage` has come to its epoch, or has ended before."""
+        asked = self.stages[stage]
+        return all(self.ended[fold] or len(self.curves[fold]) >= asked.epoch for fold in asked.folds)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it has done what it was granted."""
+        return self.has_reached(self.granted)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it may be promoted."""
+        return self.phase is Phase.OPEN and self.granted + 1 < len(self.stages) and self.at_rest
+
+    def furthest(self) -> Stage | None:
+        """The furthest stage that it has reached."""
+        reached = [stage for index, stage in enumerate(self.stages) if self.has_reached(index)]
+        return max(reached, key=lambda stage: (stage.epoch, len(stage.folds)), default=None)
 
     def score(self, epoch: int) -> float:
-        """The mean over folds of the best validation score up to `epoch`."""
-        return fmean(curve[:epoch][-1] for curve in self.curves)
+        """The mean over the folds that were trained of the best validation score up to `epoch`."""
+        return fmean(curve[:epoch][-1] for curve in self.curves if curve)
 
     def epochs_spent(self) -> int:
         """Epochs trained, over all folds."""
@@ -110,147 +178,199 @@ def geometric_rungs(epochs: int, eta: int = 3, n_rungs: int = 2) -> tuple[int, .
 class Race:
     """The state of one variant's search, changed only by what is reported to it."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, policy: Policy) -> None:
         """A race that has not begun."""
         self.rules = rules
+        self.policy = policy
         self.entries: list[Entry] = []
-        self.confirmation: Confirmation | None = None
+        self.confirmation = Confirmation(rules.n_folds, rules.seeds)
+        self.standings = Standings(rules.n_folds, rules.epochs)
+        self.out_of_time = False
+        self.seconds_spent = 0.0
+        self.epochs_spent = 0
+        self._under_way: dict[int, Entry] = {}
 
-    def may_open(self) -> bool:
-        """Whether the next configuration may be proposed now."""
-        number = len(self.entries)
-        return (
-            number < self.rules.n_configs
-            and not self.hopeless()
-            and all(entry.phase is not Phase.OPEN for entry in self.known_to(number))
-        )
+    def take(self, record: Mapping[str, Any], metric: str) -> bool:
+        """Apply one ledger record, the same when it happens and when the ledger is read again.
 
-    def known_to(self, number: int) -> list[Entry]:
-        """The configurations whose outcomes may inform the proposal of configuration `number`."""
-        return self.entries[: max(0, number - self.rules.lookahead + 1)]
+        Says whether a decision may be due after it. Of an epoch's scores, those on validation by `metric` are
+        read and no others.
+        """
+        number = record["config"]
+        match record["kind"]:
+            case "config":
+                self.open()
+            case "epoch":
+                score = record["validation"][metric]
+                self.record(number, record["fold"], record["seed"], score, record["ended"], record["seconds"])
+                return not record["seed"] and self.entries[number].at_rest
+            case "promoted":
+                self.promote(number, record["stage"])
+            case "lost":
+                self.lose(number, record["seed"], Phase(record["outcome"]), record["reason"])
+                return True
+            case "closed":
+                self.close(number, Phase(record["outcome"]), record["reason"])
+        return False
 
     def open(self) -> int:
         """Enter the next configuration; gives its number."""
-        folds = self.rules.n_folds
-        entry = Entry(len(self.entries), curves=[[] for _ in range(folds)], ended=[False] * folds)
+        number, folds = len(self.entries), self.rules.n_folds
+        stages = self.policy.stages(self.rules, number)
+        granted = self.policy.first_stage(self.rules, number)
+        entry = Entry(number, stages, granted, curves=[[] for _ in range(folds)], ended=[False] * folds)
         self.entries.append(entry)
-        return entry.number
+        self._under_way[number] = entry
+        return number
 
-    def runnable(self) -> Iterator[tuple[int, int, int]]:
-        """(configuration, fold, seed) of every run that has epochs to train now, most urgent first."""
-        for entry in self.entries:
-            if entry.phase is Phase.OPEN:
-                target = self._target(entry)
-                for fold, curve in enumerate(entry.curves):
-                    if not entry.ended[fold] and len(curve) < target:
-                        yield entry.number, fold, 0
-        if self.confirmation is not None:
-            yield from self.confirmation.runnable()
-
-    def record(self, number: int, fold: int, seed: int, score: float, ended: bool) -> Decision:
-        """Take in one epoch's validation score; says what its run does next."""
+    def record(self, number: int, fold: int, seed: int, score: float, ended: bool, seconds: float = 0.0) -> None:
+        """Take in one epoch's validation score and what it took."""
+        self.epochs_spent += 1
+        self.seconds_spent += seconds
         if seed:
-            return self._record_confirming(number, fold, seed, score, ended)
+            self.confirmation.record(number, fold, seed, score, ended)
+            return
         entry = self.entries[number]
         curve = entry.curves[fold]
         curve.append(max(score, curve[-1]) if curve else score)
         entry.ended[fold] = ended
-        self._settle()
-        if ended:
+        self.standings.note(number, fold, len(curve), curve[-1], ended)
+        if self.rules.seconds is not None:
+            pace = self.seconds_spent / self.epochs_spent
+            self.out_of_time |= self.seconds_spent + self.rules.reserve * pace >= self.rules.seconds
+        if entry.at_rest:
+            self._under_way.pop(number, None)
+
+    def decision(self, number: int, fold: int, seed: int) -> Decision:
+        """What a run does after the epoch that it reported last."""
+        if seed:
+            finalist = self.confirmation.finalist(number)
+            return Stop(finalist.lost or "finished") if finalist.lost or (fold, seed) in finalist.ended else Continue()
+        entry = self.entries[number]
+        if entry.ended[fold]:
             return Stop("finished")
         if entry.phase is not Phase.OPEN:
             return Stop(entry.reason)
-        return Continue() if len(curve) < self._target(entry) else Pause()
+        return Continue() if len(entry.curves[fold]) < entry.target(fold) else Pause()
+
+    def forecast(self, entry: Entry) -> tuple[float, float] | None:
+        """The expected final score of `entry` and its standard deviation; None before its first stage is reached."""
+        if entry.phase is Phase.COMPLETE:
+            return entry.score(self.rules.epochs), 0.0
+        furthest = entry.furthest()
+        if furthest is None:
+            return None
+        outlook = self.standings.outlook(furthest.epoch)
+        return float(outlook.estimate[entry.number]), float(outlook.error[entry.number])
+
+    def level(self, entry: Entry) -> float | None:
+        """The mean over folds that is expected of `entry` at its furthest stage; None before the first."""
+        furthest = entry.furthest()
+        return None if furthest is None else float(self.standings.means(furthest.epoch)[entry.number])
+
+    def promote(self, number: int, stage: int) -> None:
+        """Let a configuration train up to a later stage."""
+        entry = self.entries[number]
+        entry.granted = stage
+        if not entry.at_rest:
+            self._under_way[number] = entry
+
+    def close(self, number: int, phase: Phase, reason: str) -> None:
+        """End a configuration; when the search is over with it, the finalists are entered."""
+        entry = self.entries[number]
+        entry.phase, entry.reason = phase, reason
+        self._under_way.pop(number, None)
+        if phase in (Phase.DIVERGED, Phase.FAILED):
+            self.standings.forget(number)
+        self._enter_finalists()
 
     def lose(self, number: int, seed: int, phase: Phase, reason: str) -> None:
-        """Close a configuration one of whose runs diverged or failed: no mean is taken over fewer folds."""
-        entry = self.entries[number]
+        """Take in that a run diverged or failed: its configuration is out, no mean is taken over fewer folds."""
         if seed:
-            assert self.confirmation is not None
-            self.confirmation.finalists[number].lost = f"{phase}: {reason}"
-        elif entry.phase is Phase.OPEN:
-            entry.phase, entry.reason = phase, reason
-            self._settle()
+            self.confirmation.finalist(number).lost = f"{phase}: {reason}"
+        else:
+            self.entries[number].loss = Close(number, phase, reason)
+
+    def verdict(self) -> Verdict | None:
+        """A decision that is due now, whatever slots are free; to be applied and asked for again."""
+        for entry in self.entries:
+            if entry.loss is not None and entry.phase is Phase.OPEN:
+                return entry.loss
+        return self.policy.verdict(self)
+
+    def promotion(self) -> Promote | None:
+        """The most promising continuation that a free slot could be used for."""
+        return self.policy.promotion(self)
+
+    def may_open(self) -> bool:
+        """Whether the next configuration may be proposed now."""
+        return not self.all_opened() and self.policy.may_open(self)
+
+    def known_to(self, number: int) -> set[int]:
+        """The configurations whose outcomes may inform the proposal of configuration `number`."""
+        return {entry.number for entry in self.policy.known_to(self, number)}
+
+    def runnable(self) -> Iterator[tuple[int, int, int]]:
+        """(configuration, fold, seed) of every run that has epochs to train now, most urgent first."""
+        for entry in sorted(self._under_way.values(), key=self.policy.urgency):
+            for fold, curve in enumerate(entry.curves):
+                if not entry.ended[fold] and len(curve) < entry.target(fold):
+                    yield entry.number, fold, 0
+        yield from self.confirmation.runnable()
 
     def epochs_known(self, number: int, fold: int, seed: int) -> int:
         """How many epochs of a run have been recorded."""
         if seed == 0:
             return len(self.entries[number].curves[fold])
-        return len(self.confirmation.finalists[number].curves[fold, seed]) if self.confirmation else 0
+        return len(self.confirmation.finalist(number).curves.get((fold, seed), ()))
 
     def is_wanted(self, number: int, fold: int, seed: int) -> bool:
         """Whether a run that waits may be trained again some time."""
         if seed == 0:
             return number < len(self.entries) and self.entries[number].phase is Phase.OPEN
-        return self.confirmation is not None and (number, fold, seed) in self.confirmation.runnable()
+        return (number, fold, seed) in self.confirmation.runnable()
 
     def closed(self) -> bool:
         """Whether nothing is left to run or to propose."""
-        return self.search_closed() and (self.confirmation is None or self.confirmation.closed())
+        return self.search_closed() and next(self.confirmation.runnable(), None) is None
+
+    def all_opened(self) -> bool:
+        """Whether no more configurations will be proposed."""
+        return len(self.entries) >= self.rules.n_configs or self.hopeless() or self.out_of_time
 
     def search_closed(self) -> bool:
         """Whether every configuration has been proposed and judged."""
-        return all(entry.phase is not Phase.OPEN for entry in self.entries) and (
-            len(self.entries) >= self.rules.n_configs or self.hopeless()
-        )
+        return self.all_opened() and all(entry.phase is not Phase.OPEN for entry in self.entries)
 
     def hopeless(self) -> bool:
         """Whether the first three configurations all failed: the fault is not in the configurations."""
         return len(self.entries) >= 3 and all(entry.phase is Phase.FAILED for entry in self.entries)
 
+    def quiet(self) -> bool:
+        """Whether no configuration has epochs to train that it was granted."""
+        return not self._under_way
+
+    def complete(self) -> list[Entry]:
+        """The configurations with all folds at full length."""
+        return [entry for entry in self.entries if entry.phase is Phase.COMPLETE]
+
     def ranked(self) -> list[Entry]:
         """The complete configurations by mean validation score in the search, best first, earlier of equals first."""
-        complete = [entry for entry in self.entries if entry.phase is Phase.COMPLETE]
-        return sorted(complete, key=lambda entry: (-entry.score(self.rules.epochs), entry.number))
+        return sorted(self.complete(), key=lambda entry: (-entry.score(self.rules.epochs), entry.number))
 
     def best(self) -> Entry | None:
         """The configuration to select: by the fresh runs where they are done, else by the search."""
-        if self.confirmation is not None and (number := self.confirmation.best()) is not None:
+        if (number := self.confirmation.best()) is not None:
             return self.entries[number]
         return next(iter(self.ranked()), None)
 
-    def _record_confirming(self, number: int, fold: int, seed: int, score: float, ended: bool) -> Decision:
-        assert self.confirmation is not None
-        self.confirmation.record(number, fold, seed, score, ended)
-        lost = self.confirmation.finalists[number].lost
-        return Stop(lost or "finished") if ended or lost else Continue()
+    def chosen(self) -> set[int]:
+        """The numbers of the configurations that would be reported now."""
+        best = self.best()
+        return set() if best is None else {best.number}
 
-    def _target(self, entry: Entry) -> int:
-        judged = len(entry.rung_scores)
-        return self.rules.rungs[judged] if judged < len(self.rules.rungs) and entry.number else self.rules.epochs
-
-    def _settle(self) -> None:
-        """Judge every configuration that can be judged, in order of number."""
-        for entry in self.entries:
-            while entry.phase is Phase.OPEN and self._judge(entry):
-                pass
-        if self.confirmation is None and self.rules.seeds and self.entries and self.search_closed():
+    def _enter_finalists(self) -> None:
+        if self.rules.seeds and self.search_closed():
             chosen = self.ranked()[: self.rules.finalists]
             published = [entry for entry in self.entries[:1] if entry.phase is Phase.COMPLETE]
-            numbers = {entry.number for entry in [*chosen, *published]}
-            self.confirmation = Confirmation(sorted(numbers), self.rules.n_folds, self.rules.seeds)
-
-    def _judge(self, entry: Entry) -> bool:
-        """Take `entry` over its next rung or close it; False if that has to wait."""
-        rung = len(entry.rung_scores)
-        if rung == len(self.rules.rungs):
-            if all(entry.ended):
-                entry.phase, entry.reason = Phase.COMPLETE, "all folds at full length"
-            return False
-        earlier = self.entries[: entry.number]
-        if any(other.phase is Phase.OPEN and len(other.rung_scores) <= rung for other in earlier):
-            return False
-        if not entry.reached(self.rules.rungs[rung]):
-            return False
-        score = entry.score(self.rules.rungs[rung])
-        peers = [other.rung_scores[rung] for other in earlier if len(other.rung_scores) > rung]
-        entry.rung_scores.append(score)
-        if entry.number and len(peers) >= self.rules.min_peers:
-            cutoff = float(np.quantile(peers, 1 - 1 / self.rules.eta))
-            if score < cutoff:
-                entry.phase = Phase.STOPPED
-                entry.reason = (
-                    f"epoch {self.rules.rungs[rung]}: mean {score:.3f} below {cutoff:.3f}, "
-                    f"the top 1/{self.rules.eta} of {len(peers)} before it"
-                )
-        return True
+            self.confirmation.enter(entry.number for entry in [*chosen, *published])

@@ -35,6 +35,9 @@ class RaceScheduler(FIFOScheduler):
         if result.get("diverged"):
             self._conductor.lose(run, Phase.DIVERGED, result["diverged"])
             return TrialScheduler.STOP  # type: ignore[no-any-return]
+        if result.get("failed"):
+            self._conductor.lose(run, Phase.FAILED, result["failed"])
+            return TrialScheduler.STOP  # type: ignore[no-any-return]
         match self._conductor.report(run, json.loads(result["record"])):
             case None | Continue():
                 return TrialScheduler.CONTINUE  # type: ignore[no-any-return]
@@ -47,6 +50,8 @@ class RaceScheduler(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Close the configuration of a run that failed in its last attempt."""
+        if trial.status == Trial.ERROR:
+            return  # Tune has stopped it already and is about to try again; after the last attempt it still runs
         self._conductor.lose(fold_run(trial), Phase.FAILED, first_cause(trial))
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:

@@ -1,7 +1,10 @@
 """What a Ray worker does: train one configuration on one fold, an epoch per step."""
 
 import json
+import time
+import traceback
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,20 +18,31 @@ from study.corpus.pack import Pack
 from study.results.ledger import FoldRun
 from study.training import checkpoint
 from study.training.loop import Diverged, Epoch, begin, train_fold
+from study.tuning.node_packs import on_this_node
 from study.variants import INPUTS, VARIANTS
+
+STORAGE_PAUSE_SECONDS = 10.0
+# What a process takes of a GPU beside its tensors: the driver's context and the libraries' kernels.
+GPU_CONTEXT_BYTES = 600e6
 
 
 class FoldTrial(tune.Trainable):
     """One fold run. The actor is reused for the next one, and keeps the packs and the last fold's data open.
 
-    `config` is {"job": what the conductor's `take` gives, "study": path of the study folder, "gpu": bool}.
+    `config` is {"job": what the conductor's `take` gives}. A result has one of the keys "record", "diverged" and
+    "failed". An error that the run itself raises reaches Tune once, which tries again in a fresh process; when it
+    comes again, the result says so. Whatever else ends a worker is its machine's fault, and Tune's to repair.
     """
 
-    def setup(self, config: dict[str, Any], study: str, gpu: bool) -> None:
-        """Begin the first run of this actor."""
+    def setup(self, config: dict[str, Any], study: str, gpu_share: float, fetch: bool) -> None:
+        """Begin the first run of this actor, on `gpu_share` of a GPU; `fetch` copies packs to this machine first."""
         torch.set_num_threads(1)
         self._study = Path(study)
-        self._device = torch.device("cuda" if gpu and torch.cuda.is_available() else "cpu")
+        self._fetch = fetch
+        self._device = torch.device("cuda" if gpu_share and torch.cuda.is_available() else "cpu")
+        if self._device.type == "cuda" and gpu_share < 1:
+            total = torch.cuda.get_device_properties(self._device).total_memory
+            torch.cuda.set_per_process_memory_fraction(memory_fraction(gpu_share, total))
         self._begin(config["job"])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -39,14 +53,17 @@ class FoldTrial(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Train one epoch, save it, and report it."""
         try:
-            epoch = next(self._epochs)
+            return self._next_result()
         except Diverged as diverged:
             return {"diverged": str(diverged)}
-        ended = epoch.number == len(self._training.history) and self._ended()
-        if ended:
-            self._save_predictions()
-        # As text, because Ray flattens nested results on their way to the scheduler.
-        return {"record": json.dumps(epoch_record(epoch, ended))}
+        except OSError:
+            # Storage that is away for a moment is no fault of the run's: wait, and be tried again.
+            time.sleep(STORAGE_PAUSE_SECONDS)
+            raise
+        except Exception as error:
+            if self._has_failed_before():
+                return {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
+            raise
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: every epoch writes a checkpoint of its own into the study folder."""
@@ -55,17 +72,46 @@ class FoldTrial(tune.Trainable):
         """Nothing: a run finds its checkpoint in the study folder."""
 
     def _begin(self, job: dict[str, Any]) -> None:
-        self._plan = json.loads((self._study / "plan.json").read_text())
+        """Turn to another run. Everything that may go wrong waits for its first step."""
+        self._job = job
         self._run = FoldRun(job["variant"], job["config"], job["fold"], job["seed"])
+        self._epochs: Iterator[Epoch] | None = None
+
+    def _next_result(self) -> dict[str, Any]:
+        if self._epochs is None:
+            self._load()
+            self._epochs = self._remaining(self._job)
+        epoch = next(self._epochs)
+        ended = epoch.number == len(self._training.history) and self._ended()
+        if ended:
+            self._save_predictions()
+        # As text, because Ray flattens nested results on their way to the scheduler.
+        return {"record": json.dumps(epoch_record(epoch, ended))}
+
+    def _load(self) -> None:
+        job = self._job
+        self._plan = json.loads((self._study / "plan.json").read_text())
         variant = VARIANTS[job["variant"]]
+        self._both_ways = self._plan.get("protocol") == "nested"
         self._recipe = Recipe(**job["recipe"])
-        self._data = _fold(self._study, variant.inputs, job["fold"], self._device)
+        if self._both_ways:
+            # A stop that suits one of the held-out parts would tell the race of the other about its scores.
+            self._recipe = replace(self._recipe, patience=self._plan["epochs"])
+        self._data = _fold(self._study, variant.inputs, job["fold"], self._device, self._fetch)
         self._training = begin(
             variant.model, variant.rebuilt(job["model"]), self._recipe, self._data, job["torch_seed"]
         )
         if self._checkpoint.exists():
             checkpoint.load_into(self._training, self._checkpoint)
-        self._epochs = self._remaining(job)
+
+    def _has_failed_before(self) -> bool:
+        """Whether this run raised an error before; keeps the traceback of this one for whoever wants to know."""
+        path = self._study / "failures" / f"{self._run.name}.txt"
+        before = path.exists()
+        path.parent.mkdir(exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(traceback.format_exc() + "\n")
+        return before
 
     @property
     def _checkpoint(self) -> Path:
@@ -81,6 +127,7 @@ class FoldTrial(tune.Trainable):
             epochs=self._plan["epochs"],
             metric=self._plan["metric"],
             seed=job["torch_seed"],
+            both_ways=self._both_ways,
         ):
             checkpoint.save(self._checkpoint, self._training)
             yield epoch
@@ -96,6 +143,13 @@ class FoldTrial(tune.Trainable):
             self._data.validation.ids,
             self._data.test.ids,
         )
+        if self._training.mirrored is not None:
+            checkpoint.save_predictions(
+                self._study / "predictions" / f"{self._run.name}-mirrored.safetensors",
+                self._training.mirrored,
+                self._data.test.ids,
+                self._data.validation.ids,
+            )
 
 
 def epoch_record(epoch: Epoch, ended: bool) -> dict[str, Any]:
@@ -120,15 +174,23 @@ def parts_of_fold(plan: Mapping[str, Any], fold: int) -> dict[str, list[tuple[st
     return parts
 
 
+def memory_fraction(gpu_share: float, total_bytes: float) -> float:
+    """The fraction of a GPU's memory that tensors of a run with `gpu_share` of it may take.
+
+    PyTorch counts tensors only; what each process takes beside them has to fit its share as well.
+    """
+    return max(gpu_share - GPU_CONTEXT_BYTES / total_bytes, gpu_share / 2)
+
+
 @lru_cache(maxsize=1)
-def _fold(study: Path, inputs: tuple[str, ...], fold: int, device: torch.device) -> FoldData:
+def _fold(study: Path, inputs: tuple[str, ...], fold: int, device: torch.device, fetch: bool) -> FoldData:
     plan = json.loads((study / "plan.json").read_text())
-    packs = {name: _pack(Path(plan["packs"][INPUTS[name]])) for name in inputs}
+    packs = {name: _pack(Path(plan["packs"][INPUTS[name]]), fetch) for name in inputs}
     if "sentence" in packs:
         packs["sentence"] = packs["sentence"].as_single_frames()
     return fold_data(packs, parts_of_fold(plan, fold), len(plan["classes"]), device)
 
 
 @lru_cache(maxsize=4)
-def _pack(path: Path) -> Pack:
-    return Pack.open(path)
+def _pack(path: Path, fetch: bool) -> Pack:
+    return Pack.open(on_this_node(path) if fetch else path)

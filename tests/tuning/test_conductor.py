@@ -1,22 +1,34 @@
 """The conductor: the ledger alone is enough to go on, and the sampler is told the truth."""
 
 import json
+import math
 
 import optuna
 import pytest
 
 from study.errors import UserError
 from study.results.ledger import FoldRun, Ledger, read
+from study.settings import SAMPLERS
 from study.tuning.conductor import Conductor
-from study.tuning.proposals import STATES, Tried, propose, published_params
+from study.tuning.proposals import STATES, Tried, propose, proposer, published_params
 from study.tuning.racing import Continue, Phase, Rules
 from study.variants import VARIANTS
 
 RULES = Rules(n_configs=6, n_folds=2, epochs=4, rungs=(1, 2), lookahead=2)
 
 
-def conductor_on(path, variants=("cross",), slots=2, listeners=()):
-    return Conductor(variants, RULES, Ledger(path), metric="UWA", seed=1, slots=slots, listeners=listeners)
+def conductor_on(path, variants=("cross",), slots=2, listeners=(), policy="asha", sampler="tpe"):
+    return Conductor(
+        variants,
+        RULES,
+        Ledger(path),
+        policy=policy,
+        propose=proposer(1, sampler),
+        metric="UWA",
+        seed=1,
+        slots=slots,
+        listeners=listeners,
+    )
 
 
 def epoch_of(run, epoch):
@@ -55,14 +67,27 @@ def test_the_first_config_of_every_variant_is_the_published_one(tmp_path):
 
 
 @pytest.mark.parametrize("kill_after", [1, 2, 3, 7, 15, 29])
-def test_a_study_killed_anywhere_goes_on_to_the_same_ledger(tmp_path, kill_after):
+@pytest.mark.parametrize(("policy", "slots"), [("asha", 2), ("full", 2), ("race", 1)])
+def test_a_study_killed_anywhere_goes_on_to_the_same_ledger(tmp_path, kill_after, policy, slots):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    work(conductor_on(whole))
-    work(conductor_on(broken), steps=kill_after)
+    terms = {"policy": policy, "slots": slots, "sampler": "gp"}
+    work(conductor_on(whole, **terms))
+    work(conductor_on(broken, **terms), steps=kill_after)
     with broken.open("ab") as file:
         file.write(b'{"kind": "epoch", "variant": "cr')  # torn in the middle of a write
-    work(conductor_on(broken))
+    work(conductor_on(broken, **terms))
     assert facts(broken) == facts(whole)
+
+
+def test_reading_a_ledger_again_gives_the_same_race_whatever_the_order_of_arrival(tmp_path):
+    """Three slots race for promotions: who was faster is on record, so the record alone gives the same state."""
+    path = tmp_path / "ledger"
+    first = conductor_on(path, policy="race", slots=3, sampler="gp")
+    work(first, steps=40)
+    again = conductor_on(path, policy="race", slots=3, sampler="gp")
+    for race, replayed in ((first.races["cross"], again.races["cross"]),):
+        assert [vars(entry) for entry in race.entries] == [vars(entry) for entry in replayed.entries]
+        assert race.promotion() == replayed.promotion()
 
 
 def test_no_epoch_is_on_record_twice_even_if_a_restarted_worker_repeats_it(tmp_path):
@@ -115,25 +140,52 @@ def test_a_stopped_config_is_told_as_pruned_with_its_step_and_never_as_complete(
     assert STATES[Phase.FAILED] is optuna.trial.TrialState.FAIL
 
 
-def test_a_proposal_depends_on_what_was_tried_and_on_the_seed_and_on_nothing_else():
-    variant = VARIANTS["cross"]
-    tried = [Tried(published_params(variant), Phase.COMPLETE, 0.5, 4)]
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_proposal_depends_on_what_was_tried_and_on_the_seed_and_on_nothing_else(sampler):
+    suggest = VARIANTS["cross"].suggest
+    tried = [Tried(published_params(VARIANTS["cross"]), Phase.COMPLETE, 0.5, 4, 0.5)]
     for _ in range(7):
-        tried.append(Tried(propose(variant, tried, seed=1), Phase.COMPLETE, 0.1 * len(tried), 4))
-    assert propose(variant, tried, seed=1) == propose(variant, tried, seed=1)
-    assert propose(variant, tried, seed=1) != propose(variant, tried, seed=2)
+        value = 0.1 * len(tried)
+        tried.append(Tried(propose(suggest, tried, 1, sampler), Phase.COMPLETE, value, 4, value))
+    assert propose(suggest, tried, 1, sampler) == propose(suggest, tried, 1, sampler)
+    assert propose(suggest, tried, 1, sampler) != propose(suggest, tried, 2, sampler)
 
 
-def test_the_sampler_learns_from_complete_configs():
+@pytest.mark.parametrize("sampler", ["tpe", "gp"])
+def test_the_sampler_learns_from_complete_configs(sampler):
     """Learning rates near 1e-3 score high: after thirty of them, proposals gather there."""
-    variant = VARIANTS["cross"]
-    tried = [Tried(published_params(variant), Phase.COMPLETE, 1.0, 4)]
+    suggest = VARIANTS["cross"].suggest
+    tried = [Tried(published_params(VARIANTS["cross"]), Phase.COMPLETE, 1.0, 4, 1.0)]
     for number in range(30):
-        params = {**propose(variant, tried, seed=number)}
-        distance = abs(params["learning_rate"] - 1e-3) / 1e-3
-        tried.append(Tried(params, Phase.COMPLETE, 1.0 - distance, 4))
+        params = propose(suggest, tried, number, sampler)
+        score = 1.0 - abs(math.log10(params["learning_rate"]) + 3)
+        tried.append(Tried(params, Phase.COMPLETE, score, 4, score))
     late = [entry.params["learning_rate"] for entry in tried[-10:]]
     assert sum(3e-4 < rate < 3e-3 for rate in late) >= 7
+
+
+def test_the_process_learns_from_unfinished_configs_too():
+    """Thirty configurations that only ever waited, with estimates that favour a high rate."""
+    suggest = VARIANTS["cross"].suggest
+    tried = [Tried(published_params(VARIANTS["cross"]), Phase.COMPLETE, 0.0, 4, 0.0)]
+    for number in range(30):
+        params = propose(suggest, tried, number, "gp")
+        estimate = math.log10(params["learning_rate"])
+        tried.append(Tried(params, Phase.STOPPED, estimate, 2, estimate, 0.1))
+    assert sum(entry.params["learning_rate"] > 4e-3 for entry in tried[-10:]) >= 7
+
+
+def test_the_points_of_the_quasi_random_sampler_depend_on_their_number_alone():
+    suggest = VARIANTS["cross"].suggest
+
+    def sequence(score):
+        tried = [Tried(published_params(VARIANTS["cross"]), Phase.COMPLETE, score, 4, score)]
+        for _ in range(6):
+            tried.append(Tried(propose(suggest, tried, 1, "qmc"), Phase.COMPLETE, score * len(tried), 4))
+        return [entry.params for entry in tried]
+
+    assert sequence(0.1) == sequence(-3.0)
+    assert len({params["learning_rate"] for params in sequence(0.1)[1:]}) == 6
 
 
 def test_a_broken_line_in_the_middle_of_a_ledger_is_named(tmp_path):

@@ -3,12 +3,22 @@
 from study.results.ledger import FoldRun, Ledger
 from study.tuning.conductor import Conductor
 from study.tuning.keeper import sweep_checkpoints
+from study.tuning.proposals import proposer
 from study.tuning.racing import Phase, Rules
 
 
 def test_only_checkpoints_that_somebody_may_read_again_stay(tmp_path):
     rules = Rules(n_configs=4, n_folds=1, epochs=2, rungs=(1,))
-    conductor = Conductor(["cross"], rules, Ledger(tmp_path / "ledger"), metric="UWA", seed=0, slots=4)
+    conductor = Conductor(
+        ["cross"],
+        rules,
+        Ledger(tmp_path / "ledger"),
+        policy="asha",
+        propose=proposer(0, "random"),
+        metric="UWA",
+        seed=0,
+        slots=4,
+    )
     (tmp_path / "checkpoints").mkdir()
 
     def train(run, epoch, score):

@@ -7,19 +7,35 @@ from rich.console import Console
 
 from study.results.ledger import Ledger
 from study.tuning.conductor import Conductor
+from study.tuning.policies import POLICIES
 from study.tuning.progress import ProgressView, clock, expected_epochs
+from study.tuning.proposals import proposer
 from study.tuning.racing import Rules
 from tests.tuning.test_conductor import epoch_of
 
 RULES = Rules(n_configs=12, n_folds=3, epochs=9, rungs=(2, 3), finalists=1, seeds=1)
 
 
+@pytest.fixture(params=POLICIES)
+def policy(request):
+    return request.param
+
+
 @pytest.fixture
-def trained(tmp_path):
+def trained(tmp_path, policy):
     """A function that trains a study of two variants for some epochs; gives its conductor and its epochs in all."""
 
     def train(steps):
-        conductor = Conductor(["self", "cross"], RULES, Ledger(tmp_path / str(steps)), metric="UWA", seed=0, slots=2)
+        conductor = Conductor(
+            ["self", "cross"],
+            RULES,
+            Ledger(tmp_path / f"{policy}-{steps}"),
+            policy=policy,
+            propose=proposer(0, "random"),
+            metric="UWA",
+            seed=0,
+            slots=2,
+        )
         done, busy = 0, []
         while done < steps and not conductor.finished():
             while (run := conductor.next_run()) is not None:

@@ -6,28 +6,53 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from study.tuning.racing import Continue, Pause, Phase, Race, Rules, Stop, geometric_rungs
+from study.tuning.policies import POLICIES, rotation
+from study.tuning.racing import Continue, Pause, Phase, Promote, Race, Rules, Stop, geometric_rungs
 
 
-def run_race(rules, score, slots=1, choose=None, trace=None):
+def settle(race):
+    while verdict := race.verdict():
+        if isinstance(verdict, Promote):
+            race.promote(verdict.number, verdict.stage)
+        else:
+            race.close(verdict.number, verdict.phase, verdict.reason)
+
+
+def report(race, run, score, ended=False):
+    race.record(*run, score, ended)
+    settle(race)
+    return race.decision(*run)
+
+
+def next_of(race, busy):
+    while True:
+        for run in race.runnable():
+            if run not in busy:
+                return run
+        if promotion := race.promotion():
+            race.promote(promotion.number, promotion.stage)
+        elif race.may_open():
+            race.open()
+        else:
+            return None
+
+
+def run_race(rules, score, slots=1, choose=None, trace=None, policy="asha"):
     """Run a race to its end on `score(config, fold, epoch)` with `slots` runs under way at once.
 
     `choose` picks which of the busy runs reports next: the order in which workers happen to be fast.
     """
-    race = Race(rules)
+    race = Race(rules, POLICIES[policy])
     done, busy = {}, []
     choose = choose or (lambda runs: runs[0])
     while True:
-        for run in list(race.runnable()):
-            if len(busy) < slots and run not in busy:
-                busy.append(run)
-        while len(busy) < slots and race.may_open():
-            busy.append((race.open(), 0, 0))
+        while len(busy) < slots and (run := next_of(race, busy)):
+            busy.append(run)
         if not busy:
             return race
         run = choose(busy)
         epoch = done[run] = done.get(run, 0) + 1
-        decision = race.record(*run, score(run[0], run[1], epoch), ended=epoch == rules.epochs)
+        decision = report(race, run, score(run[0], run[1], epoch), ended=epoch == rules.epochs)
         if trace is not None:
             trace.append((run, epoch, decision))
         if not isinstance(decision, Continue):
@@ -47,9 +72,9 @@ def test_rungs_are_thirds_of_the_length(epochs, rungs):
 
 
 def test_a_fold_run_pauses_at_its_rung_until_the_other_folds_have_come_there():
-    race = Race(RULES)
+    race = Race(RULES, POLICIES["asha"])
     race.open(), race.open()
-    assert race.record(1, 0, 0, 0.5, ended=False) == Pause()
+    assert report(race, (1, 0, 0), 0.5, ended=False) == Pause()
     assert (1, 0, 0) not in race.runnable()
     assert (1, 1, 0) in race.runnable()
 
@@ -81,41 +106,43 @@ def test_a_hard_fold_is_never_held_against_a_config():
 
 
 def test_an_early_stopped_fold_stands_with_its_best_score_at_later_rungs():
-    race = Race(RULES)
+    race = Race(RULES, POLICIES["asha"])
     race.open(), race.open()
-    race.record(1, 0, 0, 0.4, ended=True)
+    report(race, (1, 0, 0), 0.4, ended=True)
     for fold in (1, 2):
-        race.record(1, fold, 0, 0.4, ended=False)
+        report(race, (1, fold, 0), 0.4, ended=False)
     assert race.entries[1].score(3) == pytest.approx(0.4)
     assert (1, 0, 0) not in race.runnable()
 
 
 def test_scores_are_the_best_so_far_because_the_best_epoch_is_what_will_be_used():
-    race = Race(RULES)
+    race = Race(RULES, POLICIES["asha"])
     race.open()
     for score in (0.3, 0.6, 0.4):
-        race.record(0, 0, 0, score, ended=False)
+        report(race, (0, 0, 0), score, ended=False)
     assert race.entries[0].curves[0] == [0.3, 0.6, 0.6]
 
 
 @pytest.mark.parametrize("phase", [Phase.DIVERGED, Phase.FAILED])
 def test_a_lost_fold_closes_its_config_and_never_drops_out_of_a_mean(phase):
-    race = Race(RULES)
+    race = Race(RULES, POLICIES["asha"])
     race.open(), race.open()
     for fold in (0, 1):
-        race.record(1, fold, 0, 0.9, ended=False)
+        report(race, (1, fold, 0), 0.9, ended=False)
     race.lose(1, 0, phase, "fold 2: no memory")
+    settle(race)
     assert race.entries[1].phase is phase
     assert all(config != 1 for config, _, _ in race.runnable())
-    assert isinstance(race.record(1, 0, 0, 0.9, ended=False), Stop)
+    assert isinstance(report(race, (1, 0, 0), 0.9, ended=False), Stop)
     assert race.best() is None
 
 
 def test_three_failures_at_the_start_end_the_race():
-    race = Race(RULES)
+    race = Race(RULES, POLICIES["asha"])
     for number in range(3):
         assert race.open() == number
         race.lose(number, 0, Phase.FAILED, "no such file")
+        settle(race)
     assert race.hopeless()
     assert race.closed()
     assert not race.may_open()
@@ -140,8 +167,8 @@ def test_decisions_do_not_depend_on_the_number_of_slots_or_on_who_is_faster(tabl
     alone = run_race(RULES, score)
     rng = random.Random(seed)
     many = run_race(RULES, score, slots=slots, choose=lambda runs: rng.choice(runs))
-    assert [(e.phase, e.reason, e.rung_scores) for e in alone.entries] == [
-        (e.phase, e.reason, e.rung_scores) for e in many.entries
+    assert [(e.phase, e.reason, e.granted) for e in alone.entries] == [
+        (e.phase, e.reason, e.granted) for e in many.entries
     ]
 
 
@@ -156,24 +183,21 @@ def test_every_race_ends_closed_with_every_config_judged_on_all_its_folds(table,
         assert lengths.pop() in (*RULES.rungs, RULES.epochs)
 
 
-def test_slots_stay_busy_while_a_config_runs_its_last_folds_to_the_end():
-    """Two slots, five folds: the odd last fold leaves a slot that later configs' first rungs must fill."""
-    rules = Rules(n_configs=12, n_folds=5, epochs=9, rungs=(1, 3), lookahead=4)
-    race, busy, done, idle, steps = Race(rules), [], {}, 0, 0
+@pytest.mark.parametrize("policy", POLICIES)
+def test_slots_stay_busy_while_a_config_runs_its_last_folds_to_the_end(policy):
+    """Two slots, five folds: the odd last fold leaves a slot that other configurations must fill."""
+    rules = Rules(n_configs=40, n_folds=5, epochs=9, rungs=(1, 3), lookahead=4)
     rng = random.Random(0)
-    quality = [rng.random() for _ in range(12)]
+    quality = [rng.random() for _ in range(40)]
+    race, busy, done, idle, steps = Race(rules, POLICIES[policy]), [], {}, 0, 0
     while not race.closed():
-        for run in race.runnable():
-            if len(busy) < 2 and run not in busy:
-                busy.append(run)
-        while len(busy) < 2 and race.may_open():
-            busy.append((race.open(), 0, 0))
+        while len(busy) < 2 and (run := next_of(race, busy)):
+            busy.append(run)
         idle += 2 - len(busy)
         steps += 2
         for run in list(busy):
             done[run] = done.get(run, 0) + 1
-            decision = race.record(*run, quality[run[0]] + 0.01 * done[run], ended=done[run] == 9)
-            if not isinstance(decision, Continue):
+            if not isinstance(report(race, run, quality[run[0]] + 0.01 * done[run], ended=done[run] == 9), Continue):
                 busy.remove(run)
     assert idle / steps < 0.05
 
@@ -209,3 +233,75 @@ def test_a_finalist_that_loses_a_run_is_out():
     race = run_race(CONFIRMED, by_quality([0.1, 0.6, 0.5, 0.7, 0.2, 0.3, 0.65, 0.1]))
     race.lose(3, 1, Phase.DIVERGED, "the loss is not a number")
     assert race.best().number == 6
+
+
+RACE = Rules(n_configs=40, n_folds=5, epochs=27, rungs=(3, 9), finalists=1)
+
+
+def test_scouts_rotate_so_that_no_fold_decides_alone():
+    pairs = rotation(5, 2)
+    assert len(set(pairs)) == 10
+    for n in range(1, 11):
+        seen = [sum(fold in pair for pair in pairs[:n]) for fold in range(5)]
+        assert max(seen) - min(seen) <= 1
+
+
+def test_a_config_is_promoted_from_its_scouts_to_all_folds_to_the_end():
+    stages = POLICIES["race"].stages(RACE, 1)
+    assert [(stage.epoch, len(stage.folds)) for stage in stages] == [(3, 2), (9, 2), (9, 5), (27, 5)]
+    assert stages[0].folds == stages[1].folds
+
+
+def test_about_one_in_twenty_goes_to_the_end_at_once():
+    straight = [n for n in range(60) if POLICIES["race"].first_stage(RACE, n) == 3]
+    assert straight == [0, 20, 40]
+
+
+def test_late_bloomers_are_promoted_by_what_they_are_expected_to_become():
+    """Even configurations rise slowly to a high end, odd ones are there at once and stay low."""
+
+    def score(config, fold, epoch):
+        return 0.1 + 0.02 * epoch if config % 2 == 0 else 0.3 + 0.001 * epoch + 0.001 * config
+
+    race = run_race(RACE, score, policy="race")
+    promoted = [entry.number for entry in race.complete() if entry.number % 20]
+    assert sum(number % 2 == 0 for number in promoted) >= 2 * sum(number % 2 for number in promoted) > 0
+    assert race.best().number % 2 == 0
+
+
+def test_the_race_spends_at_least_three_times_less_than_no_stopping_and_finds_as_good_a_config():
+    rng = random.Random(3)
+    quality = [rng.random() for _ in range(40)]
+
+    def score(config, fold, epoch):
+        return quality[config] * (1 - 0.5**epoch) - 0.2 * (fold == 2)
+
+    raced, full = run_race(RACE, score, policy="race"), run_race(RACE, score, policy="full")
+    assert 3 * sum(e.epochs_spent() for e in raced.entries) <= sum(e.epochs_spent() for e in full.entries)
+    assert raced.best().number == full.best().number
+
+
+@settings(max_examples=40, deadline=None)
+@given(score_tables, st.integers(1, 7), st.integers(0, 1000), st.sampled_from(sorted(POLICIES)))
+def test_every_policy_ends_with_everybody_judged_and_somebody_complete(table, slots, seed, policy):
+    rng = random.Random(seed)
+    race = run_race(RULES, lambda c, f, e: table[c][f * 9 + e - 1], slots, lambda runs: rng.choice(runs), policy=policy)
+    assert race.closed()
+    assert race.best().phase is Phase.COMPLETE
+    for entry in race.entries:
+        assert entry.phase in (Phase.COMPLETE, Phase.STOPPED)
+        assert entry.reason
+        if entry.phase is Phase.COMPLETE:
+            assert all(len(curve) == RULES.epochs for curve in entry.curves)
+
+
+def test_a_race_with_a_budget_of_time_opens_no_config_that_it_could_not_judge():
+    rules = Rules(n_configs=1000, n_folds=3, epochs=9, rungs=(1, 3), finalists=1, seconds=9 * 3 * 10.0)
+    race, spent = Race(rules, POLICIES["race"]), 0
+    while run := next_of(race, []):
+        spent += 1
+        epoch = race.epochs_known(*run) + 1
+        race.record(*run, (run[0] * 7 % 11) / 11 + 0.01 * epoch, epoch == 9, seconds=1.0)
+        settle(race)
+    assert race.closed()
+    assert 0.75 * rules.seconds <= spent <= 1.1 * rules.seconds

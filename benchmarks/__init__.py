@@ -1,0 +1,1 @@
+"""Ratios against the alternatives, one command each: `python -m benchmarks.training` and its neighbours."""

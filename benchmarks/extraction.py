@@ -1,0 +1,165 @@
+"""Encoders and stores in figures: `python -m benchmarks.extraction`.
+
+Speech and words through encoders of the base architectures (HuBERT, BERT) with random weights, which cost what
+trained ones do; then reading a pack against reading a file per utterance. One thread.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from benchmarks import machine, synthetic
+from study.corpus.encoders import TextEncoder, open_audio_encoder, open_text_encoder
+from study.corpus.text_models import BATCH
+
+WORDS = "again are but did go have i it know like no not of really so that the there this want was what you".split()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, and write JSON if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--utterances", type=int, default=8, help="of audio; of text 16 times as many (8)")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of every way (3)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parsed = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    facts = machine.describe()
+    machine.print_machine(facts)
+    figures: dict[str, Any] = {"machine": {**facts, "utterances": parsed.utterances, "repeats": parsed.repeats}}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for what, measure in (("audio", measure_audio), ("text", measure_text), ("store", measure_store)):
+            figures[what] = measure(folder / what, parsed.utterances, parsed.repeats)
+            print(what)
+            for figure, value in figures[what].items():
+                print(f"  {figure:46} {value:10.4g}", flush=True)
+    machine.write_json(parsed.json, figures)
+
+
+def measure_audio(folder: Path, n_utterances: int, repeats: int) -> dict[str, float]:
+    """Seconds of audio per second, utterance by utterance in float32 and bfloat16, and in padded batches."""
+    transformers.HubertModel(transformers.HubertConfig()).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
+    encoder = open_audio_encoder(str(folder))
+    encoder.load()
+    utterances = [torch.randn(length * 320) for length in _audio_lengths(n_utterances)]
+    seconds = sum(map(len, utterances)) / encoder.sample_rate_hz
+    model = transformers.HubertModel.from_pretrained(folder).eval()
+    frames: dict[str, list[torch.Tensor]] = {}
+
+    def one_by_one(name: str, half: bool) -> Callable[[], None]:
+        def run() -> None:
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                frames[name] = [encoder.encode(samples).float() for samples in utterances]
+
+        return run
+
+    @torch.inference_mode()
+    def padded() -> None:
+        batch = torch.nn.utils.rnn.pad_sequence(utterances, batch_first=True)
+        mask = torch.arange(batch.shape[1]) < torch.tensor([len(each) for each in utterances]).unsqueeze(1)
+        states = model(batch, attention_mask=mask.long()).last_hidden_state
+        frames["padded"] = [state[: len(one)] for state, one in zip(states, frames["float32"], strict=True)]
+
+    calls = {"float32": one_by_one("float32", half=False), "bfloat16": one_by_one("bfloat16", half=True)}
+    taken = machine.alternating({**calls, "padded": padded}, repeats)
+    return {
+        **{f"{name}, audio seconds per second": seconds / value for name, value in machine.medians(taken).items()},
+        "bfloat16 / float32, times as fast": machine.ratio(taken, "float32", "bfloat16"),
+        "bfloat16, relative difference of frames": relative(frames["bfloat16"], frames["float32"]),
+        "padded, relative difference of frames": relative(frames["padded"], frames["float32"]),
+    }
+
+
+def measure_text(folder: Path, n_utterances: int, repeats: int) -> dict[str, float]:
+    """Utterances per second: one by one, as we batch them, and the same in bfloat16."""
+    transformers.BertModel(transformers.BertConfig()).save_pretrained(folder)
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    transformers.BertTokenizer(vocab={piece: index for index, piece in enumerate(pieces)}).save_pretrained(folder)
+    encoder = open_text_encoder(str(folder))
+    encoder.load()
+    random = np.random.default_rng(0)
+    lengths = synthetic.utterance_lengths(BATCH * n_utterances)["text"]
+    texts = [" ".join(random.choice(WORDS, length)) for length in lengths]
+    found: dict[str, list[torch.Tensor]] = {}
+
+    def batched(name: str, half: bool) -> Callable[[], None]:
+        def run() -> None:
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                found[name] = [tokens.float() for tokens, _ in encoder.encode(texts)]
+
+        return run
+
+    calls = {
+        "one by one": lambda: one_text_at_a_time(encoder, texts),
+        "batches": batched("batches", half=False),
+        "bfloat16 batches": batched("bfloat16", half=True),
+    }
+    taken = machine.alternating(calls, repeats)
+    return {
+        **{f"{name}, utterances per second": len(texts) / value for name, value in machine.medians(taken).items()},
+        "batches / one by one, times as fast": machine.ratio(taken, "one by one", "batches"),
+        "bfloat16, relative difference of tokens": relative(found["bfloat16"], found["batches"]),
+    }
+
+
+def one_text_at_a_time(encoder: TextEncoder, texts: Sequence[str]) -> None:
+    """What a loop over a table does."""
+    for text in texts:
+        encoder.encode([text])
+
+
+def measure_store(folder: Path, n_utterances: int, repeats: int) -> dict[str, float]:
+    """Microseconds per utterance: finding its frames, and reading every byte of them."""
+    count = 50 * n_utterances
+    folder.mkdir()
+    features = synthetic.make(folder, count)
+    synthetic.write_arrays(features, count, folder)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0)).tolist()
+    pack = features.packs["audio"]
+    files = [folder / "audio" / f"{id}.npy" for id in features.ids]
+
+    def found() -> None:
+        for row in order:
+            pack.of(row)
+
+    def opened() -> None:
+        for row in order:
+            np.load(files[row])
+
+    def found_and_read() -> None:
+        for row in order:
+            pack.of(row).float()
+
+    def opened_and_read() -> None:
+        for row in order:
+            torch.from_numpy(np.load(files[row])).float()
+
+    calls = {"pack": found, "npy": opened, "pack, widened": found_and_read, "npy, widened": opened_and_read}
+    taken = machine.alternating(calls, 3 * repeats)
+    return {
+        **{f"{name}, microseconds per utterance": 1e6 * s / count for name, s in machine.medians(taken).items()},
+        "npy / pack, times as long": machine.ratio(taken, "npy", "pack"),
+        "npy / pack, widened, times as long": machine.ratio(taken, "npy, widened", "pack, widened"),
+    }
+
+
+def relative(found: Sequence[torch.Tensor], expected: Sequence[torch.Tensor]) -> float:
+    """The norm of the difference as a share of the norm."""
+    exact = torch.cat(list(expected))
+    return float((torch.cat(list(found)) - exact).norm() / exact.norm())
+
+
+def _audio_lengths(n_utterances: int) -> list[int]:
+    """Frames of 20 ms per utterance."""
+    return synthetic.utterance_lengths(n_utterances)["audio"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""A study by Ray Client: its driver runs on the cluster's head, for Tune needs one there; its output comes here."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+import ray
+
+from study.errors import UserError
+
+SCHEME = "ray://"
+PROGRAM = "from study.cli import main; raise SystemExit(main())"
+# The client's server is forked from a process full of threads, and sometimes dies of it.
+CONNECTIONS = 3
+POLL_SECONDS = 1.0
+# Ray sets these for its workers; the driver extracts features and wants the whole machine.
+WORKERS_ONLY = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "RAY_ADDRESS")
+
+
+def client_address(given: str | None) -> str | None:
+    """The Ray Client address that is asked for, by the option or by RAY_ADDRESS; None where it is none."""
+    address = given or os.environ.get("RAY_ADDRESS", "")
+    return address if address.startswith(SCHEME) else None
+
+
+def run_on_head(address: str, arguments: Sequence[str], write: Callable[[str], object]) -> int:
+    """Run `ser-study` with `arguments` on the head of the cluster behind `address`; gives its exit code.
+
+    What it prints goes to `write` as it comes. An interrupt here interrupts it there.
+
+    Raises:
+        UserError: no cluster answers, or the project is not installed there.
+    """
+    _connect(address)
+    try:
+        on_head = ray.remote(num_cpus=0, max_concurrency=2, resources={"node:__internal_head__": 0.001})
+        driver = on_head(Driver).remote([*arguments, "--address", "auto"])
+        return _follow(driver, write)
+    except ray.exceptions.RayError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        told = [line for line in lines if "No module named" in line] or lines
+        raise UserError(
+            f"a study by {address} needs the project on the cluster's machines, and its driver could not run there "
+            f"({told[-1]}); install it on each, or use `ray job submit --working-dir .`"
+        ) from None
+    finally:
+        ray.shutdown()
+
+
+class Driver:
+    """Lives on the head as an actor: the driver process, its output, and its end."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        """Start `ser-study` with `arguments`."""
+        environment = {name: value for name, value in os.environ.items() if name not in WORKERS_ONLY}
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *arguments],
+            env=environment,
+            cwd=tempfile.gettempdir(),
+            preexec_fn=_hear_interrupts,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._lines: SimpleQueue[str] = SimpleQueue()
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def news(self) -> tuple[str, int | None]:
+        """What it printed since the last call, waiting a moment for it; and its exit code when it has ended."""
+        # The order matters: what is printed before the end is in the queue by then.
+        self._reader.join(POLL_SECONDS)
+        ended = None if self._reader.is_alive() else self._process.wait()
+        text = ""
+        try:
+            while True:
+                text += self._lines.get_nowait()
+        except Empty:
+            return text, ended
+
+    def interrupt(self) -> None:
+        """Interrupt it as Ctrl-C would."""
+        self._process.send_signal(signal.SIGINT)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line)
+
+
+def _hear_interrupts() -> None:
+    """Workers block interrupts, and their children inherit that."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _connect(address: str) -> None:
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    for attempt in range(1, CONNECTIONS + 1):
+        try:
+            ray.init(address, log_to_driver=False)
+            return
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            if attempt == CONNECTIONS:
+                raise UserError(
+                    f"--address expects the Ray Client port of a running cluster; {address} did not answer "
+                    f"({str(error).splitlines()[0]}); it is 10001 on the head unless `ray start` was told another"
+                ) from None
+            time.sleep(attempt)
+
+
+def _follow(driver: Any, write: Callable[[str], object]) -> int:
+    while True:
+        try:
+            text, ended = ray.get(driver.news.remote())
+        except KeyboardInterrupt:
+            ray.get(driver.interrupt.remote())
+            continue
+        write(text)
+        if ended is not None:
+            return int(ended)
