@@ -54,6 +54,38 @@ def bf16_instructions() -> bool:
     return info.exists() and ("avx512_bf16" in info.read_text() or "amx_bf16" in info.read_text())
 
 
+def private_megabytes(title: str) -> list[float]:
+    """Memory that belongs to each process whose title begins so and to nobody else; nothing where Linux does not tell.
+
+    Pages of a mapped pack, which all workers of a machine share, are not in it.
+    """
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if (folder / "cmdline").read_text().startswith(title):
+                lines = (folder / "smaps_rollup").read_text().splitlines()
+                found.append(sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1000)
+        except (OSError, ValueError):
+            continue  # it ended meanwhile, or it is somebody else's
+    return found
+
+
+def cpu_seconds_below(root: int) -> dict[int, float]:
+    """CPU seconds so far of process `root` and of each that descends from it; empty where Linux does not tell."""
+    parent, used = {}, {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = file.read_text().rsplit(") ", 1)[1].split()
+        except (OSError, IndexError):
+            continue  # it ended meanwhile
+        pid = int(file.parent.name)
+        parent[pid], used[pid] = int(fields[1]), (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    below = {root}
+    while more := {pid for pid, of in parent.items() if of in below} - below:
+        below |= more
+    return {pid: used[pid] for pid in below if pid in used}
+
+
 def seconds_of(call: Callable[[], Any], clock: Clock = time.perf_counter) -> float:
     """Seconds of one call, by default on the wall."""
     begun = clock()

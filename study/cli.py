@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from study import interrupts
 from study.errors import UserError
-from study.settings import POLICIES, PROTOCOLS, SAMPLERS
+from study.settings import ENCODER_DTYPES, POLICIES, PROTOCOLS, SAMPLERS
+from study.storage import StorageFull, is_full, no_room
 from study.variants import VARIANTS
 
 if TYPE_CHECKING:
@@ -34,24 +36,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Heavy imports wait until the arguments are known to be sound, so that --help and mistakes answer at once.
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parsed = _parser().parse_args(arguments)
-    typed = " ".join(["python study/run.py" if sys.argv[0].endswith("run.py") else "ser-study", *sys.argv[1:]])
     from rich.console import Console
 
     console = Console()
     try:
-        return _dispatch(parsed, arguments, console, typed)
+        return _dispatch(parsed, arguments, console, interrupts.typed_command())
+    except StorageFull as full:
+        return _paused(full)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        return _paused(no_room(error.filename or "a file", error))
     except UserError as error:
         Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         return 2
     except KeyboardInterrupt:
-        console.print(f"interrupted; nothing is lost. Go on with:\n  {typed}", highlight=False, soft_wrap=True)
+        console.print(interrupts.farewell(), highlight=False, soft_wrap=True)
         return 130
+
+
+def _paused(full: StorageFull) -> int:
+    from rich.console import Console
+
+    told = f"error: {full}\nthen go on with:\n  {interrupts.typed_command()}"
+    Console(stderr=True).print(told, style="red", highlight=False, markup=False, soft_wrap=True)
+    return 1
 
 
 def _dispatch(parsed: argparse.Namespace, arguments: list[str], console: Console, typed: str) -> int:
     from study import commands
     from study.settings import from_arguments
 
+    interrupts.listen()
     match parsed.verb:
         case "run":
             settings = from_arguments(parsed)
@@ -159,6 +175,12 @@ def _add_study_options(parser: argparse.ArgumentParser) -> None:
     features.add_argument(
         "--text-encoder", metavar="ID", help="hub id, local folder, or hash (bert-base-uncased; demo hash)"
     )
+    features.add_argument(
+        "--encoder-dtype",
+        choices=ENCODER_DTYPES,
+        default="float32",
+        help="bfloat16: twice as fast where the processor has it, other features by a hundredth (float32)",
+    )
     features.add_argument("--trust-remote-code", action="store_true", help="let a hub model run code of its own")
     where = parser.add_argument_group("where")
     where.add_argument("--name", help="the study's name (from corpus and variants)")
@@ -167,6 +189,11 @@ def _add_study_options(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--concurrency", type=int, metavar="N", help="fold runs at once (all cores, or all GPU shares)")
     where.add_argument(
         "--gpus-per-run", type=float, metavar="X", help="GPUs per fold run, fractions allowed (1 if any)"
+    )
+    where.add_argument(
+        "--epoch-timeout",
+        metavar="TIME",
+        help="an epoch that takes longer hangs: its run is ended and tried once more (30m)",
     )
     where.add_argument(
         "--address", metavar="ADDR", help="a running Ray cluster: auto or ray://host:port (this machine)"

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from argparse import Namespace
@@ -29,6 +28,7 @@ from study.results.plan import Plan
 from study.results.tracking import Tracker, TrackingLink
 from study.results.tracking_uri import check_uri
 from study.settings import Settings
+from study.storage import sweep_temporary
 from study.tuning import launch, remote_driver
 from study.tuning.conductor import Conductor, Listener
 from study.tuning.keeper import CheckpointKeeper, sweep_checkpoints
@@ -72,12 +72,14 @@ def run(settings: Settings, console: Console, command: str) -> int:
                 plan = planning.with_budget(plan, slots.number, slots.gpus_per_run)
             plan.write(folder)
             tracker = Tracker(settings.tracking_uri, settings.output, plan)
-            finished = train(plan, folder, tracker, slots, console)
+            with _tracked_to_the_end(tracker):
+                finished = train(plan, folder, tracker, slots, console, settings.epoch_seconds)
         if not finished:
             tracker.finish(None, (), "interrupted")
             console.print(f"interrupted; nothing is lost. Go on with:\n  {command}", highlight=False, soft_wrap=True)
             return INTERRUPTED
-        written = report.write(folder, SPACES)
+        with _tracked_to_the_end(tracker):
+            written = report.write(folder, SPACES)
         link = tracker.finish(written.data, written.files, "finished")
         return show(plan, folder, console, written, link)
 
@@ -184,8 +186,12 @@ def prepared_packs(corpus: Corpus, settings: Settings, console: Console) -> dict
     return packs
 
 
-def train(plan: Plan, folder: Path, tracker: Tracker, slots: launch.Slots, console: Console) -> bool:
+def train(
+    plan: Plan, folder: Path, tracker: Tracker, slots: launch.Slots, console: Console, epoch_seconds: float
+) -> bool:
     """Run what is left of the study; False if it was interrupted."""
+    for place in (folder, folder / "checkpoints", folder / "predictions"):
+        sweep_temporary(place)
     view, keeper = ProgressView(console, plan.name, plan.metric), CheckpointKeeper(folder)
     ledger = Ledger(folder / LEDGER)
     if ledger.records:
@@ -193,13 +199,8 @@ def train(plan: Plan, folder: Path, tracker: Tracker, slots: launch.Slots, conso
     conductor = _conductor(plan, ledger, slots.number, tracker, keeper, view)
     keeper.follow(conductor)
     view.follow(conductor)
-    # SIGTERM would end Ray's driver without its clean-up; as an interrupt it is graceful.
-    previous = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        with view:
-            launch.run(conductor, folder, slots)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    with view:
+        launch.run(conductor, folder, slots, epoch_seconds)
     sweep_checkpoints(folder, conductor)
     return conductor.finished()
 
@@ -269,6 +270,16 @@ def _conductor(plan: Plan, ledger: Ledger, slots: int, *listeners: Listener) -> 
 
 def _is_finished(plan: Plan, folder: Path) -> bool:
     return _conductor(plan, Ledger(folder / LEDGER), slots=1).finished()
+
+
+@contextmanager
+def _tracked_to_the_end(tracker: Tracker) -> Iterator[None]:
+    """Leave no run behind that is said to be running, whatever ends the block."""
+    try:
+        yield
+    except BaseException:
+        tracker.finish(None, (), "interrupted")
+        raise
 
 
 def _tracked(settings: Settings, plan: Plan, folder: Path, written: report.Report) -> TrackingLink:

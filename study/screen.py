@@ -12,7 +12,7 @@ from rich.table import Table
 from study.corpus import features
 from study.corpus.utterance import Corpus
 from study.results.formats import format_value
-from study.results.text_page import budget_sentence, table_rows
+from study.results.text_page import budget_sentence, nested_sentences, table_rows
 from study.results.tracking import TrackingLink
 from study.training.metrics import METRICS
 from study.tuning.progress import clock
@@ -62,7 +62,7 @@ def print_report(console: Console, data: Mapping[str, Any], folder: Path, link: 
     tuned = {name: variant for name, variant in data["variants"].items() if variant["n_configs"]}
     many = len(tuned) > 2
     what = "test scores (validation is in the report)" if many else "mean ± std"
-    console.print(f"{data['name']}: {what} over {len(data['folds'])} folds\n", highlight=False)
+    console.print(f"{data['name']}: {what} over {data['over']}\n", highlight=False)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))  # narrow enough for 80 columns
     for heading in ("", *([] if many else ["scored on"]), *METRICS):
         table.add_column(heading, justify="right" if heading in METRICS else "left", no_wrap=True)
@@ -99,6 +99,8 @@ def _print_variant(console: Console, name: str, variant: Mapping[str, Any], with
     if variant["config"] is None:
         console.print("  no configuration was completed, so there is nothing to select", style="red")
         return
+    for sentence in nested_sentences(variant):
+        console.print(f"  {sentence}", highlight=False, soft_wrap=True, markup=False)
     if variant["selected"] == 0:
         console.print("  the published setting was the best")
         return

@@ -14,10 +14,12 @@ from study.corpus.encoders import (
     WEIGHTLESS_TEXT_ENCODER,
 )
 from study.corpus.frame_rate import with_rate
+from study.corpus.precision import ENCODER_DTYPES, with_dtype
 from study.errors import UserError
 from study.training.metrics import METRICS
 from study.tuning.policies import POLICIES
 from study.tuning.racing import geometric_rungs
+from study.tuning.watchdog import EPOCH_SECONDS
 from study.variants import VARIANTS
 
 # The demo corpus is small: this finishes on two cores in a few minutes. Real corpora get a real budget.
@@ -32,7 +34,7 @@ UNLIMITED = 1000  # configurations, where time is the limit
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 SAMPLERS = ("gp", "tpe", "random", "qmc")
 
-__all__ = ["POLICIES", "PROTOCOLS", "SAMPLERS", "Settings", "from_arguments"]
+__all__ = ["ENCODER_DTYPES", "POLICIES", "PROTOCOLS", "SAMPLERS", "Settings", "from_arguments"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Settings:
     fresh: bool
     budget_seconds: float | None
     gpu_hours: float | None
+    epoch_seconds: float
     dry_run: bool
     warm_start: str | None
     allow_outside_files: bool
@@ -85,7 +88,7 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
     demo = given["corpus"] is None
     variants = _variants(given["variant"])
     usual = (DEMO_OF_MANY if len(variants) >= MANY else DEMO) if demo else STUDY
-    budget_seconds = _duration(given["budget"])
+    budget_seconds = _duration("--budget", given["budget"])
     if budget_seconds is not None or given["gpu_hours"] is not None:
         usual = {**usual, "configs": UNLIMITED}
     if given["protocol"] == "nested":
@@ -106,6 +109,7 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
     )
     _require("--gpu-hours", given["gpu_hours"], "more than 0", given["gpu_hours"] is None or given["gpu_hours"] > 0)
     _require("--seed", given["seed"], "0 or more", given["seed"] >= 0)
+    audio_encoder, text_encoder = _encoders(given, demo)
     return Settings(
         variants=variants,
         corpus=given["corpus"],
@@ -113,11 +117,8 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
         label_map=given["label_map"],
         **budget,
         metric=_metric(given["metric"]),
-        audio_encoder=with_rate(
-            given["audio_encoder"] or (WEIGHTLESS_AUDIO_ENCODER if demo else DEFAULT_AUDIO_ENCODER),
-            given["frame_rate"],
-        ),
-        text_encoder=given["text_encoder"] or (WEIGHTLESS_TEXT_ENCODER if demo else DEFAULT_TEXT_ENCODER),
+        audio_encoder=with_rate(audio_encoder, given["frame_rate"]),
+        text_encoder=text_encoder,
         audio_layer=given["audio_layer"],
         name=_name("--name", given["name"]),
         output=given["output"].absolute(),
@@ -132,11 +133,23 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
         fresh=given["fresh"],
         budget_seconds=budget_seconds,
         gpu_hours=given["gpu_hours"],
+        epoch_seconds=_duration("--epoch-timeout", given["epoch_timeout"]) or EPOCH_SECONDS,
         dry_run=given["dry_run"],
         warm_start=_name("--warm-start", given["warm_start"]),
         allow_outside_files=given["allow_outside_files"],
         trust_remote_code=given["trust_remote_code"],
     )
+
+
+def _encoders(given: Mapping[str, Any], demo: bool) -> tuple[str, str]:
+    """The names of the audio and the text encoder in the precision asked for, which is for those with weights."""
+    audio = given["audio_encoder"] or (WEIGHTLESS_AUDIO_ENCODER if demo else DEFAULT_AUDIO_ENCODER)
+    text = given["text_encoder"] or (WEIGHTLESS_TEXT_ENCODER if demo else DEFAULT_TEXT_ENCODER)
+    dtype, weightless = given["encoder_dtype"], (WEIGHTLESS_AUDIO_ENCODER, WEIGHTLESS_TEXT_ENCODER)
+    named = [spec if spec in weightless else with_dtype(spec, dtype) for spec in (audio, text)]
+    law = f"float32 where neither encoder has weights, as {audio} and {text}"
+    _require("--encoder-dtype", dtype, law, named != [audio, text] or dtype == ENCODER_DTYPES[0])
+    return named[0], named[1]
 
 
 def _require_nested(given: Mapping[str, Any]) -> None:
@@ -162,14 +175,14 @@ def _variants(text: str) -> tuple[str, ...]:
     return names
 
 
-def _duration(text: str | None) -> float | None:
+def _duration(option: str, text: str | None) -> float | None:
     """Seconds of "90m", "2h" or "1h30m"."""
     if text is None:
         return None
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text.lower())
     seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
     if "".join(number + unit for number, unit in parts) != text.lower() or not seconds:
-        raise UserError(f"--budget expects a time such as 45m, 2h or 1h30m; found {text!r}")
+        raise UserError(f"{option} expects a time such as 45m, 2h or 1h30m; found {text!r}")
     return seconds
 
 

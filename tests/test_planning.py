@@ -63,3 +63,24 @@ def test_no_words_of_a_corpus_are_in_its_plan(plan, tiny_manifest):
     words = open_corpus(str(tiny_manifest)).utterances[0].words
     assert words
     assert words not in json.dumps(asdict(plan))
+
+
+def test_a_nested_study_holds_out_every_pair_of_groups_and_has_terms_of_its_own(tiny_manifest):
+    settings = settings_of("--corpus", str(tiny_manifest), "--variant", "self", "--protocol", "nested")
+    assert (settings.policy, settings.sampler, settings.seeds) == ("asha", "qmc", 0)
+    corpus = open_corpus(str(tiny_manifest))
+    plan = make_plan(settings, corpus, {"audio": Path("a"), "text": Path("t")}, "name")
+    assert [(fold["test"], fold["validation"]) for fold in plan.folds] == [
+        (("a",), ("b",)),
+        (("a",), ("c",)),
+        (("b",), ("c",)),
+    ]
+    assert default_name(corpus, settings).endswith("-self-nested")
+
+
+@pytest.mark.parametrize(
+    "option", [("--policy", "race"), ("--seeds", "1"), ("--budget", "1h"), ("--gpu-hours", "2"), ("--warm-start", "x")]
+)
+def test_what_would_let_a_session_reach_its_own_choice_is_refused_under_nested(option):
+    with pytest.raises(UserError, match=rf"{option[0]} expects .* under --protocol nested; found {option[1]}"):
+        settings_of("--protocol", "nested", *option)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from study.corpus.frame_rate import slowed, split_rate
+from study.corpus.precision import audio_in, split_dtype, text_in
 from study.errors import UserError
 
 DEFAULT_AUDIO_ENCODER = "microsoft/wavlm-base-plus"
@@ -69,15 +70,16 @@ def open_audio_encoder(spec: str, layer: str = "last", trust_remote_code: bool =
     `spec` is "logmel", a local model folder or a model of the Hugging Face hub, which is downloaded when it is
     not in the local cache. `layer` is "last" (the model's output), a number (0 is the input of the first layer, 1
     its output; some large models normalise the output of their last layer once more) or "mean:a-b". "@25Hz" at
-    the end of `spec` averages frames down to that rate.
+    the end of `spec` averages frames down to that rate; "@bfloat16" before it computes them in that precision.
     `trust_remote_code` allows a model folder to run its own Python code.
 
     Raises:
-        UserError: no such model, no way to reach it, files that are not a speech encoder, no such layer, or a frame
-            rate that averaging two or four frames does not give.
+        UserError: no such model, no way to reach it, files that are not a speech encoder, no such layer, a frame
+            rate that averaging two or four frames does not give, or a precision for an encoder without weights.
     """
-    name, rate_hz = split_rate(spec)
-    return slowed(_audio_encoder(name, layer, trust_remote_code), rate_hz)
+    rest, rate_hz = split_rate(spec)
+    name, dtype = split_dtype(rest)
+    return slowed(audio_in(_audio_encoder(name, layer, trust_remote_code), dtype), rate_hz)
 
 
 def _audio_encoder(spec: str, layer: str, trust_remote_code: bool) -> AudioEncoder:
@@ -97,11 +99,18 @@ def open_text_encoder(spec: str, trust_remote_code: bool = False) -> TextEncoder
     """The text encoder that `spec` names, its weights not yet read.
 
     `spec` is "hash", a local model folder or a model of the Hugging Face hub, which is downloaded when it is
-    not in the local cache. `trust_remote_code` allows a model folder to run its own Python code.
+    not in the local cache. "@bfloat16" at the end of `spec` computes in that precision. `trust_remote_code` allows a
+    model folder to run its own Python code.
 
     Raises:
-        UserError: no such model, no way to reach it, or files that are not a text encoder.
+        UserError: no such model, no way to reach it, files that are not a text encoder, or a precision for an encoder
+            without weights.
     """
+    name, dtype = split_dtype(spec)
+    return text_in(_text_encoder(name, trust_remote_code), dtype)
+
+
+def _text_encoder(spec: str, trust_remote_code: bool) -> TextEncoder:
     if spec == WEIGHTLESS_TEXT_ENCODER:
         from study.corpus.hashed_words import HashedWords
 

@@ -107,7 +107,9 @@ class SpeechModel:
     @torch.inference_mode()
     def _frames(self, samples: Float[Tensor, " samples"]) -> Float[Tensor, "time dim"]:
         model = self._model
-        inputs = self._extractor(samples.numpy(), sampling_rate=self.sample_rate_hz, return_tensors="pt")
+        # A spectrogram in bfloat16 would lose more than the model does, and NumPy knows no such numbers.
+        with torch.autocast("cpu", enabled=False):
+            inputs = self._extractor(samples.numpy(), sampling_rate=self.sample_rate_hz, return_tensors="pt")
         device = next(model.parameters()).device
         output = model(**inputs.to(device), output_hidden_states=self._layers is not None)
         if self._layers is None:

@@ -36,7 +36,8 @@ class FoldResult:
 class ConfigResult:
     """One configuration: its parameters, its fold runs, how it ended ("open" while it has not) and why.
 
-    `folds` are the runs of the search, by fold; `fresh` those that confirm it, by fold and seed (1 and up).
+    `folds` are the runs of the search, by fold; `fresh` those that confirm it, by fold and seed (1 and up). Under
+    protocol nested, `judged` is how it ended for each tested block.
     """
 
     variant: str
@@ -46,6 +47,7 @@ class ConfigResult:
     fresh: dict[tuple[int, int], FoldResult] = field(default_factory=dict)
     outcome: str = "open"
     reason: str = ""
+    judged: dict[int, str] = field(default_factory=dict)
 
     @property
     def epochs_run(self) -> int:
@@ -119,6 +121,8 @@ def configurations(records: Iterable[Record]) -> dict[str, list[ConfigResult]]:
                 config.fresh.setdefault((run.fold, run.seed), FoldResult(run)).epochs.append(record)
             else:
                 config.folds.setdefault(run.fold, FoldResult(run)).epochs.append(record)
+        elif record["kind"] == "judged":
+            config.judged[record["outer"]] = record["outcome"]
         elif record["kind"] == "closed":
             config.outcome, config.reason = record["outcome"], record["reason"]
     return dict(found)

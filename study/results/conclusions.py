@@ -6,9 +6,10 @@ from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
-from study.results.aggregate import ConfigResult, reported_metrics
+from study.results.nested import divisions, tested_blocks
 from study.results.plan import Plan
 from study.results.predictions import TestedFold, confusions_by_speaker
+from study.results.selection import Selection
 from study.results.significance import Comparison, System, compare, verdict, with_holm
 
 BASELINES = ("audio", "text", "mdre")
@@ -23,7 +24,7 @@ PAIRS = (
 
 
 def comparisons(
-    plan: Plan, selected: Mapping[str, ConfigResult], tested: Mapping[str, Sequence[TestedFold]]
+    plan: Plan, selected: Mapping[str, Selection], tested: Mapping[str, Sequence[TestedFold]]
 ) -> list[Comparison]:
     """Every fusion against the best baseline, self against cross, ablations against their parents; with Holm.
 
@@ -32,7 +33,7 @@ def comparisons(
     present = [name for name in BASELINES if name in selected]
     pairs = []
     if present:
-        best = max(present, key=lambda name: selected[name].reported_score(plan.metric))
+        best = max(present, key=lambda name: selected[name].figures["validation"][plan.metric].mean)
         pairs += [(name, best) for name in ("self", "cross") if name in selected]
     pairs += [pair for pair in PAIRS if all(name in selected for name in pair)]
     systems = {name: _system(plan, selected[name], tested[name]) for pair in pairs for name in pair}
@@ -45,13 +46,15 @@ def comparisons(
 def share_tested(plan: Plan) -> float:
     """n_test / n_train, the mean over folds."""
     sizes = plan.corpus["groups"]
-    return fmean(sum(sizes[g] for g in fold["test"]) / sum(sizes[g] for g in fold["training"]) for fold in plan.folds)
+    return fmean(
+        sum(sizes[g] for g in fold["test"]) / sum(sizes[g] for g in fold["training"]) for fold in divisions(plan)
+    )
 
 
 def conclusion(found: Sequence[Comparison], plan: Plan) -> list[str]:
     """What the comparisons allow to say, in plain sentences."""
     sentences = [f"{verdict(comparison)}." for comparison in found]
-    mean_test = fmean(sum(plan.corpus["groups"][g] for g in fold["test"]) for fold in plan.folds)
+    mean_test = fmean(sum(plan.corpus["groups"][g] for g in block) for block in tested_blocks(plan))
     if found and mean_test < 1000:
         sentences.append(
             f"With {mean_test:.0f} test utterances per fold, a real difference of 5 points would usually not be "
@@ -66,9 +69,9 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     return {key: _finite(value) for key, value in record.items()}
 
 
-def _system(plan: Plan, config: ConfigResult, folds: Sequence[TestedFold]) -> System:
-    scores = reported_metrics(config, "test", plan.metric)[plan.metric].folds
-    return System(config.variant, scores, confusions_by_speaker(folds, len(plan.classes)))
+def _system(plan: Plan, chosen: Selection, folds: Sequence[TestedFold]) -> System:
+    scores = chosen.figures["test"][plan.metric].folds
+    return System(chosen.config.variant, scores, confusions_by_speaker(folds, len(plan.classes)))
 
 
 def _finite(value: Any) -> Any:

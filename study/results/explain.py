@@ -42,14 +42,21 @@ def life(plan: Plan, records: Sequence[Record], variant: str, number: int) -> It
         yield from _told(spells, plan.metric)
         spells = {}
         if record["kind"] == "promoted":
-            yield f"  goes on: {record['reason']}"
+            yield f"  goes on{_for_block(record)}: {record['reason']}"
         elif record["kind"] == "lost":
             yield f"  fold {record['fold']} {record['outcome']}: {record['reason']}"
+        elif record["kind"] == "judged":
+            yield f"  {record['outcome']}{_for_block(record)}: {record['reason']}"
         elif record["kind"] == "closed":
             yield f"  {record['outcome']}: {record['reason']}"
     yield from _told(spells, plan.metric)
     if outcome == "open":
         yield f"  {reason}"
+
+
+def _for_block(record: Record) -> str:
+    """Under protocol nested: whose race has decided."""
+    return f" for test block {record['outer']}" if "outer" in record else ""
 
 
 def _told(spells: Mapping[FoldRun, Sequence[Record]], metric: str) -> Iterator[str]:

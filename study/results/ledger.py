@@ -1,7 +1,6 @@
 """The study's memory: one JSON line for everything that happened, appended and never changed."""
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,28 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import UserError
-
-# What each kind of line must carry, and of which type; a line may carry more.
-FIELDS: dict[str, dict[str, type]] = {
-    "config": {"variant": str, "config": int, "params": dict},
-    "epoch": {
-        "variant": str,
-        "config": int,
-        "fold": int,
-        "seed": int,
-        "epoch": int,
-        "loss": float,
-        "validation": dict,
-        "test": dict,
-        "seconds": float,
-        "ended": bool,
-    },
-    "promoted": {"variant": str, "config": int, "stage": int, "reason": str},
-    "lost": {"variant": str, "config": int, "fold": int, "seed": int, "outcome": str, "reason": str},
-    # Under protocol nested: how a configuration ended for one held-out block. Promotions name theirs as well.
-    "judged": {"variant": str, "config": int, "outer": int, "outcome": str, "reason": str},
-    "closed": {"variant": str, "config": int, "outcome": str, "reason": str},
-}
+from study.results.ledger_laws import Laws
+from study.storage import append, sync
 
 
 @dataclass(frozen=True, order=True)
@@ -79,13 +58,15 @@ class Ledger:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
             file.truncate(_whole_length(path))
+        sync(path.parent)
 
     def append(self, record: dict[str, Any]) -> None:
-        """Write one record and wait until the disk has it."""
-        with self.path.open("ab") as file:
-            file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        """Write one record and wait until the disk has it.
+
+        Raises:
+            StorageFull: there is no room; the ledger is as it was.
+        """
+        append(self.path, json.dumps(record, allow_nan=False).encode() + b"\n")
         self.records.append(record)
 
 
@@ -96,29 +77,18 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
         UserError: a whole line is no record, with its number.
     """
     whole = path.read_bytes()[: _whole_length(path)]
-    for number, line in enumerate(whole.splitlines(), start=1):
+    laws = Laws()
+    for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             record = None
-        problem = _problem(record)
-        if problem:
+        if problem := laws.problem(record):
             raise UserError(
                 f"every line of a ledger is one JSON record; {problem} in {path} line {number}; "
                 "restore the file from a copy, or start over with --fresh"
             )
         yield record
-
-
-def _problem(record: Any) -> str:
-    if not isinstance(record, dict) or record.get("kind") not in FIELDS:
-        return "found something else"
-    for name, kind in FIELDS[record["kind"]].items():
-        value = record.get(name)
-        whole_for_float = kind is float and type(value) is int
-        if type(value) is not kind and not whole_for_float:
-            return f"found {name}={value!r} where {kind.__name__} is expected"
-    return ""
 
 
 def _whole_length(path: Path) -> int:

@@ -67,7 +67,8 @@ def html_page(data: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
 def _settings(variant: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
     """The rows of a variant in the main table: setting, part, and each metric's mean and deviation."""
     rows = []
-    for setting, source in (("tuned", variant), ("published", variant.get("published"))):
+    shared = (variant.get("nested") or {}).get("shared")
+    for setting, source in (("tuned", variant), ("shared", shared), ("published", variant.get("published"))):
         for part in ("validation", "test"):
             if source and source.get(part):
                 name = "guess" if variant["config"] is None else setting

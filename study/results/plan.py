@@ -1,13 +1,13 @@
 """What a study is, fixed before its first epoch: `plan.json`, beside the ledger."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from study.errors import UserError
+from study.storage import put
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,7 @@ class Plan:
 
     def write(self, folder: Path) -> None:
         """Write `plan.json` into the study's folder, in one step."""
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".plan.{os.getpid()}"
-        temporary.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False))
-        os.replace(temporary, folder / "plan.json")
+        put(folder / "plan.json", json.dumps(asdict(self), indent=1, ensure_ascii=False))
 
     @staticmethod
     def read(folder: Path) -> "Plan":
@@ -68,7 +65,7 @@ class Plan:
             return Plan(**json.loads(path.read_text()))
         except FileNotFoundError:
             raise UserError(f"no study at {folder}: a study's folder holds a plan.json") from None
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise UserError(
                 f"a study needs the plan that it was begun with, and {path} cannot be read as one ({error}); "
                 "restore it from a copy, or run the study with --fresh, which forgets what it has done"

@@ -1,7 +1,7 @@
 """What selected configurations said of the utterances that they were tested on, and figures that need it."""
 
 import csv
-import os
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,11 @@ from jaxtyping import Float, Int
 from safetensors import SafetensorError
 
 from study.errors import UserError
-from study.results.aggregate import ConfigResult
 from study.results.ledger import FoldRun
+from study.results.nested import divisions
 from study.results.plan import Plan
+from study.results.selection import Use
+from study.storage import put
 from study.training.checkpoint import load_predictions
 from study.training.metrics import METRICS, confusion_matrix, score_confusion, speaker_confusions
 
@@ -24,9 +26,13 @@ CLOSE_PAIRS = (("angry", "frustrated"), ("happy", "excited"))
 
 @dataclass(frozen=True)
 class TestedFold:
-    """One fold run's test predictions: utterances, their class indices, and class probabilities."""
+    """One fold run's test predictions: utterances, their class indices, and class probabilities.
+
+    `block` names the groups that were tested.
+    """
 
     run: FoldRun
+    block: str
     utterances: tuple[Mapping[str, str], ...]
     labels: Int[np.ndarray, " utterances"]
     probabilities: Float[np.ndarray, "utterances classes"]
@@ -37,8 +43,8 @@ class TestedFold:
         return np.asarray(self.probabilities.argmax(1))
 
 
-def tested_folds(folder: Path, plan: Plan, config: ConfigResult) -> list[TestedFold]:
-    """The test predictions of every run of `config` that is reported.
+def tested_folds(folder: Path, plan: Plan, uses: Iterable[Use]) -> list[TestedFold]:
+    """The test predictions of every run that is reported.
 
     Raises:
         UserError: a predictions file is missing or does not fit the plan.
@@ -46,8 +52,8 @@ def tested_folds(folder: Path, plan: Plan, config: ConfigResult) -> list[TestedF
     by_id = {utterance["id"]: utterance for utterance in plan.utterances}
     index = {name: number for number, name in enumerate(plan.classes)}
     found = []
-    for run in (result.run for runs in config.reported().values() for result in runs):
-        path = folder / "predictions" / f"{run.name}.safetensors"
+    for use in uses:
+        path = folder / "predictions" / f"{use.run.name}{'-mirrored' if use.mirrored else ''}.safetensors"
         try:
             ids, probabilities = load_predictions(path, "test")
             utterances = tuple(by_id[id] for id in ids)
@@ -57,7 +63,7 @@ def tested_folds(folder: Path, plan: Plan, config: ConfigResult) -> list[TestedF
                 "restore it from a copy, or start over with --fresh"
             ) from None
         labels = np.array([index[utterance["label"]] for utterance in utterances], dtype=np.int64)
-        found.append(TestedFold(run, utterances, labels, probabilities.numpy()))
+        found.append(TestedFold(use.run, use.block, utterances, labels, probabilities.numpy()))
     return found
 
 
@@ -115,15 +121,15 @@ def metrics_by_script(folds: Sequence[TestedFold], n_classes: int) -> dict[str, 
             chosen = np.array([utterance["script"] == kind for utterance in fold.utterances])
             confusion += confusion_matrix(fold.labels[chosen], fold.predictions[chosen], n_classes)
         scores = score_confusion(confusion)
-        n_seeds = len({fold.run.seed for fold in folds})
-        found[kind] = {**{name: float(scores[name]) for name in METRICS}, "n": int(confusion.sum()) // n_seeds}
+        n_utterances = len({u["id"] for fold in folds for u in fold.utterances if u["script"] == kind})
+        found[kind] = {**{name: float(scores[name]) for name in METRICS}, "n": n_utterances}
     return found
 
 
 def words_seen(plan: Plan) -> float | None:
     """The share of test utterances whose words occur in the training part of their fold; None without words."""
     seen = total = 0
-    for fold in plan.folds:
+    for fold in divisions(plan):
         known = {u["words"] for u in plan.utterances if u["group"] in fold["training"]} - {""}
         tested = [u["words"] for u in plan.utterances if u["group"] in fold["test"] and u["words"]]
         seen += sum(words in known for words in tested)
@@ -149,9 +155,8 @@ def prediction_rows(folds: Iterable[TestedFold], classes: Sequence[str]) -> Iter
 def write_predictions(path: Path, rows: Iterable[Mapping[str, Any]], classes: Sequence[str]) -> None:
     """Write `predictions.csv` in one step."""
     columns = ["variant", "utterance_id", "fold", "seed", "label", "prediction", *(f"p_{name}" for name in classes)]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(temporary, path)
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    put(path, file.getvalue())

@@ -1,17 +1,17 @@
 """The report of a study, computed from its folder alone: plan, ledger and stored predictions."""
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from study.results import ledger
-from study.results.aggregate import ConfigResult, Spread, best_by_validation, configurations, reported_metrics
+from study.results.aggregate import ConfigResult, configurations
 from study.results.chance import random_scores
 from study.results.charts import learning_curves, metric_per_variant, optimisation_history
 from study.results.conclusions import as_json, comparisons, conclusion
+from study.results.nested import tested_blocks
 from study.results.page import html_page
 from study.results.parameter_charts import parallel_coordinates, parameter_importance
 from study.results.pictures import confusion_picture, fold_confusions_picture
@@ -28,13 +28,19 @@ from study.results.predictions import (
     write_predictions,
 )
 from study.results.reference import CLASSES, REFERENCE, UTTERANCES
+from study.results.selection import Selection, as_figures, selection, viewed
 from study.results.text_page import PARTS, markdown
+from study.storage import put
 from study.training.metrics import METRICS
 
 PROTOCOL_NOTES = {
     "shared": "not nested: every session has served as validation in the choice of the configuration; "
     "test scores were never read by it",
+    "nested": "for every test session, a configuration and an epoch were chosen from runs and by scores of other "
+    "sessions alone; a score is the mean over the runs that held the session out",
 }
+# Of what a sampler knows, the choice of the configurations to try is made.
+ADAPTIVE = ("gp", "tpe")
 
 
 @dataclass(frozen=True)
@@ -55,12 +61,8 @@ def write(folder: Path, spaces: Mapping[str, Callable[[Any], object]]) -> Report
     """
     plan = Plan.read(folder)
     found = configurations(ledger.read(folder / "ledger.jsonl"))
-    selected = {
-        name: best
-        for name in plan.variants
-        if (best := best_by_validation(found.get(name, []), plan.metric)) is not None
-    }
-    tested = {name: tested_folds(folder, plan, config) for name, config in selected.items()}
+    selected = {name: best for name in plan.variants if (best := selection(plan, found.get(name, []))) is not None}
+    tested = {name: tested_folds(folder, plan, chosen.uses) for name, chosen in selected.items()}
     data = report_data(plan, found, selected, tested)
     drawn = draw(folder / "pictures", plan, data, found, tested, spaces)
     texts = {
@@ -69,7 +71,7 @@ def write(folder: Path, spaces: Mapping[str, Callable[[Any], object]]) -> Report
         "report.html": html_page(data, drawn),
     }
     for name, text in texts.items():
-        _replace(folder / name, text)
+        put(folder / name, text)
     rows = (row for folds in tested.values() for row in prediction_rows(folds, plan.classes))
     write_predictions(folder / "predictions.csv", rows, plan.classes)
     files = [folder / name for name in (*texts, "predictions.csv")]
@@ -95,14 +97,12 @@ def draw(
     if tested:
         metric_per_variant(file("metric"), data, plan.metric)
     for name, folds in tested.items():
-        configs, number = found[name], data["variants"][name]["selected"]
+        configs, number = viewed(plan, found[name]), data["variants"][name]["selected"]
         confusion = pooled_confusion(folds, len(plan.classes))
         confusion_picture(file(f"confusion-{name}"), confusion, plan.classes, f"{name}: all test folds")
         by_fold = {
-            f"test {'+'.join(plan.folds[number]['test'])}": pooled_confusion(
-                [fold for fold in folds if fold.run.fold == number], len(plan.classes)
-            )
-            for number in sorted({fold.run.fold for fold in folds})
+            f"test {block}": pooled_confusion([fold for fold in folds if fold.block == block], len(plan.classes))
+            for block in dict.fromkeys(fold.block for fold in folds)
         }
         fold_confusions_picture(file(f"folds-{name}"), by_fold, plan.classes, f"{name}: every test fold")
         learning_curves(file(f"curves-{name}"), configs, number, plan.metric, f"{name}: learning curves")
@@ -117,7 +117,7 @@ def draw(
 def report_data(
     plan: Plan,
     found: Mapping[str, Sequence[ConfigResult]],
-    selected: Mapping[str, ConfigResult],
+    selected: Mapping[str, Selection],
     tested: Mapping[str, Sequence[TestedFold]],
 ) -> dict[str, Any]:
     """The figures of the study, ready for JSON."""
@@ -127,7 +127,7 @@ def report_data(
         if name == "random":
             variants[name] = _random(plan)
         else:
-            variants[name] = _variant(plan, found.get(name, []), selected.get(name))
+            variants[name] = _variant(found.get(name, []), selected.get(name))
             if name in tested:
                 variants[name] |= _details(plan, variants[name], tested[name])
         variants[name]["reference"] = _reference(plan, name)
@@ -137,7 +137,8 @@ def report_data(
         "classes": plan.classes,
         "encoders": plan.encoders,
         "protocol": plan.protocol,
-        "protocol_note": PROTOCOL_NOTES[plan.protocol],
+        "protocol_note": _protocol_note(plan),
+        "over": f"{len(tested_blocks(plan))} {'test sessions' if plan.protocol == 'nested' else 'folds'}",
         "metric": plan.metric.lower(),
         "std_ddof": 1,
         "epochs": plan.epochs,
@@ -154,21 +155,30 @@ def report_data(
 
 
 def _random(plan: Plan) -> dict[str, Any]:
-    scores = {part: {name: _spread(value) for name, value in random_scores(plan, part).items()} for part in PARTS}
+    scores = {part: as_figures(random_scores(plan, part)) for part in PARTS}
     nothing = {"n_configs": 0, "n_complete": 0, "outcomes": {}, "lost": {}, "n_fold_runs": 0, "epochs_run": 0}
     return {"config": None, "selected": None, **scores, "published": None, **nothing, "seconds": 0.0}
 
 
-def _variant(plan: Plan, configs: Sequence[ConfigResult], selected: ConfigResult | None) -> dict[str, Any]:
+def _protocol_note(plan: Plan) -> str:
+    note = PROTOCOL_NOTES[plan.protocol]
+    if plan.protocol == "nested" and plan.sampler in ADAPTIVE:
+        note += f"; but which configurations were tried was up to the sampler {plan.sampler}, which knows all sessions"
+    return note
+
+
+def _variant(configs: Sequence[ConfigResult], selected: Selection | None) -> dict[str, Any]:
     outcomes = [config.outcome for config in configs]
-    published = configs[0] if configs and configs[0].outcome == "complete" else None
-    parts = _parts(plan, selected) if selected else dict.fromkeys(PARTS)
+    published = selected.published if selected else None
     return {
-        "config": selected.params if selected else None,
-        "selected": selected.number if selected else None,
-        "confirmed": selected.confirmed if selected else False,
-        **parts,
-        "published": {"config": published.params, **_parts(plan, published)} if published else None,
+        "config": selected.config.params if selected else None,
+        "selected": selected.config.number if selected else None,
+        "confirmed": selected.config.confirmed if selected else False,
+        **{part: as_figures(selected.figures[part]) if selected else None for part in PARTS},
+        "published": {"config": configs[0].params, **{part: as_figures(published[part]) for part in PARTS}}
+        if published
+        else None,
+        **({"nested": selected.nested} if selected and selected.nested else {}),
         "n_configs": len(configs),
         "n_complete": outcomes.count("complete"),
         "outcomes": {name: outcomes.count(name) for name in sorted(set(outcomes))},
@@ -195,21 +205,3 @@ def _reference(plan: Plan, variant: str) -> dict[str, tuple[float, float]] | Non
     """The published row, where this is the corpus that it was published for."""
     same_corpus = len(plan.classes) == CLASSES and plan.corpus["utterances"] == UTTERANCES
     return REFERENCE[plan.reference_rows[variant]] if same_corpus else None
-
-
-def _parts(plan: Plan, config: ConfigResult) -> dict[str, Any]:
-    return {
-        part: {name: _spread(value) for name, value in reported_metrics(config, part, plan.metric).items()}
-        for part in PARTS
-    }
-
-
-def _spread(spread: Spread) -> dict[str, Any]:
-    low, high = spread.interval()
-    return {**asdict(spread), "low": low, "high": high}
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

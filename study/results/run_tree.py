@@ -7,6 +7,7 @@ from typing import Any
 from study.results.aggregate import ConfigResult, FoldResult, metrics_over_folds, reported_metrics
 from study.results.arrivals import Arrivals, History, Key
 from study.results.plan import Plan
+from study.results.selection import viewed
 from study.training.metrics import METRICS
 
 # The tracker's words for how a run ended. A stopped configuration did not finish, and nothing went wrong.
@@ -88,7 +89,8 @@ def config_nodes(config: ConfigResult, arrivals: Arrivals, plan: Plan) -> Iterat
     seconds = sum(histories[node.key].seconds for node in folds)
     epochs = sum(node.epochs for node in folds)
     # The search's figures never change; of the others, the value with the latest time is the one shown.
-    points = [Point(name, value, 0, 0.0) for name, value in search_figures(config, plan.metric).items()]
+    [seen] = viewed(plan, [config])
+    points = [Point(name, value, 0, 0.0) for name, value in search_figures(seen, plan.metric).items()]
     growing = {**fresh_figures(config, plan.metric), "epochs": epochs, "seconds": seconds}
     points += [Point(name, value, 0, seconds) for name, value in growing.items()]
     yield RunNode(
@@ -156,6 +158,7 @@ def _fold_node(key: Key, history: History, config: ConfigResult, plan: Plan) -> 
             config.reason if not key.seed else "another fresh run of the configuration was lost",
         )
     seed = f" seed {key.seed}" if key.seed else ""
+    held_out = PARTS if plan.protocol == "nested" else PARTS[:1]
     assert key.fold is not None
     return RunNode(
         key=key,
@@ -168,7 +171,7 @@ def _fold_node(key: Key, history: History, config: ConfigResult, plan: Plan) -> 
         tags={
             "outcome": outcome,
             **({"reason": reason} if reason else {}),
-            "held out": "+".join(plan.folds[key.fold]["test"]),
+            "held out": " and ".join("+".join(plan.folds[key.fold][part]) for part in held_out),
         },
         points=list(_fold_points(history.result, plan.metric)),
     )

@@ -21,8 +21,7 @@ def markdown(data: Mapping[str, Any]) -> str:
         + ", ".join(f"{name} {count}" for name, count in corpus["classes"].items())
         + ".",
         "",
-        f"{len(data['folds'])} folds; each holds out one block of sessions as test and another whole one as "
-        f"validation (fold 0: test {'+'.join(first_fold['test'])}, validation {'+'.join(first_fold['validation'])}). "
+        f"{_division(data['protocol'], len(data['folds']), first_fold)} "
         f"Audio by {data['encoders'].get('audio', '-')}, words by {data['encoders'].get('text', '-')}. "
         f"At most {data['epochs']} epochs; configurations are compared at epochs {data['rungs']} by validation "
         f"{data['metric'].upper()}, mean over folds. Seed {data['seed']}.",
@@ -30,7 +29,7 @@ def markdown(data: Mapping[str, Any]) -> str:
         f"Protocol {data['protocol']}: {data['protocol_note']}.",
         "",
         f"{_confirmation(data)}WA accuracy, UWA balanced accuracy, WF1 F1 weighted by support, UWF1 macro F1. "
-        "Mean ± standard deviation over folds (n - 1).",
+        f"Mean ± standard deviation over {data['over']} (n - 1).",
         "",
         "| variant | setting | part | " + " | ".join(METRICS) + " |",
         "|---|---|---|" + "---|" * len(METRICS),
@@ -53,6 +52,30 @@ def markdown(data: Mapping[str, Any]) -> str:
         if variant["n_configs"]:
             lines += ["", f"## {name}", "", budget_sentence(variant), "", *_variant_lines(name, variant)]
     return "\n".join(lines) + "\n"
+
+
+def _division(protocol: str, n_folds: int, first: Mapping[str, Any]) -> str:
+    test, validation = ("+".join(first[part]) for part in ("test", "validation"))
+    if protocol == "nested":
+        return (
+            f"{n_folds} folds, one for every pair of blocks of sessions; each run is scored on both and read both ways "
+            f"(fold 0: {test} and {validation})."
+        )
+    return (
+        f"{n_folds} folds; each holds out one block of sessions as test and another whole one as validation "
+        f"(fold 0: test {test}, validation {validation})."
+    )
+
+
+def nested_sentences(variant: Mapping[str, Any]) -> Iterator[str]:
+    """What nested selection chose for every test session, and how much better a shared choice would have looked."""
+    nested = variant.get("nested")
+    if nested is None:
+        return
+    chosen = ", ".join(f"{block} by {number}" for block, number in nested["choices"].items())
+    yield f"Test sessions and the configurations that were chosen without them: {chosen}."
+    told = ", ".join(f"{metric} {value:+.3f}" for metric, value in nested["optimism"].items())
+    yield f"Measured optimism, the test score of one shared choice minus that of the nested ones: {told}."
 
 
 def _confirmation(data: Mapping[str, Any]) -> str:
@@ -83,6 +106,7 @@ def _variant_lines(name: str, variant: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield from (f"- {key}: {format_value(value)}" for key, value in variant["config"].items())
     yield ""
+    yield from nested_sentences(variant)
     yield "Validation minus test: " + ", ".join(f"{m} {value:+.3f}" for m, value in variant["optimism"].items()) + "."
     yield "Recall by class: " + ", ".join(f"{c} {recall:.2f}" for c, recall in variant["recalls"].items()) + "."
     for pair, shares in variant["pairs"].items():
@@ -101,10 +125,14 @@ def _variant_lines(name: str, variant: Mapping[str, Any]) -> Iterator[str]:
 
 
 def table_rows(data: Mapping[str, Any]) -> Iterator[list[str]]:
-    """Variant, setting, part and the four metrics as text, for the tuned, the published and the reference's setting."""
+    """Variant, setting, part and the four metrics as text, for the tuned, the published and the reference's setting.
+
+    Under protocol nested, "tuned" is the nested choices and "shared" the one choice that has seen every session.
+    """
     for name, variant in data["variants"].items():
         tuned = "tuned" if variant["n_configs"] else "guess"
-        for setting, source in ((tuned, variant), ("published", variant["published"])):
+        shared = (variant.get("nested") or {}).get("shared")
+        for setting, source in ((tuned, variant), ("shared", shared), ("published", variant["published"])):
             for part in PARTS:
                 if source is not None and source.get(part) is not None:
                     yield [name, setting, part, *(format_spread(source[part][metric]) for metric in METRICS)]
@@ -117,7 +145,7 @@ def ablation_rows(data: Mapping[str, Any], parent: str) -> Iterator[list[str]]:
     """The tuned test figures of `parent` and of its ablations, with the reference's own below each where known."""
     for variant, setting, part, *values in table_rows(data):
         of_family = variant == parent or variant.startswith(f"{parent}-")
-        if of_family and part == "test" and setting != "published":
+        if of_family and part == "test" and setting not in ("shared", "published"):
             yield [f"{variant} ({setting})", *values]
 
 

@@ -1,17 +1,17 @@
 """A fold run on disk: enough to go on from its last epoch, and what it predicted at its best one."""
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as as_bytes
 from torch import Tensor
 
+from study.storage import put
 from study.training.loop import Best, Epoch, Training
 
 
@@ -24,36 +24,42 @@ def save(path: Path, training: Training) -> None:
         "best": None if training.best is None else asdict(training.best),
         "mirrored": None if training.mirrored is None else asdict(training.mirrored),
     }
-    _write(path, lambda temporary: torch.save(state, temporary))
+    # By way of memory: PyTorch's own writer hides why a file could not be written.
+    buffer = BytesIO()
+    torch.save(state, buffer)
+    put(path, buffer.getvalue())
 
 
-def load_into(training: Training, path: Path) -> None:
-    """Set `training` to what `save` wrote at `path`. Only tensors and plain values are read, never code."""
+def load_into(training: Training, path: Path) -> bool:
+    """Set `training` to what `save` wrote at `path`; False, and nothing set, if that is gone or damaged.
+
+    Only tensors and plain values are read, never code.
+    """
     device = next(training.model.parameters()).device
-    state = torch.load(path, weights_only=True, map_location=device)
+    try:
+        state = torch.load(path, weights_only=True, map_location=device)
+    except OSError:
+        if path.exists():
+            raise
+        return False
+    except Exception:  # of any kind: a damaged file breaks the reader anywhere, and its epochs can be trained again
+        return False
     training.model.load_state_dict(state["model"])
     training.optimizer.load_state_dict(state["optimizer"])
     training.history = [Epoch(**epoch) for epoch in json.loads(state["history"])]
     training.best = None if state["best"] is None else Best(**state["best"])
     mirrored = state.get("mirrored")  # which checkpoints of older studies do not have
     training.mirrored = None if mirrored is None else Best(**mirrored)
+    return True
 
 
 def save_predictions(path: Path, best: Best, validation: tuple[str, ...], test: tuple[str, ...]) -> None:
     """Write the class probabilities of the best epoch, with the ids of the utterances that they are for."""
     metadata = {"validation": json.dumps(validation), "test": json.dumps(test), "epoch": str(best.epoch)}
-    tensors = {"validation": best.validation.cpu(), "test": best.test.cpu()}
-    _write(path, lambda temporary: save_file(tensors, temporary, metadata))
+    put(path, as_bytes({"validation": best.validation.cpu(), "test": best.test.cpu()}, metadata))
 
 
 def load_predictions(path: Path, part: str) -> tuple[list[str], Float[Tensor, "utterances classes"]]:
     """Utterance ids and class probabilities that `save_predictions` wrote; `part` is "validation" or "test"."""
     with safe_open(path, "pt") as file:
         return json.loads(file.metadata()[part]), file.get_tensor(part)
-
-
-def _write(path: Path, writer: Callable[[str], None]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    writer(str(temporary))
-    os.replace(temporary, path)

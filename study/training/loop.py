@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from search_spaces.recipe import Recipe
 from study.corpus.batches import FoldData, Part
 from study.training.metrics import score
+from study.training.optimizer import AdamW
 from study.training.seeding import derived_seed
 
 EVALUATION_BATCH = 32
@@ -71,7 +72,7 @@ def begin(model: Any, config: Any, recipe: Recipe, data: FoldData, seed: int) ->
     module: nn.Module = model(config, data.dims, data.n_classes).to(data.training.device)
     return Training(
         module,
-        torch.optim.AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay),
+        AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay),
     )
 
 

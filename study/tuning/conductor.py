@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
+from study.errors import UserError
 from study.results.ledger import FoldRun
 from study.training.seeding import derived_seed
 from study.tuning.contest import contest
@@ -65,8 +66,8 @@ class Conductor:
         self._metric = metric
         self._seed = seed
         self._listeners = tuple(listeners)
-        for record in list(ledger.records):
-            self._apply(record)
+        for number, record in enumerate(list(ledger.records), start=1):
+            self._apply_again(record, f"{getattr(ledger, 'path', 'the ledger')} line {number}")
             self._tell(record)
         for name in self.races:
             self._settle(name)
@@ -173,6 +174,15 @@ class Conductor:
         if record["kind"] == "config":
             self.params[record["variant"], record["config"]] = record["params"]
         return race.take(record, self._metric)
+
+    def _apply_again(self, record: Record, where: str) -> None:
+        try:
+            self._apply(record)
+        except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+            raise UserError(
+                f"every line of a ledger follows from those before it, and {where} does not ({type(error).__name__}: "
+                f"{' '.join(str(error).split())}); restore the file from a copy, or start over with --fresh"
+            ) from None
 
     def _settle(self, variant: str) -> None:
         """Write and apply every decision that is due."""

@@ -15,11 +15,14 @@ import ray
 from ray import tune
 
 from study.errors import UserError
+from study.storage import is_full, no_room
 from study.tuning.conductor import Conductor
+from study.tuning.halt import Halt
 from study.tuning.nodes import alive_nodes, check_shared_storage, room
 from study.tuning.scheduler import RaceScheduler
 from study.tuning.searcher import RaceSearcher
 from study.tuning.trial import FoldTrial
+from study.tuning.watchdog import EPOCH_SECONDS, HANGS
 
 ROOT = Path(__file__).resolve().parents[2]
 # Machines may be lost often in a long study: a run is given up when so many workers died without a single epoch.
@@ -52,12 +55,13 @@ def cluster(address: str | None, concurrency: int | None, gpus_per_run: float | 
         ray.shutdown()
 
 
-def run(conductor: Conductor, folder: Path, slots: Slots) -> None:
+def run(conductor: Conductor, folder: Path, slots: Slots, epoch_seconds: float = EPOCH_SECONDS) -> None:
     """Run the study to its end, or until interrupted; what is done is in the ledger either way.
 
-    `folder` is the study's, on storage that every node sees.
+    `folder` is the study's, on storage that every node sees. An epoch that takes longer than `epoch_seconds` is ended.
 
     Raises:
+        StorageFull: there is no room for what the study has to keep; it was stopped in good order.
         UserError: there are several machines, and one of them does not share `folder`.
     """
     several = len(alive_nodes()) > 1
@@ -65,16 +69,20 @@ def run(conductor: Conductor, folder: Path, slots: Slots) -> None:
         with quiet():
             check_shared_storage(folder)
     scratch = folder / "ray"
-    shutil.rmtree(scratch, ignore_errors=True)
+    for place in (scratch, folder / HANGS):
+        shutil.rmtree(place, ignore_errors=True)
     trainable = tune.with_resources(
-        tune.with_parameters(FoldTrial, study=str(folder), gpu_share=slots.gpus_per_run, fetch=several),
+        tune.with_parameters(
+            FoldTrial, study=str(folder), gpu_share=slots.gpus_per_run, fetch=several, epoch_seconds=epoch_seconds
+        ),
         {"cpu": 1, "gpu": slots.gpus_per_run},
     )
+    halt = Halt()
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=RaceSearcher(conductor),
-            scheduler=RaceScheduler(conductor),
+            search_alg=RaceSearcher(conductor, halt),
+            scheduler=RaceScheduler(conductor, halt),
             num_samples=-1,
             # The searcher refuses Ray's limiter, but Ray derives from this how many trials may be pending.
             max_concurrent_trials=slots.number,
@@ -84,14 +92,23 @@ def run(conductor: Conductor, folder: Path, slots: Slots) -> None:
             name="tune",
             storage_path=str(scratch),
             verbose=0,
+            stop=halt,
             callbacks=[_Forgiving()],
             failure_config=tune.FailureConfig(max_failures=DEATHS_IN_A_ROW),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),
     )
     with quiet():
-        tuner.fit()
-    shutil.rmtree(scratch, ignore_errors=True)
+        try:
+            tuner.fit()
+        except OSError as error:  # of Tune's own files; what went before it is in the ledger
+            if not is_full(error):
+                raise
+            halt.reason = halt.reason or no_room(error.filename or scratch, error)
+    for place in (scratch, folder / HANGS):
+        shutil.rmtree(place, ignore_errors=True)
+    if halt.reason is not None:
+        raise halt.reason
 
 
 @contextmanager

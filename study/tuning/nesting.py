@@ -11,14 +11,15 @@ granted the run that far.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import isqrt
 from statistics import fmean
 from typing import Any
 
 from study.tuning.confirming import Confirmation
+from study.tuning.pair_runs import NestedEntry, PairRun, end_of, roles
 from study.tuning.policies import InOrder, Policy
 from study.tuning.racing import Close, Continue, Decision, Entry, Pause, Phase, Promote, Race, Rules, Stop, Verdict
 
@@ -29,33 +30,6 @@ class Judged:
 
     outer: int
     verdict: Verdict
-
-
-@dataclass
-class PairRun:
-    """The run of two blocks: its scores on the second and on the first after each epoch, and how it ended."""
-
-    scores: list[tuple[float, float]] = field(default_factory=list)
-    ended: bool = False
-    lost: Close | None = None
-
-
-@dataclass
-class NestedEntry:
-    """One configuration with the runs of all pairs; it is closed when all races have closed it."""
-
-    number: int
-    runs: list[PairRun]
-    phase: Phase = Phase.OPEN
-    reason: str = ""
-
-    def score(self, epoch: int) -> float:
-        """The mean over runs and their two blocks of the best score up to `epoch`."""
-        return fmean(max(scores) for run in self.runs for scores in zip(*run.scores[:epoch], strict=True))
-
-    def epochs_spent(self) -> int:
-        """Epochs trained, over all runs."""
-        return sum(len(run.scores) for run in self.runs)
 
 
 class NestedRace:
@@ -264,36 +238,3 @@ class NestedRace:
         straight = race.policy.first_stage(race.rules, number) > 0
         if lost and entry.loss is None and not (straight and unseen):
             race.lose(number, 0, lost[0].phase, lost[0].reason)
-
-
-def end_of(number: int, entries: Sequence[Entry]) -> Close | None:
-    """How a configuration ends as a whole, given its entries by tested block; None while a race has it open.
-
-    It is complete if one block can select it.
-    """
-    blocks: dict[Phase, list[int]] = {}
-    for outer, entry in enumerate(entries):
-        blocks.setdefault(entry.phase, []).append(outer)
-    if Phase.OPEN in blocks:
-        return None
-    phases = [phase for phase in (Phase.COMPLETE, Phase.STOPPED, Phase.FAILED, Phase.DIVERGED) if phase in blocks]
-    if phases == [Phase.COMPLETE]:
-        return Close(number, Phase.COMPLETE, entries[0].reason)
-    told = []
-    for phase in phases:
-        cause = f" ({entries[blocks[phase][0]].reason})" if phase in (Phase.FAILED, Phase.DIVERGED) else ""
-        named = f"block{'s' * (len(blocks[phase]) > 1)} {', '.join(map(str, blocks[phase]))}"
-        told.append(f"{phase} for test {named}{cause}")
-    return Close(number, phases[0], "; ".join(told))
-
-
-def roles(pair: tuple[int, int]) -> Sequence[tuple[int, int, int]]:
-    """The two uses of a pair's run: tested block, the fold's number in its race, and which score that race reads.
-
-    The folds of a block's race are the other blocks in their order.
-
-    >>> roles((1, 3))
-    ((1, 2, 0), (3, 1, 1))
-    """
-    first, second = pair
-    return (first, second - 1, 0), (second, first, 1)

@@ -123,9 +123,10 @@ class Promotion:
     """Nobody is stopped for good: a free slot goes to the waiting configuration that is expected to end best.
 
     Stages: two scout folds at the first rung, the same two at the last rung, all folds there, all folds at full
-    length. The scouts rotate from configuration to configuration. One in eta goes on from each stage, by the
-    end that `Standings` foretells; a race of at most `short` configurations is short. The published setting and one configuration in `straight` go to the end at
-    once, so that the foretelling sees configurations that were not picked for looking good early.
+    length. The scouts rotate from configuration to configuration. One in eta goes on from each stage, by the end that
+    `Standings` foretells. The published setting and one configuration in `straight` go to the end at once, so that
+    the foretelling sees configurations that were not picked for looking good early. A race of at most `short`
+    configurations is short.
     """
 
     scouts = 2

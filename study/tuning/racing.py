@@ -189,6 +189,7 @@ class Race:
         self.seconds_spent = 0.0
         self.epochs_spent = 0
         self._under_way: dict[int, Entry] = {}
+        self._restricted: tuple[set[int], Standings] | None = None
 
     def take(self, record: Mapping[str, Any], metric: str) -> bool:
         """Apply one ledger record, the same when it happens and when the ledger is read again.
@@ -260,13 +261,22 @@ class Race:
         furthest = entry.furthest()
         if furthest is None:
             return None
-        outlook = self.standings.outlook(furthest.epoch)
+        outlook = self._known_standings().outlook(furthest.epoch)
         return float(outlook.estimate[entry.number]), float(outlook.error[entry.number])
 
     def level(self, entry: Entry) -> float | None:
         """The mean over folds that is expected of `entry` at its furthest stage; None before the first."""
         furthest = entry.furthest()
-        return None if furthest is None else float(self.standings.means(furthest.epoch)[entry.number])
+        return None if furthest is None else float(self._known_standings().means(furthest.epoch)[entry.number])
+
+    def _known_standings(self) -> Standings:
+        """The scores that the next proposal may know of: under policies that go in order, not the latest ones."""
+        known = self.known_to(len(self.entries))
+        if len(known) == len(self.entries):
+            return self.standings
+        if self._restricted is None or self._restricted[0] != known:
+            self._restricted = known, self.standings.only(known)
+        return self._restricted[1]
 
     def promote(self, number: int, stage: int) -> None:
         """Let a configuration train up to a later stage."""

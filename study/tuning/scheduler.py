@@ -8,17 +8,20 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from study.results.ledger import FoldRun
+from study.storage import StorageFull
 from study.tuning.conductor import Conductor
+from study.tuning.halt import Halt
 from study.tuning.racing import Continue, Pause, Phase
 
 
 class RaceScheduler(FIFOScheduler):
     """Pauses, resumes and stops fold runs as the conductor decides."""
 
-    def __init__(self, conductor: Conductor) -> None:
-        """Act for `conductor`."""
+    def __init__(self, conductor: Conductor, halt: Halt) -> None:
+        """Act for `conductor`, until there is reason to `halt`."""
         super().__init__()
         self._conductor = conductor
+        self._halt = halt
         self._trials: dict[FoldRun, Trial] = {}
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
@@ -31,7 +34,13 @@ class RaceScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Record the epoch, then continue, pause or stop its run."""
+        decision: str = self._halt.attempt(lambda: self._act(tune_controller, trial, result), TrialScheduler.STOP)
+        return decision
+
+    def _act(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         run = fold_run(trial)
+        if result.get("full"):
+            raise StorageFull(result["full"])
         if result.get("diverged"):
             self._conductor.lose(run, Phase.DIVERGED, result["diverged"])
             return TrialScheduler.STOP  # type: ignore[no-any-return]
@@ -52,7 +61,7 @@ class RaceScheduler(FIFOScheduler):
         """Close the configuration of a run that failed in its last attempt."""
         if trial.status == Trial.ERROR:
             return  # Tune has stopped it already and is about to try again; after the last attempt it still runs
-        self._conductor.lose(fold_run(trial), Phase.FAILED, first_cause(trial))
+        self._halt.attempt(lambda: self._conductor.lose(fold_run(trial), Phase.FAILED, first_cause(trial)), None)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """The paused trial that the conductor wants next, after stopping those that nobody wants again."""
@@ -60,7 +69,7 @@ class RaceScheduler(FIFOScheduler):
             if trial.status == Trial.PAUSED and not self._conductor.is_wanted(run):
                 del self._trials[run]
                 tune_controller.stop_trial(trial)
-        wanted = self._conductor.next_run()
+        wanted = self._halt.attempt(self._conductor.next_run, None)
         if wanted is None or wanted not in self._trials:
             return None  # nothing, or a run that the searcher is about to begin
         trial = self._trials[wanted]

@@ -6,22 +6,24 @@ from ray.tune.search import Searcher
 
 from study.results.ledger import FoldRun
 from study.tuning.conductor import Conductor
+from study.tuning.halt import Halt
 
 
 class RaceSearcher(Searcher):
     """Makes a trial of every fold run that has none yet; runs that are paused are the scheduler's business."""
 
-    def __init__(self, conductor: Conductor) -> None:
-        """Hand out the runs of `conductor`."""
+    def __init__(self, conductor: Conductor, halt: Halt) -> None:
+        """Hand out the runs of `conductor`, until there is reason to `halt`."""
         super().__init__(metric="training_iteration", mode="max")  # asked for by Ray, used by nobody
         self._conductor = conductor
+        self._halt = halt
         self._begun: set[FoldRun] = set()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next fold run to begin; None while there is none; FINISHED when the study is."""
         if self._conductor.finished():
             return Searcher.FINISHED  # type: ignore[no-any-return]
-        run = self._conductor.next_run()
+        run = self._halt.attempt(self._conductor.next_run, None)
         if run is None or run in self._begun:
             return None
         self._begun.add(run)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,10 +50,10 @@ class CurveTable:
         """
         law = "a curve table is an .npz with val, test [configs, folds, epochs], seconds [configs], params (JSON)"
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 val, test, seconds = (np.asarray(file[name], dtype=float) for name in ("val", "test", "seconds"))
                 params = json.loads(str(file["params"]))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, BadZipFile) as error:
             raise UserError(f"{law}; {path}: {error}") from None
         if val.ndim != 3 or val.shape != test.shape or seconds.shape != val.shape[:1] or len(params) != len(val):
             raise UserError(

@@ -4,6 +4,7 @@ A score after few epochs on few folds is biased by which folds they are and blin
 are corrected here from the race's own data, so that configurations that have come differently far can be compared.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +55,14 @@ class Standings:
         if number < self._cells.shape[1]:
             self._cells[:, number] = np.nan
             self._versions = [version + 1 for version in self._versions]
+
+    def only(self, numbers: Iterable[int]) -> "Standings":
+        """The same scores of the configurations `numbers` alone."""
+        _, n_configs, n_folds = self._cells.shape
+        fewer = Standings(n_folds, self._epochs)
+        fewer._cells = self._cells.copy()
+        fewer._cells[:, sorted(set(range(n_configs)) - set(numbers))] = np.nan
+        return fewer
 
     def means(self, epoch: int) -> Numbers:
         """The expected mean over all folds at `epoch` of every configuration; NaN without any cell."""

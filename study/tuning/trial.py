@@ -15,10 +15,13 @@ from ray import tune
 from search_spaces.recipe import Recipe
 from study.corpus.batches import FoldData, fold_data
 from study.corpus.pack import Pack
+from study.errors import UserError
 from study.results.ledger import FoldRun
+from study.storage import StorageFull, append, is_full, no_room
 from study.training import checkpoint
 from study.training.loop import Diverged, Epoch, begin, train_fold
 from study.tuning.node_packs import on_this_node
+from study.tuning.watchdog import EPOCH_SECONDS, HANGS, Watchdog
 from study.variants import INPUTS, VARIANTS
 
 STORAGE_PAUSE_SECONDS = 10.0
@@ -34,10 +37,21 @@ class FoldTrial(tune.Trainable):
     comes again, the result says so. Whatever else ends a worker is its machine's fault, and Tune's to repair.
     """
 
-    def setup(self, config: dict[str, Any], study: str, gpu_share: float, fetch: bool) -> None:
-        """Begin the first run of this actor, on `gpu_share` of a GPU; `fetch` copies packs to this machine first."""
+    def setup(
+        self,
+        config: dict[str, Any],
+        study: str,
+        gpu_share: float,
+        fetch: bool,
+        epoch_seconds: float = EPOCH_SECONDS,
+    ) -> None:
+        """Begin the first run of this actor, on `gpu_share` of a GPU; `fetch` copies packs to this machine first.
+
+        An epoch that takes longer than `epoch_seconds` hangs.
+        """
         torch.set_num_threads(1)
         self._study = Path(study)
+        self._watchdog = Watchdog(self._study / HANGS, epoch_seconds)
         self._fetch = fetch
         self._device = torch.device("cuda" if gpu_share and torch.cuda.is_available() else "cpu")
         if self._device.type == "cuda" and gpu_share < 1:
@@ -52,17 +66,25 @@ class FoldTrial(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train one epoch, save it, and report it."""
+        if hung := self._watchdog.gives_up():
+            self._keep(hung)
+            return {"failed": hung.splitlines()[0]}
         try:
-            return self._next_result()
+            with self._watchdog:
+                return self._next_result()
         except Diverged as diverged:
             return {"diverged": str(diverged)}
-        except OSError:
+        except StorageFull as full:
+            return {"full": str(full)}
+        except OSError as error:
+            if is_full(error):
+                return {"full": str(no_room(error.filename or self._study, error))}
             # Storage that is away for a moment is no fault of the run's: wait, and be tried again.
             time.sleep(STORAGE_PAUSE_SECONDS)
             raise
         except Exception as error:
             if self._has_failed_before():
-                return {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
+                return {"failed": cause(error)}
             raise
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -76,6 +98,7 @@ class FoldTrial(tune.Trainable):
         self._job = job
         self._run = FoldRun(job["variant"], job["config"], job["fold"], job["seed"])
         self._epochs: Iterator[Epoch] | None = None
+        self._watchdog.watch(self._run.name)
 
     def _next_result(self) -> dict[str, Any]:
         if self._epochs is None:
@@ -101,17 +124,19 @@ class FoldTrial(tune.Trainable):
         self._training = begin(
             variant.model, variant.rebuilt(job["model"]), self._recipe, self._data, job["torch_seed"]
         )
-        if self._checkpoint.exists():
-            checkpoint.load_into(self._training, self._checkpoint)
+        # What a loss of power damaged is trained again from its first epoch, to the same scores.
+        checkpoint.load_into(self._training, self._checkpoint)
 
     def _has_failed_before(self) -> bool:
         """Whether this run raised an error before; keeps the traceback of this one for whoever wants to know."""
-        path = self._study / "failures" / f"{self._run.name}.txt"
-        before = path.exists()
-        path.parent.mkdir(exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(traceback.format_exc() + "\n")
+        before = (self._study / "failures" / f"{self._run.name}.txt").exists()
+        self._keep(traceback.format_exc())
         return before
+
+    def _keep(self, text: str) -> None:
+        path = self._study / "failures" / f"{self._run.name}.txt"
+        path.parent.mkdir(exist_ok=True)
+        append(path, f"{text}\n".encode())
 
     @property
     def _checkpoint(self) -> Path:
@@ -150,6 +175,16 @@ class FoldTrial(tune.Trainable):
                 self._data.test.ids,
                 self._data.validation.ids,
             )
+
+
+def cause(error: Exception) -> str:
+    """An error in one line, with what helps against it where that is known."""
+    line = f"{type(error).__name__}: {error}".splitlines()[0]
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, torch.OutOfMemoryError):
+        return f"the GPU's memory is too small for it beside the other runs ({line}); --gpus-per-run gives a run more"
+    return line
 
 
 def epoch_record(epoch: Epoch, ended: bool) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Who is held out: partitions, disjoint groups, and every group tested exactly once."""
 
+from itertools import combinations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.corpus.folds import leave_one_group_out, merged_blocks
+from study.corpus.folds import group_pairs, leave_one_group_out, merged_blocks
 from study.errors import UserError
 
 sizes = st.dictionaries(st.text("abcdefgh", min_size=1, max_size=3), st.integers(1, 500), min_size=3, max_size=12)
@@ -43,6 +45,21 @@ def test_many_equal_groups_are_merged_into_five_blocks_that_differ_by_one_group_
     blocks = merged_blocks(sizes, 5)
     assert len(blocks) == 5
     assert max(map(len, blocks)) - min(map(len, blocks)) <= 1
+
+
+@given(sizes)
+def test_pairs_hold_out_every_two_blocks_of_leave_one_group_out_once(sizes):
+    blocks = [fold.test for fold in leave_one_group_out(sizes)]
+    pairs = group_pairs(sizes)
+    assert [(pair.test, pair.validation) for pair in pairs] == list(combinations(blocks, 2))
+    for number, pair in enumerate(pairs):
+        assert pair.number == number
+        assert sorted([*pair.test, *pair.validation, *pair.training]) == sorted(sizes)
+        assert pair.training
+
+
+def test_five_sessions_make_ten_pairs():
+    assert len(group_pairs({f"Ses0{i}": 100 for i in range(1, 6)})) == 10
 
 
 def test_two_groups_are_too_few_and_the_message_says_what_to_do():

@@ -10,6 +10,7 @@ from study.results import predictions
 from study.results.aggregate import best_by_validation, configurations, metrics_over_folds, spread
 from study.results.chance import random_scores
 from study.results.plan import Plan
+from study.results.selection import selection
 from study.training.metrics import METRICS
 
 
@@ -150,4 +151,4 @@ def test_damaged_predictions_are_told_in_one_line(tmp_path, damage):
         (tmp_path / "predictions").mkdir()
         (tmp_path / "predictions" / "cross-c000-f0-s0.safetensors").write_bytes(damage)
     with pytest.raises(UserError, match="predictions of every reported run are needed"):
-        predictions.tested_folds(tmp_path, PLAN, found)
+        predictions.tested_folds(tmp_path, PLAN, selection(PLAN, [found]).uses)

@@ -33,11 +33,11 @@ def data_for(name, fold):
     return FoldData(narrowed(fold.training), narrowed(fold.validation), narrowed(fold.test), fold.n_classes)
 
 
-def epochs_of(data, n, *, name="cross", recipe=RECIPE, seed=3, total=6, training=None):
+def epochs_of(data, n, *, name="cross", recipe=RECIPE, seed=3, total=6, training=None, both_ways=False):
     data = data_for(name, data)
     config = CONFIG if isinstance(VARIANTS[name].config, FusionConfig) else MDREConfig(n_units=20)
     training = training or begin(VARIANTS[name].model, config, recipe, data, seed)
-    run = train_fold(training, data, recipe, epochs=total, metric="UWA", seed=seed)
+    run = train_fold(training, data, recipe, epochs=total, metric="UWA", seed=seed, both_ways=both_ways)
     return training, list(islice(run, n))
 
 
@@ -90,6 +90,27 @@ def test_test_labels_change_nothing_but_test_scores(separable_fold):
     assert [(e.loss, e.validation) for e in epochs] == [(e.loss, e.validation) for e in changed]
     assert one.best.epoch == two.best.epoch
     assert epochs[-1].test != changed[-1].test
+
+
+def test_a_run_used_both_ways_keeps_the_best_epoch_of_the_swapped_run_and_is_the_same_otherwise(
+    separable_fold, tmp_path
+):
+    """The oracle: the run with its held-out parts changed over, whose own best is the other's mirrored one."""
+    swapped = replace(separable_fold, validation=separable_fold.test, test=separable_fold.validation)
+    one, epochs = epochs_of(separable_fold, 5, both_ways=True)
+    two, other = epochs_of(swapped, 5)
+    plain, alone = epochs_of(separable_fold, 5)
+    assert scores_of(epochs) == scores_of(alone)
+    assert (plain.mirrored, plain.best.epoch) == (None, one.best.epoch)
+    assert [epoch.validation for epoch in other] == [epoch.test for epoch in epochs]
+    checkpoint.save(tmp_path / "run.pt", one)
+    resumed = begin(VARIANTS["cross"].model, CONFIG, RECIPE, data_for("cross", separable_fold), seed=99)
+    checkpoint.load_into(resumed, tmp_path / "run.pt")
+    for mirrored in (one.mirrored, resumed.mirrored):
+        assert (mirrored.epoch, mirrored.score) == (two.best.epoch, two.best.score)
+        assert mirrored.validation.equal(two.best.validation)
+        assert mirrored.test.equal(two.best.test)
+        assert all(mirrored.weights[name].equal(value) for name, value in two.best.weights.items())
 
 
 def test_scaling_reads_training_frames_only(separable_fold):

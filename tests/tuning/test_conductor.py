@@ -14,7 +14,7 @@ from study.tuning.proposals import STATES, Tried, propose, proposer, published_p
 from study.tuning.racing import Continue, Phase, Rules
 from study.variants import VARIANTS
 
-RULES = Rules(n_configs=6, n_folds=2, epochs=4, rungs=(1, 2), lookahead=2)
+RULES = Rules(n_configs=11, n_folds=2, epochs=4, rungs=(1, 2), lookahead=2)
 
 
 def conductor_on(path, variants=("cross",), slots=2, listeners=(), policy="asha", sampler="tpe"):
@@ -99,8 +99,11 @@ def test_no_epoch_is_on_record_twice_even_if_a_restarted_worker_repeats_it(tmp_p
     assert conductor.epochs_known(run) == 1
 
 
-def test_one_slot_and_many_give_the_same_configurations(tmp_path):
-    one, many = conductor_on(tmp_path / "one", slots=1), conductor_on(tmp_path / "many", slots=4)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("policy", ["asha", "full"])
+def test_one_slot_and_many_give_the_same_configurations(tmp_path, policy, sampler):
+    one = conductor_on(tmp_path / "one", slots=1, policy=policy, sampler=sampler)
+    many = conductor_on(tmp_path / "many", slots=4, policy=policy, sampler=sampler)
     work(one), work(many)
     assert one.params == many.params
 

@@ -235,7 +235,7 @@ def test_a_finalist_that_loses_a_run_is_out():
     assert race.best().number == 6
 
 
-RACE = Rules(n_configs=40, n_folds=5, epochs=27, rungs=(3, 9), finalists=1)
+RACE = Rules(n_configs=30, n_folds=5, epochs=27, rungs=(3, 9), finalists=1)
 
 
 def test_scouts_rotate_so_that_no_fold_decides_alone():
@@ -264,14 +264,14 @@ def test_late_bloomers_are_promoted_by_what_they_are_expected_to_become():
         return 0.1 + 0.02 * epoch if config % 2 == 0 else 0.3 + 0.001 * epoch + 0.001 * config
 
     race = run_race(RACE, score, policy="race")
-    promoted = [entry.number for entry in race.complete() if entry.number % 20]
-    assert sum(number % 2 == 0 for number in promoted) >= 2 * sum(number % 2 for number in promoted) > 0
+    reached_the_end = [entry.number % 2 for entry in race.complete() if entry.number > 10]
+    assert reached_the_end.count(0) > reached_the_end.count(1)
     assert race.best().number % 2 == 0
 
 
 def test_the_race_spends_at_least_three_times_less_than_no_stopping_and_finds_as_good_a_config():
     rng = random.Random(3)
-    quality = [rng.random() for _ in range(40)]
+    quality = [rng.random() for _ in range(30)]
 
     def score(config, fold, epoch):
         return quality[config] * (1 - 0.5**epoch) - 0.2 * (fold == 2)

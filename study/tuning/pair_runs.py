@@ -1,0 +1,69 @@
+"""The runs of pairs of blocks, which two races share each, and how a configuration ends that several races judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from study.tuning.racing import Close, Entry, Phase
+
+
+@dataclass
+class PairRun:
+    """The run of two blocks: its scores on the second and on the first after each epoch, and how it ended."""
+
+    scores: list[tuple[float, float]] = field(default_factory=list)
+    ended: bool = False
+    lost: Close | None = None
+
+
+@dataclass
+class NestedEntry:
+    """One configuration with the runs of all pairs; it is closed when all races have closed it."""
+
+    number: int
+    runs: list[PairRun]
+    phase: Phase = Phase.OPEN
+    reason: str = ""
+
+    def score(self, epoch: int) -> float:
+        """The mean over runs and their two blocks of the best score up to `epoch`."""
+        return fmean(max(scores) for run in self.runs for scores in zip(*run.scores[:epoch], strict=True))
+
+    def epochs_spent(self) -> int:
+        """Epochs trained, over all runs."""
+        return sum(len(run.scores) for run in self.runs)
+
+
+def end_of(number: int, entries: Sequence[Entry]) -> Close | None:
+    """How a configuration ends as a whole, given its entries by tested block; None while a race has it open.
+
+    It is complete if one block can select it.
+    """
+    blocks: dict[Phase, list[int]] = {}
+    for outer, entry in enumerate(entries):
+        blocks.setdefault(entry.phase, []).append(outer)
+    if Phase.OPEN in blocks:
+        return None
+    phases = [phase for phase in (Phase.COMPLETE, Phase.STOPPED, Phase.FAILED, Phase.DIVERGED) if phase in blocks]
+    if phases == [Phase.COMPLETE]:
+        return Close(number, Phase.COMPLETE, entries[0].reason)
+    told = []
+    for phase in phases:
+        cause = f" ({entries[blocks[phase][0]].reason})" if phase in (Phase.FAILED, Phase.DIVERGED) else ""
+        named = f"block{'s' * (len(blocks[phase]) > 1)} {', '.join(map(str, blocks[phase]))}"
+        told.append(f"{phase} for test {named}{cause}")
+    return Close(number, phases[0], "; ".join(told))
+
+
+def roles(pair: tuple[int, int]) -> Sequence[tuple[int, int, int]]:
+    """The two uses of a pair's run: tested block, the fold's number in its race, and which score that race reads.
+
+    The folds of a block's race are the other blocks in their order.
+
+    >>> roles((1, 3))
+    ((1, 2, 0), (3, 1, 1))
+    """
+    first, second = pair
+    return (first, second - 1, 0), (second, first, 1)
