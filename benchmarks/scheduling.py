@@ -24,7 +24,9 @@ from typing import Any
 import torch
 
 from benchmarks import machine
-from benchmarks.studies import SESSIONS, WAYS, Setting, packed_epochs, prepare
+from benchmarks.plain_studies import packed_epochs
+from benchmarks.studies import SESSIONS, Setting, prepare
+from benchmarks.study_process import WAYS
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = ("wall_seconds", "run_seconds", "overhead", "cpu_seconds", "cpu_overhead", "times_ours")
@@ -70,12 +72,12 @@ def measured(way: str, setting: Setting) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder, setting)
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_AIR_NEW_OUTPUT": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         log = folder / "log"
         begun = time.perf_counter()
         cpu: dict[int, float] = {}
         with log.open("w") as file:
-            command = [sys.executable, "-m", "benchmarks.studies", str(folder), way]
+            command = [sys.executable, "-m", "benchmarks.study_process", str(folder), way]
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
             # Some processes outlive their parents or are nobody's to wait for, so they are watched while they live.
             while (code := process.poll()) is None:
@@ -105,8 +107,8 @@ def measured(way: str, setting: Setting) -> dict[str, Any]:
 def run_cpu_seconds(folder: Path, setting: Setting) -> float:
     """CPU seconds of all epochs of a run by our loop."""
     torch.set_num_threads(1)
-    later = [cpu for _, cpu in packed_epochs(folder, 0, 0)][1:]
-    return setting.epochs * statistics.median(later)
+    first, *later = [cpu for _, cpu in packed_epochs(folder, 0, 0)]
+    return setting.epochs * statistics.median(later or [first])
 
 
 def summary(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:

@@ -190,8 +190,7 @@ def train(
     plan: Plan, folder: Path, tracker: Tracker, slots: launch.Slots, console: Console, epoch_seconds: float
 ) -> bool:
     """Run what is left of the study; False if it was interrupted."""
-    for place in (folder, folder / "checkpoints", folder / "predictions"):
-        sweep_temporary(place)
+    _sweep(folder)
     view, keeper = ProgressView(console, plan.name, plan.metric), CheckpointKeeper(folder)
     ledger = Ledger(folder / LEDGER)
     if ledger.records:
@@ -201,8 +200,14 @@ def train(
     view.follow(conductor)
     with view:
         launch.run(conductor, folder, slots, epoch_seconds)
+    _sweep(folder)
     sweep_checkpoints(folder, conductor)
     return conductor.finished()
+
+
+def _sweep(folder: Path) -> None:
+    for place in (folder, folder / "checkpoints", folder / "predictions"):
+        sweep_temporary(place)
 
 
 def show(plan: Plan, folder: Path, console: Console, written: report.Report, link: TrackingLink | None) -> int:

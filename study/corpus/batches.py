@@ -132,11 +132,17 @@ def _gather(pack: Pack, rows: Int[Tensor, " batch"], scaling: Scaling, device: t
 
 def _scaling(pack: Pack, rows: Int[Tensor, " utterances"]) -> Scaling:
     first, last = pack.offsets[rows].tolist(), pack.offsets[rows + 1].tolist()
-    total = sum(last) - sum(first)
     # Every n-th frame of every utterance: a sample without chance in it, the same in every worker.
-    step = max(1, total // STATISTICS_FRAMES)
-    sample = torch.cat([pack.frames[a:b:step] for a, b in zip(first, last, strict=True)]).double()
-    deviation = sample.std(0, correction=0)
+    step = max(1, (sum(last) - sum(first)) // STATISTICS_FRAMES)
+    sample = [pack.frames[a:b:step] for a, b in zip(first, last, strict=True)]
+    n_frames = sum(map(len, sample))
+    # One utterance at a time: a large corpus's sample as one tensor of doubles would be gigabytes, and slow.
+    mean, variance = torch.zeros(2, pack.dim, dtype=torch.float64)
+    for frames in sample:
+        mean += frames.sum(0, dtype=torch.float64) / n_frames
+    for frames in sample:
+        variance += (frames.double() - mean).square().sum(0) / n_frames
+    deviation = variance.sqrt()
     # A dimension that never varies is left at zero after centring, not divided by zero.
     deviation[deviation < 1e-6] = 1.0
-    return Scaling(sample.mean(0).float(), deviation.float())
+    return Scaling(mean.float(), deviation.float())

@@ -120,6 +120,10 @@ class Conductor:
         self.busy.discard(run)
         return Stop(reason)
 
+    def give_back(self, run: FoldRun) -> None:
+        """Take in that nobody trains `run` any more, through no fault of its own: it is handed out again."""
+        self.busy.discard(run)
+
     def finished(self) -> bool:
         """Whether every race is closed."""
         return all(race.closed() for race in self.races.values())

@@ -14,6 +14,7 @@ from typing import Any
 import ray
 from ray import tune
 
+from study import interrupts
 from study.errors import UserError
 from study.storage import is_full, no_room
 from study.tuning.conductor import Conductor
@@ -48,7 +49,11 @@ def cluster(address: str | None, concurrency: int | None, gpus_per_run: float | 
     Raises:
         UserError: no cluster answers at `address`, or it has no room for a single run.
     """
-    _connect(address, concurrency)
+    try:
+        _connect(address, concurrency)
+    except SystemExit:  # what Ray makes of SIGTERM while it starts
+        raise KeyboardInterrupt from None
+    interrupts.listen()  # Ray has put its own handler of SIGTERM there, which ends the process with a dump
     try:
         yield _slots(concurrency, gpus_per_run)
     finally:

@@ -184,7 +184,7 @@ class Race:
         self.policy = policy
         self.entries: list[Entry] = []
         self.confirmation = Confirmation(rules.n_folds, rules.seeds)
-        self.standings = Standings(rules.n_folds, rules.epochs)
+        self.standings = Standings(rules.n_folds, rules.epochs, rules.rungs)
         self.out_of_time = False
         self.seconds_spent = 0.0
         self.epochs_spent = 0

@@ -1,6 +1,7 @@
 """Ray Tune's trial scheduler as a thin shell: it passes results to the conductor and acts on what it says."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from study.tuning.conductor import Conductor
 from study.tuning.halt import Halt
 from study.tuning.racing import Continue, Pause, Phase
 
+FALSE_STARTS = 8
+
 
 class RaceScheduler(FIFOScheduler):
     """Pauses, resumes and stops fold runs as the conductor decides."""
@@ -23,6 +26,7 @@ class RaceScheduler(FIFOScheduler):
         self._conductor = conductor
         self._halt = halt
         self._trials: dict[FoldRun, Trial] = {}
+        self._false_starts: Counter[FoldRun] = Counter()
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         """Accept whatever metric is named: the conductor has its own."""
@@ -61,7 +65,14 @@ class RaceScheduler(FIFOScheduler):
         """Close the configuration of a run that failed in its last attempt."""
         if trial.status == Trial.ERROR:
             return  # Tune has stopped it already and is about to try again; after the last attempt it still runs
-        self._halt.attempt(lambda: self._conductor.lose(fold_run(trial), Phase.FAILED, first_cause(trial)), None)
+        run = fold_run(trial)
+        if trial.status == Trial.PENDING and self._false_starts[run] < FALSE_STARTS:
+            # Its worker died before it began, which Tune never tries again: the run gets a new trial.
+            self._false_starts[run] += 1
+            self._trials.pop(run, None)
+            self._conductor.give_back(run)
+            return
+        self._halt.attempt(lambda: self._conductor.lose(run, Phase.FAILED, first_cause(trial)), None)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """The paused trial that the conductor wants next, after stopping those that nobody wants again."""

@@ -17,7 +17,7 @@ class RaceSearcher(Searcher):
         super().__init__(metric="training_iteration", mode="max")  # asked for by Ray, used by nobody
         self._conductor = conductor
         self._halt = halt
-        self._begun: set[FoldRun] = set()
+        self._begun: dict[FoldRun, str] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next fold run to begin; None while there is none; FINISHED when the study is."""
@@ -26,11 +26,13 @@ class RaceSearcher(Searcher):
         run = self._halt.attempt(self._conductor.next_run, None)
         if run is None or run in self._begun:
             return None
-        self._begun.add(run)
+        self._begun[run] = trial_id
         return {"job": self._conductor.take(run)}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """Nothing: what a result means is decided by the scheduler's side of the conductor."""
+        """Forget a trial that died, so that its run can begin again if the scheduler has given it back."""
+        if error:
+            self._begun = {run: begun for run, begun in self._begun.items() if begun != trial_id}
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Refuse Ray's own limiter: it counts paused trials as live and then waits for ever."""

@@ -4,7 +4,7 @@ A score after few epochs on few folds is biased by which folds they are and blin
 are corrected here from the race's own data, so that configurations that have come differently far can be compared.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,9 +31,10 @@ class Outlook:
 class Standings:
     """Best validation scores so far by configuration, fold and epoch."""
 
-    def __init__(self, n_folds: int, epochs: int) -> None:
-        """No scores yet."""
+    def __init__(self, n_folds: int, epochs: int, rungs: Sequence[int] = ()) -> None:
+        """No scores yet. `rungs` are the epochs below `epochs` at which configurations are compared."""
         self._epochs = epochs
+        self._rungs = (*rungs, epochs)
         self._cells = np.full((epochs, 0, n_folds), np.nan)
         self._versions = [0] * epochs  # of the cells at each epoch, so that nothing is fitted twice
         self._effects: dict[int, tuple[int, tuple[Numbers, Numbers]]] = {}
@@ -59,7 +60,7 @@ class Standings:
     def only(self, numbers: Iterable[int]) -> "Standings":
         """The same scores of the configurations `numbers` alone."""
         _, n_configs, n_folds = self._cells.shape
-        fewer = Standings(n_folds, self._epochs)
+        fewer = Standings(n_folds, self._epochs, self._rungs[:-1])
         fewer._cells = self._cells.copy()
         fewer._cells[:, sorted(set(range(n_configs)) - set(numbers))] = np.nan
         return fewer
@@ -74,19 +75,26 @@ class Standings:
 
     def outlook(self, epoch: int) -> Outlook:
         """What the scores at `epoch` and their growth since half that epoch say of the end."""
-        version = tuple(self._versions[each - 1] for each in (epoch, max(1, epoch // 2), self._epochs))
+        later = [each for each in self._rungs if each > epoch]
+        asked = {each for rung in (epoch, *later) for each in (rung, max(1, rung // 2))}
+        version = tuple(self._versions[each - 1] for each in sorted(asked))
         known = self._outlooks.get(epoch)
         if known is None or known[0] != version:
             self._outlooks[epoch] = known = version, self._look_ahead(epoch)
         return known[1]
 
     def _look_ahead(self, epoch: int) -> Outlook:
-        (means, variances), finals = self._fitted(epoch), self.finals()
+        """From rung to rung: what a rung foretells is learnt from all that came to the next, not to the end alone."""
         if epoch == self._epochs:
+            finals = self.finals()
             return Outlook(finals, np.zeros_like(finals))
+        later = self.outlook(next(rung for rung in self._rungs if rung > epoch))
+        means, variances = self._fitted(epoch)
         growth = means - self.means(max(1, epoch // 2)) if epoch > 1 else np.zeros_like(means)
-        estimate, error = expected_finals(means, growth, finals)
-        return Outlook(estimate, np.sqrt(error**2 + variances))
+        estimate, error = expected_finals(means, growth, later.estimate)
+        beyond = later.error[~np.isnan(later.estimate)]
+        further = float(np.median(beyond)) if len(beyond) else 0.0
+        return Outlook(estimate, np.sqrt(error**2 + further**2 + variances))
 
     def _fitted(self, epoch: int) -> tuple[Numbers, Numbers]:
         version = self._versions[epoch - 1]
@@ -133,9 +141,10 @@ def mixed_effects(cells: Numbers, rounds: int = 15) -> tuple[Numbers, Numbers]:
 
 
 def expected_finals(scores: Numbers, growth: Numbers, finals: Numbers) -> tuple[Numbers, float]:
-    """final = mean + w0 (score - mean) + w1 (growth - mean), fitted on finished configurations.
+    """final = mean + w0 (score - mean) + w1 (growth - mean), fitted on the configurations that have a final.
 
-    Gives the expected finals and the standard deviation of what they miss. The prior is w0 = w1 = 1: what was
+    A final may itself be what the next rung foretells. Gives the expected finals and the standard deviation of what
+    they miss. The prior is w0 = w1 = 1: what was
     gained in the second half of the time so far will be gained once more.
     """
     done = ~np.isnan(finals) & ~np.isnan(scores)

@@ -30,7 +30,7 @@ GPU_CONTEXT_BYTES = 600e6
 
 
 class FoldTrial(tune.Trainable):
-    """One fold run. The actor is reused for the next one, and keeps the packs and the last fold's data open.
+    """One fold run. The actor is reused for the next one, and keeps the packs and what it knows of each fold.
 
     `config` is {"job": what the conductor's `take` gives}. A result has one of the keys "record", "diverged" and
     "failed". An error that the run itself raises reaches Tune once, which tries again in a fresh process; when it
@@ -217,7 +217,8 @@ def memory_fraction(gpu_share: float, total_bytes: float) -> float:
     return max(gpu_share - GPU_CONTEXT_BYTES / total_bytes, gpu_share / 2)
 
 
-@lru_cache(maxsize=1)
+# As many folds as a protocol has, and few bytes each: their frames stay in the packs.
+@lru_cache(maxsize=16)
 def _fold(study: Path, inputs: tuple[str, ...], fold: int, device: torch.device, fetch: bool) -> FoldData:
     plan = json.loads((study / "plan.json").read_text())
     packs = {name: _pack(Path(plan["packs"][INPUTS[name]]), fetch) for name in inputs}

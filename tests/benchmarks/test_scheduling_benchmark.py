@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks import machine, scheduling, studies
+from benchmarks import machine, plain_studies, scheduling, studies
 from study.results.plan import Plan
 
 
@@ -22,7 +22,7 @@ def test_every_fold_holds_out_sessions_of_its_own(prepared):
     plan = Plan.read(prepared / "ours")
     assert len(plan.folds) == studies.SESSIONS
     for number in range(studies.SESSIONS):
-        data = studies.fold(prepared, number)
+        data = plain_studies.fold(prepared, number)
         parts = [set(part.ids) for part in (data.training, data.validation, data.test)]
         assert [len(part) for part in parts] == [12, 4, 4]
         assert set.union(*parts) == {each["id"] for each in plan.utterances}
@@ -30,7 +30,7 @@ def test_every_fold_holds_out_sessions_of_its_own(prepared):
 
 def test_both_loops_train_every_epoch_and_tell_its_time(prepared):
     torch.set_num_threads(1)
-    for loop in studies.LOOPS.values():
+    for loop in plain_studies.LOOPS.values():
         epochs = list(loop(prepared, 1, 0))
         assert len(epochs) == 2
         assert all(0 < cpu < 60 and 0 < wall < 60 for wall, cpu in epochs)

@@ -305,3 +305,17 @@ def test_a_race_with_a_budget_of_time_opens_no_config_that_it_could_not_judge():
         settle(race)
     assert race.closed()
     assert 0.75 * rules.seconds <= spent <= 1.1 * rules.seconds
+
+
+def test_under_policies_in_order_the_latest_configs_say_nothing_to_the_sampler():
+    """Whatever a configuration that is still open scores, what is told of those before it stays the same."""
+    race = run_race(
+        Rules(n_configs=5, n_folds=3, epochs=9, rungs=(1, 3), lookahead=3), by_quality([0.5, 0.6, 0.1, 0.7, 0.2])
+    )
+    race.rules = Rules(n_configs=7, n_folds=3, epochs=9, rungs=(1, 3), lookahead=3)
+    race.open(), race.open()
+    stopped = next(entry for entry in race.entries if entry.phase is Phase.STOPPED)
+    before = race.forecast(stopped), race.level(stopped)
+    for fold in range(2):
+        report(race, (6, fold, 0), 0.9)
+    assert (race.forecast(stopped), race.level(stopped)) == before
