@@ -156,7 +156,9 @@ def plan_for(folder: Path) -> None:
         for n in range(6)
     ]
     groups = ["g0", "g1", "g2"]
-    folds = [{"test": [groups[i]], "validation": [groups[i - 1]], "training": [groups[i - 2]]} for i in range(2)]
+    folds = [
+        {"number": i, "test": [groups[i]], "validation": [groups[i - 1]], "training": [groups[i - 2]]} for i in range(2)
+    ]
     corpus = {"name": "c", "digest": "d" * 64, "utterances": 6, "classes": {"a": 3, "b": 3}}
     corpus |= {"groups": dict.fromkeys(groups, 2)}
     Plan(
@@ -180,7 +182,7 @@ def test_any_ledger_is_continued_or_refused_with_its_line(lines: list[bytes], tm
         assert told is None or re.search(rf"{re.escape(str(path))} line \d+", told)
 
 
-@settings(FUZZ, max_examples=60)
+@settings(FUZZ, max_examples=200)
 @given(lines=st.lists(records().map(lambda r: json.dumps(r).encode()), max_size=6))
 def test_any_ledger_is_reported_or_refused_in_one_line(lines: list[bytes], tmp_path: Path) -> None:
     plan_for(tmp_path)

@@ -69,7 +69,7 @@ def test_what_another_study_says_is_believed_less(memory):
 
 def test_a_ledger_that_is_only_read_stays_as_it_is(tmp_path):
     path = tmp_path / "ledger.jsonl"
-    path.write_bytes(b'{"kind": "closed", "variant": "cross", "config": 0, "outcome": "complete", "reason": ""}\n{"ki')
+    path.write_bytes(b'{"kind": "config", "variant": "cross", "config": 0, "params": {}}\n{"ki')
     before = path.read_bytes()
     assert len(Ledger(path, writable=False).records) == 1
     assert path.read_bytes() == before
