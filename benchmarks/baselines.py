@@ -13,8 +13,9 @@ from optuna.samplers import TPESampler
 from optuna.trial import TrialState, create_trial
 
 from study.training.seeding import derived_seed
+from study.tuning.entries import Entry
 from study.tuning.policies import Full
-from study.tuning.racing import Entry, Race
+from study.tuning.racing import Race
 from study.tuning.simulate import CurveTable, Outcome, Rows
 
 

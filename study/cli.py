@@ -64,7 +64,7 @@ def _paused(full: StorageFull) -> int:
 
 
 def _dispatch(parsed: argparse.Namespace, arguments: list[str], console: Console, typed: str) -> int:
-    from study import commands
+    from study import commands, inspection
     from study.settings import from_arguments
 
     interrupts.listen()
@@ -77,11 +77,11 @@ def _dispatch(parsed: argparse.Namespace, arguments: list[str], console: Console
         case "features":
             return commands.extract(from_arguments(parsed), console)
         case "check":
-            return commands.check_corpus(parsed, console)
+            return inspection.check_corpus(parsed, console)
         case "explain":
-            return commands.explain_study(parsed.name, parsed.output, parsed.variant, parsed.config, console)
+            return inspection.explain_study(parsed.name, parsed.output, parsed.variant, parsed.config, console)
         case _:
-            return commands.report_again(parsed.name, parsed.output, console)
+            return inspection.report_again(parsed.name, parsed.output, console)
 
 
 def _parser() -> argparse.ArgumentParser:

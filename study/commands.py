@@ -4,7 +4,6 @@ import os
 import shutil
 import sys
 import tempfile
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,17 +11,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from study import planning, screen
-from study.corpus.check import check, render
 from study.corpus.features import prepare
 from study.corpus.source import open_corpus
 from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.preview import print_preview
-from study.results import explain, report
+from study.results import report
 from study.results.ledger import Ledger
 from study.results.plan import Plan
 from study.results.tracking import Tracker, TrackingLink
@@ -49,11 +45,11 @@ def run(settings: Settings, console: Console, command: str) -> int:
     corpus = _open(settings, console)
     folder = settings.output / "studies" / (settings.name or planning.default_name(corpus, settings))
     with only_process(folder):
-        if settings.fresh:
+        if settings.fresh and not settings.dry_run:
             shutil.rmtree(folder, ignore_errors=True)
         packs = prepared_packs(corpus, settings, console)
         plan = planning.make_plan(settings, corpus, packs, folder.name)
-        stored = Plan.read(folder) if (folder / "plan.json").exists() else None
+        stored = Plan.read(folder) if (folder / "plan.json").exists() and not settings.fresh else None
         if stored is not None:
             plan = planning.continued(stored, plan)
             if _is_finished(plan, folder):
@@ -97,26 +93,6 @@ def preview(settings: Settings, plan: Plan, console: Console) -> int:
     return FINISHED
 
 
-def explain_study(name: str, output: Path, variant: str | None, number: int | None, console: Console) -> int:
-    """Tell the life of one configuration, or how each of them ended."""
-    folder = output.absolute() / "studies" / name
-    plan, records = Plan.read(folder), Ledger(folder / LEDGER, writable=False).records
-    if number is not None:
-        for each in [variant] if variant else [v for v in plan.variants if v in TRAINED]:
-            for line in explain.life(plan, records, each, number):
-                console.print(line, highlight=False, markup=False, soft_wrap=True)
-        return FINISHED
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("variant", "config", "epochs", "outcome", "why"):
-        table.add_column(heading, justify="right" if heading in ("config", "epochs") else "left", overflow="fold")
-    for row in explain.overview(plan, records):
-        if variant in (None, row[0]):
-            table.add_row(*map(escape, row))
-    console.print(table)
-    console.print("--config N tells the whole life of one", style="dim")
-    return FINISHED
-
-
 def needs_a_driver_elsewhere(settings: Settings) -> bool:
     """Whether the cluster is reached by Ray Client only."""
     return remote_driver.client_address(settings.address) is not None
@@ -135,12 +111,6 @@ def run_elsewhere(settings: Settings, arguments: Sequence[str], console: Console
     return code
 
 
-def report_again(name: str, output: Path, console: Console) -> int:
-    """Compute the report of a study anew from its ledger and predictions, and show it."""
-    folder = output.absolute() / "studies" / name
-    return show(Plan.read(folder), folder, console, report.write(folder, SPACES), link=None)
-
-
 def extract(settings: Settings, console: Console) -> int:
     """Extract the features that a study with these settings would use, and say where they are."""
     require_folder(settings.output)
@@ -148,13 +118,6 @@ def extract(settings: Settings, console: Console) -> int:
     for modality, path in prepared_packs(corpus, settings, console).items():
         console.print(f"{modality}: {path} ({path.stat().st_size / 1e6:.1f} MB)", soft_wrap=True, highlight=False)
     return FINISHED
-
-
-def check_corpus(parsed: Namespace, console: Console) -> int:
-    """Show every problem of a corpus; the exit code is FAILED if one of them keeps a study from running."""
-    found = check(parsed.corpus, parsed.labels, parsed.label_map, parsed.allow_outside_files)
-    console.print(render(found, show_all=parsed.all), soft_wrap=True, highlight=False)
-    return FAILED if found.fatal else FINISHED
 
 
 def prepared_packs(corpus: Corpus, settings: Settings, console: Console) -> dict[str, Path]:

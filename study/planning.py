@@ -15,7 +15,7 @@ from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.results.plan import Plan
 from study.settings import Settings
-from study.tuning.racing import Rules
+from study.tuning.entries import Rules
 from study.variants import TRAINED, VARIANTS
 
 PACKAGES = ("ser-study", "torch", "torchaudio", "ray", "optuna", "mlflow", "transformers", "scikit-learn", "numpy")

@@ -17,8 +17,8 @@ from study.corpus.frame_rate import with_rate
 from study.corpus.precision import ENCODER_DTYPES, with_dtype
 from study.errors import UserError
 from study.training.metrics import METRICS
+from study.tuning.entries import geometric_rungs
 from study.tuning.policies import POLICIES
-from study.tuning.racing import geometric_rungs
 from study.tuning.watchdog import EPOCH_SECONDS
 from study.variants import VARIANTS
 

@@ -25,8 +25,8 @@ from study.results.ledger_laws import FIELDS
 from study.results.plan import Plan
 from study.results.report import write
 from study.tuning.conductor import Conductor
+from study.tuning.entries import Rules
 from study.tuning.proposals import proposer
-from study.tuning.racing import Rules
 from study.variants import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,10 +12,10 @@ from study.errors import UserError
 from study.results.ledger import FoldRun
 from study.training.seeding import derived_seed
 from study.tuning.contest import contest
+from study.tuning.entries import Close, Continue, Decision, Phase, Rules, Stop, Verdict
 from study.tuning.nesting import Judged
 from study.tuning.policies import POLICIES, Policy
 from study.tuning.proposals import Proposer, Tried, configuration, told
-from study.tuning.racing import Close, Continue, Decision, Phase, Rules, Stop, Verdict
 from study.variants import VARIANTS
 
 Record = dict[str, Any]

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from study.tuning.confirming import Confirmation
+from study.tuning.entries import Decision, Phase, Promote, Rules, Verdict
 from study.tuning.nesting import Judged, NestedRace
 from study.tuning.policies import Policy
-from study.tuning.racing import Decision, Phase, Promote, Race, Rules, Verdict
+from study.tuning.racing import Race
 
 
 class Contestant(Protocol):

@@ -19,9 +19,10 @@ from statistics import fmean
 from typing import Any
 
 from study.tuning.confirming import Confirmation
+from study.tuning.entries import Close, Continue, Decision, Entry, Pause, Phase, Promote, Rules, Stop, Verdict
 from study.tuning.pair_runs import NestedEntry, PairRun, end_of, roles
 from study.tuning.policies import InOrder, Policy
-from study.tuning.racing import Close, Continue, Decision, Entry, Pause, Phase, Promote, Race, Rules, Stop, Verdict
+from study.tuning.racing import Race
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from study.tuning.racing import Close, Entry, Phase
+from study.tuning.entries import Close, Entry, Phase
 
 
 @dataclass

@@ -12,7 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
-from study.tuning.racing import Close, Entry, Phase, Promote, Race, Rules, Stage, Verdict
+from study.tuning.entries import Close, Entry, Phase, Promote, Rules, Stage, Verdict
+from study.tuning.racing import Race
 
 
 class Policy(Protocol):

@@ -16,9 +16,9 @@ from study.corpus.pack import Pack
 from study.results.plan import Plan
 from study.training import checkpoint
 from study.training.loop import begin, train_fold
+from study.tuning.entries import Rules
 from study.tuning.forecast import expected_of_rules
 from study.tuning.proposals import configuration, published_params
-from study.tuning.racing import Rules
 from study.tuning.trial import parts_of_fold
 from study.variants import INPUTS, VARIANTS
 

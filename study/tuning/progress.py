@@ -12,8 +12,8 @@ from rich.text import Text
 
 from study.tuning.conductor import Conductor
 from study.tuning.contest import Contest
+from study.tuning.entries import Phase
 from study.tuning.forecast import expected_of_race
-from study.tuning.racing import Phase
 
 
 class ProgressView:

@@ -15,8 +15,8 @@ from scipy.stats.qmc import Sobol
 
 from study.training.seeding import derived_seed
 from study.tuning.contest import Contest, Contestant
+from study.tuning.entries import Phase
 from study.tuning.gaussian_process import Numbers, conditioned, expected_improvement, fit
-from study.tuning.racing import Phase
 from study.tuning.unit_cube import Params, UnitCube
 from study.variants import VARIANTS, Variant
 

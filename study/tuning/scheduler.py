@@ -11,8 +11,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from study.results.ledger import FoldRun
 from study.storage import StorageFull
 from study.tuning.conductor import Conductor
+from study.tuning.entries import Continue, Pause, Phase
 from study.tuning.halt import Halt
-from study.tuning.racing import Continue, Pause, Phase
 
 FALSE_STARTS = 8
 

@@ -18,9 +18,9 @@ from study.errors import UserError
 from study.results.ledger import FoldRun
 from study.training.seeding import derived_seed
 from study.tuning.conductor import Conductor, Record
+from study.tuning.entries import Continue, Phase, Rules, geometric_rungs
 from study.tuning.policies import Policy
 from study.tuning.proposals import Tried, propose
-from study.tuning.racing import Continue, Phase, Rules, geometric_rungs
 
 Numbers = NDArray[np.float64]
 

@@ -16,8 +16,8 @@ from study.results.ledger import Ledger
 from study.results.plan import Plan
 from study.training.seeding import derived_seed
 from study.tuning.conductor import Conductor
+from study.tuning.entries import Phase, Rules
 from study.tuning.proposals import Proposer, Suggest, Tried, propose, proposer
-from study.tuning.racing import Phase, Rules
 from study.variants import TRAINED, VARIANTS
 
 # A score from another study says this much less: its error grows by so many standard deviations of its scores.

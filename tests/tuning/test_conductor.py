@@ -10,8 +10,8 @@ from study.errors import UserError
 from study.results.ledger import FoldRun, Ledger, read
 from study.settings import SAMPLERS
 from study.tuning.conductor import Conductor
+from study.tuning.entries import Continue, Phase, Rules
 from study.tuning.proposals import STATES, Tried, propose, proposer, published_params
-from study.tuning.racing import Continue, Phase, Rules
 from study.variants import VARIANTS
 
 RULES = Rules(n_configs=11, n_folds=2, epochs=4, rungs=(1, 2), lookahead=2)

@@ -2,9 +2,9 @@
 
 from study.results.ledger import FoldRun, Ledger
 from study.tuning.conductor import Conductor
+from study.tuning.entries import Phase, Rules
 from study.tuning.keeper import sweep_checkpoints
 from study.tuning.proposals import proposer
-from study.tuning.racing import Phase, Rules
 
 
 def test_only_checkpoints_that_somebody_may_read_again_stay(tmp_path):

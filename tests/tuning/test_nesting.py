@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from study.results.ledger import FoldRun
 from study.tuning.conductor import Conductor
+from study.tuning.entries import Continue, Phase, Rules
 from study.tuning.forecast import expected_of_race, expected_of_rules
 from study.tuning.nesting import NestedRace
 from study.tuning.pair_runs import roles
 from study.tuning.policies import POLICIES
 from study.tuning.proposals import proposer
-from study.tuning.racing import Continue, Phase, Rules
 from study.tuning.simulate import Memory
 
 BLOCKS, CONFIGS, EPOCHS = 4, 10, 9

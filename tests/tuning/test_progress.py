@@ -7,10 +7,10 @@ from rich.console import Console
 
 from study.results.ledger import Ledger
 from study.tuning.conductor import Conductor
+from study.tuning.entries import Rules
 from study.tuning.policies import POLICIES
 from study.tuning.progress import ProgressView, clock, expected_epochs
 from study.tuning.proposals import proposer
-from study.tuning.racing import Rules
 from tests.tuning.test_conductor import epoch_of
 
 RULES = Rules(n_configs=12, n_folds=3, epochs=9, rungs=(2, 3), finalists=1, seeds=1)

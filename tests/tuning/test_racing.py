@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from study.tuning.entries import Continue, Pause, Phase, Promote, Rules, Stop, geometric_rungs
 from study.tuning.policies import POLICIES, rotation
-from study.tuning.racing import Continue, Pause, Phase, Promote, Race, Rules, Stop, geometric_rungs
+from study.tuning.racing import Race
 
 
 def settle(race):

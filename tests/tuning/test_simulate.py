@@ -8,8 +8,8 @@ import pytest
 from study.errors import UserError
 from study.results.ledger import Ledger, read
 from study.tuning.conductor import Conductor
+from study.tuning.entries import Continue, Phase, Rules
 from study.tuning.policies import POLICIES
-from study.tuning.racing import Continue, Phase, Rules
 from study.tuning.simulate import VARIANT, CurveTable, Rows, rules_of, simulate
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from study.results.ledger import Ledger
+from study.tuning.entries import Phase
 from study.tuning.proposals import Tried, published_params
-from study.tuning.racing import Phase
 from study.tuning.warming import fits, moved, prior, warm_proposer
 from study.variants import VARIANTS
 

@@ -1,0 +1,48 @@
+"""The verbs that look at a corpus or a study and change neither."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from study.commands import FAILED, FINISHED, LEDGER, SPACES, show
+from study.corpus.check import check, render
+from study.results import explain, report
+from study.results.ledger import Ledger
+from study.results.plan import Plan
+from study.variants import TRAINED
+
+
+def check_corpus(parsed: Namespace, console: Console) -> int:
+    """Show every problem of a corpus; the exit code is FAILED if one of them keeps a study from running."""
+    found = check(parsed.corpus, parsed.labels, parsed.label_map, parsed.allow_outside_files)
+    console.print(render(found, show_all=parsed.all), soft_wrap=True, highlight=False)
+    return FAILED if found.fatal else FINISHED
+
+
+def report_again(name: str, output: Path, console: Console) -> int:
+    """Compute the report of a study anew from its ledger and predictions, and show it."""
+    folder = output.absolute() / "studies" / name
+    return show(Plan.read(folder), folder, console, report.write(folder, SPACES), link=None)
+
+
+def explain_study(name: str, output: Path, variant: str | None, number: int | None, console: Console) -> int:
+    """Tell the life of one configuration, or how each of them ended."""
+    folder = output.absolute() / "studies" / name
+    plan, records = Plan.read(folder), Ledger(folder / LEDGER, writable=False).records
+    if number is not None:
+        for each in [variant] if variant else [v for v in plan.variants if v in TRAINED]:
+            for line in explain.life(plan, records, each, number):
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
+        return FINISHED
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("variant", "config", "epochs", "outcome", "why"):
+        table.add_column(heading, justify="right" if heading in ("config", "epochs") else "left", overflow="fold")
+    for row in explain.overview(plan, records):
+        if variant in (None, row[0]):
+            table.add_row(*map(escape, row))
+    console.print(table)
+    console.print("--config N tells the whole life of one", style="dim")
+    return FINISHED
