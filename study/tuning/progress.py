@@ -52,8 +52,9 @@ class ProgressView:
             return
         race = self._conductor.races[record["variant"]]
         if record["kind"] == "closed":
-            done = sum(entry.phase is not Phase.OPEN for entry in race.entries)
-            what = f"{record['outcome']} ({record['reason']}) · {done} of {race.rules.n_configs} configs"
+            what = f"{record['outcome']} ({record['reason']}) · {_opened(race)} configs"
+        elif record["kind"] == "promoted" and race.entries[record["config"]].phase is Phase.OPEN:
+            what = f"goes on ({record['reason']}) · {_opened(race)} configs"
         elif record["kind"] == "epoch" and record["seed"] and record["ended"]:
             what = f"fold {record['fold']} with fresh seed {record['seed']} · {_fresh(race)} fresh runs"
         else:
@@ -67,7 +68,7 @@ class ProgressView:
             return Text("starting workers ...")
         done, expected = _epochs_done(self._conductor), expected_epochs(self._conductor)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for heading in ("variant", "configs", "complete", "stopped", "lost", "fresh runs", "running"):
+        for heading in ("variant", "configs", "open", "complete", "stopped", "lost", "fresh runs", "running"):
             table.add_column(heading, justify="left" if heading == "variant" else "right")
         table.add_column(f"best validation {self._metric}", justify="right")
         for name, race in self._conductor.races.items():
@@ -113,15 +114,21 @@ def _epochs_done(conductor: Conductor) -> int:
 
 def _counts(race: Contest) -> list[str]:
     phases = Counter(entry.phase for entry in race.entries)
-    closed = len(race.entries) - phases[Phase.OPEN]
     lost = phases[Phase.DIVERGED] + phases[Phase.FAILED]
     return [
-        f"{closed}/{race.rules.n_configs}",
+        _opened(race),
+        str(phases[Phase.OPEN]),
         str(phases[Phase.COMPLETE]),
         str(phases[Phase.STOPPED]),
         str(lost),
         _fresh(race),
     ]
+
+
+def _opened(race: Contest) -> str:
+    """Configurations proposed so far, of how many where their number is the limit."""
+    opened = len(race.entries)
+    return str(opened) if race.rules.seconds is not None else f"{opened}/{race.rules.n_configs}"
 
 
 def _fresh(race: Contest) -> str:
