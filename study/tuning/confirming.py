@@ -78,7 +78,12 @@ class Confirmation:
             finalist.ended.add((fold, seed))
 
     def best(self) -> int | None:
-        """The number of the complete finalist with the best score, the earliest of equals; None without one."""
+        """The number of the complete finalist with the best score, the earliest of equals.
+
+        None without one, and while others are still to come: the first to be done is not the best for that.
+        """
+        if next(self.runnable(), None) is not None:
+            return None
         complete = [finalist for finalist in self.finalists.values() if finalist.complete]
         best = max(complete, key=lambda finalist: (finalist.score(), -finalist.number), default=None)
         return None if best is None else best.number

@@ -190,12 +190,14 @@ class Promotion:
     def _places(self, race: Race, stage: int, peers: int) -> int:
         """How many may go on: one in eta; when nobody is to come, at least as many as there are finalists.
 
-        In a short race none among fewer than 2 eta peers: the best of three is often nothing much, and the end
-        of the race, when places are filled anyway, is near. In a long one an early winner is worth its price.
+        In a short race none among fewer than 2 eta peers, and none to full length before all are known: the best
+        of three is often nothing much, and the end, when places are filled anyway, is near. In a long race an early
+        winner is worth its price.
         """
         if not race.all_opened():
-            waits = race.rules.n_configs <= self.short and peers < 2 * race.rules.eta
-            return 0 if waits else round(peers / race.rules.eta)
+            short = race.rules.n_configs <= self.short
+            last = stage == len(race.entries[0].stages) - 2
+            return 0 if short and (last or peers < 2 * race.rules.eta) else round(peers / race.rules.eta)
         return max(math.ceil(peers / race.rules.eta), race.rules.finalists)
 
     def _ranking(self, race: Race, stage: int) -> list[tuple[Entry, float]]:
