@@ -3,47 +3,69 @@
 import errno
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 from benchmarks.fault_study import BUDGET, OPTIONS, write_corpus
-from study.storage import StorageFull, append, put
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    """No file may grow beyond 1000 bytes while the test runs."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+# In a process of its own: the limit would hold for the file that this one's output may go to.
+SMALL_FILES = """
+import resource, sys
+from pathlib import Path
+from study.storage import StorageFull, append, put
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+path = Path(sys.argv[1])
+"""
 
 
-@pytest.mark.usefixtures("small_files")
+def where_no_file_may_exceed_1000_bytes(code: str, path: Path) -> str:
+    """What `code` prints."""
+    script = SMALL_FILES + dedent(code)
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_a_line_that_has_no_room_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
-    append(path, b"a" * 599 + b"\n")
-    with pytest.raises(StorageFull, match=r"ledger\.jsonl could not be written \(File too large\); free some space"):
-        append(path, b"b" * 599 + b"\n")
-    assert path.read_bytes() == b"a" * 599 + b"\n"
-    append(path, b"c" * 99 + b"\n")
+    told = where_no_file_may_exceed_1000_bytes(
+        r"""
+        append(path, b"a" * 599 + b"\n")
+        try:
+            append(path, b"b" * 599 + b"\n")
+        except StorageFull as full:
+            print(full)
+        assert path.read_bytes() == b"a" * 599 + b"\n"
+        append(path, b"c" * 99 + b"\n")
+        """,
+        path,
+    )
+    assert "ledger.jsonl could not be written (File too large); free some space" in told
     assert path.read_bytes() == b"a" * 599 + b"\n" + b"c" * 99 + b"\n"
 
 
-@pytest.mark.usefixtures("small_files")
 def test_a_file_that_has_no_room_is_not_replaced_and_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    put(path, "old")
-    with pytest.raises(StorageFull):
-        put(path, "new" * 1000)
+    told = where_no_file_may_exceed_1000_bytes(
+        """
+        put(path, "old")
+        try:
+            put(path, "new" * 1000)
+        except StorageFull:
+            print("no room")
+        """,
+        path,
+    )
+    assert told.strip() == "no room"
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["plan.json"]
 
