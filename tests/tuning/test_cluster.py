@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--variant", "text", "--finalists", "1", "--audio-encoder", "logmel", "--text-encoder", "hash"]
 # Makes Ray listen on loopback alone; workers then find the project as if it were installed.
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+# On loopback; what is asked for by default differs between machines that have a token and those that have none.
+LOOPBACK["RAY_AUTH_MODE"] = "disabled"
 THREE_NODES = """
 import sys
 from ray.cluster_utils import Cluster
