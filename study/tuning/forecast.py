@@ -1,15 +1,10 @@
 """How much of a race is still to come: what the expected time to the end, and a dry run, are made of."""
 
-from collections.abc import Callable
-
 from study.tuning.contest import Contest, contest
 from study.tuning.entries import Entry, Phase, Rules, Stage
 from study.tuning.nesting import NestedRace
 from study.tuning.policies import POLICIES, Policy
 from study.tuning.racing import Race
-
-# Of the configurations that wait at the end of a search, one in eta goes on, and whole ones do.
-Share = Callable[[int], float]
 
 
 def expected_of_race(race: Contest) -> float:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from study.corpus.batches import fold_data
-from study.corpus.pack import Pack
 from study.results.plan import Plan
 from study.training import checkpoint
 from study.training.loop import begin, train_fold
 from study.tuning.entries import Rules
 from study.tuning.forecast import expected_of_rules
 from study.tuning.proposals import configuration, published_params
-from study.tuning.trial import parts_of_fold
-from study.variants import INPUTS, VARIANTS
+from study.tuning.trial import data_of_fold
+from study.variants import VARIANTS
 
 LEDGER_LINE = 700  # bytes of an epoch's record
 
@@ -56,11 +52,7 @@ def expected_cost(plan: Plan, rules: Rules, variant: str) -> Cost:
 def _probe(plan: Plan, variant: str) -> tuple[float, int]:
     """Seconds of an epoch and bytes of a checkpoint."""
     row = VARIANTS[variant]
-    packs = {name: Pack.open(Path(plan.packs[INPUTS[name]])) for name in row.inputs}
-    if "sentence" in packs:
-        packs["sentence"] = packs["sentence"].as_single_frames()
-    described: Mapping[str, object] = json.loads(json.dumps(asdict(plan)))
-    data = fold_data(packs, parts_of_fold(described, 0), len(plan.classes), torch.device("cpu"))
+    data = data_of_fold(asdict(plan), row.inputs, fold=0, device=torch.device("cpu"))
     config, recipe = configuration(row, published_params(row))
     training = begin(row.model, config, recipe, data, seed=0)
     epochs = train_fold(training, data, recipe, epochs=2, metric=plan.metric, seed=0)

@@ -3,7 +3,7 @@
 import json
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -209,6 +209,16 @@ def parts_of_fold(plan: Mapping[str, Any], fold: int) -> dict[str, list[tuple[st
     return parts
 
 
+def data_of_fold(
+    plan: Mapping[str, Any], inputs: Sequence[str], fold: int, device: torch.device, fetch: bool = False
+) -> FoldData:
+    """What a variant with these `inputs` trains on and is tested with; `fetch` copies packs to this machine first."""
+    packs = {name: _pack(Path(plan["packs"][INPUTS[name]]), fetch) for name in inputs}
+    if "sentence" in packs:
+        packs["sentence"] = packs["sentence"].as_single_frames()
+    return fold_data(packs, parts_of_fold(plan, fold), len(plan["classes"]), device)
+
+
 def memory_fraction(gpu_share: float, total_bytes: float) -> float:
     """The fraction of a GPU's memory that tensors of a run with `gpu_share` of it may take.
 
@@ -220,11 +230,7 @@ def memory_fraction(gpu_share: float, total_bytes: float) -> float:
 # As many folds as a protocol has, and few bytes each: their frames stay in the packs.
 @lru_cache(maxsize=16)
 def _fold(study: Path, inputs: tuple[str, ...], fold: int, device: torch.device, fetch: bool) -> FoldData:
-    plan = json.loads((study / "plan.json").read_text())
-    packs = {name: _pack(Path(plan["packs"][INPUTS[name]]), fetch) for name in inputs}
-    if "sentence" in packs:
-        packs["sentence"] = packs["sentence"].as_single_frames()
-    return fold_data(packs, parts_of_fold(plan, fold), len(plan["classes"]), device)
+    return data_of_fold(json.loads((study / "plan.json").read_text()), inputs, fold, device, fetch)
 
 
 @lru_cache(maxsize=4)
