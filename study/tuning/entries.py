@@ -149,6 +149,11 @@ class Entry:
         return sum(len(curve) for curve in self.curves)
 
 
+def finished(entry: Entry) -> Close:
+    """The end of an entry whose folds are all at full length."""
+    return Close(entry.number, Phase.COMPLETE, "all folds at full length")
+
+
 def geometric_rungs(epochs: int, eta: int = 3, n_rungs: int = 2) -> tuple[int, ...]:
     """Epochs E/eta^n, ..., E/eta, rounded, without repeats, below E.
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.tuning.entries import Continue, Pause, Phase, Promote, Rules, Stop, geometric_rungs
-from study.tuning.policies import POLICIES, rotation
+from study.tuning.policies import POLICIES
+from study.tuning.promotion import rotation
 from study.tuning.racing import Race
 
 
@@ -280,6 +281,16 @@ def test_the_race_spends_at_least_three_times_less_than_no_stopping_and_finds_as
     raced, full = run_race(RACE, score, policy="race"), run_race(RACE, score, policy="full")
     assert 3 * sum(e.epochs_spent() for e in raced.entries) <= sum(e.epochs_spent() for e in full.entries)
     assert raced.best().number == full.best().number
+
+
+@settings(max_examples=40, deadline=None)
+@given(score_tables, st.integers(1, 7), st.integers(0, 1000))
+def test_in_a_short_race_nobody_goes_to_the_end_before_everybody_is_known(table, slots, seed):
+    rng, trace = random.Random(seed), []
+    score = lambda c, f, e: table[c][f * 9 + e - 1]  # noqa: E731
+    run_race(RULES, score, slots, lambda runs: rng.choice(runs), trace, policy="race")
+    late = [epoch > RULES.rungs[-1] for (config, *_), epoch, _ in trace if config > 0]
+    assert late == sorted(late)
 
 
 @settings(max_examples=40, deadline=None)
