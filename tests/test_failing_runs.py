@@ -16,7 +16,7 @@ from study.tuning.watchdog import Watchdog
 ROOT = Path(__file__).resolve().parents[1]
 # The command line with one configuration's training replaced, in the driver and, by the environment, in workers.
 SICK = """
-import os, time
+import os, ray, time, torch
 import study.training.loop as loop
 healthy = loop._train_epoch
 def sick(training, part, recipe, *rest):
@@ -29,12 +29,16 @@ DEEDS = {
     "hang": "time.sleep(3600)",
     "die": "os.kill(os.getpid(), 9)",
     "raise": "raise MemoryError('host memory')",
+    # A GPU is a number to Ray: what a share cannot hold here, a whole one can.
+    "outgrow": "if ray.get_runtime_context().get_assigned_resources()['GPU'] < 1: "
+    "raise torch.OutOfMemoryError('CUDA out of memory')",
+    "outgrow all": "raise torch.OutOfMemoryError('CUDA out of memory')",
     "loss": "[p.data.fill_(float('nan')) for p in training.model.parameters()]",
 }
 
 
 def study_that_is_sick(
-    home: Path, deed: str, whom: str, *options: str
+    home: Path, deed: str, whom: str, *options: str, **more: str
 ) -> tuple[subprocess.CompletedProcess[str], Path]:
     """A study whose workers' training does `deed`, by a `sitecustomize`; `whom`: all, or all but the published."""
     site = home / "site"
@@ -45,7 +49,7 @@ def study_that_is_sick(
     )
     line = [sys.executable, str(ROOT / "study" / "run.py"), *OPTIONS, "--finalists", "1", "--seeds", "0", *options]
     line += ["--corpus", str(write_corpus(home / "corpus")), "--name", "sick"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)]), "SICK": whom}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)]), "SICK": whom, **more}
     done = subprocess.run(line, cwd=home, env=environment, capture_output=True, text=True, timeout=400)
     return done, home / "mlruns" / "studies" / "sick"
 
@@ -106,6 +110,27 @@ def test_sick_configurations_are_out_with_their_reason_and_the_study_goes_on(
     assert reason in closed[1]["reason"]
     assert "configuration 1 was lost" in done.stdout
     assert closed[1]["reason"] in (folder / "report.json").read_text()
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("deed", "outcome"), [("outgrow", "complete"), ("outgrow all", "failed")])
+def test_a_run_too_large_for_its_share_of_a_gpu_has_a_whole_one_to_itself(
+    deed: str, outcome: str, tmp_path: Path
+) -> None:
+    done, folder = study_that_is_sick(
+        tmp_path,
+        deed,
+        "others",
+        *("--configs", "3", "--epochs", "2", "--policy", "full", "--gpus-per-run", "0.5"),
+        RAY_OVERRIDE_RESOURCES='{"CPU": 2, "GPU": 1}',
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    closed = ended(folder)
+    assert [closed[number]["outcome"] for number in range(3)] == ["complete", outcome, outcome]
+    if outcome == "failed":
+        assert "the GPU's memory is too small" in closed[1]["reason"]
+        assert "--gpus-per-run" not in closed[1]["reason"], "it had a whole one already"
     assert "Traceback" not in done.stdout + done.stderr
 
 

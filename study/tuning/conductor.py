@@ -61,6 +61,8 @@ class Conductor:
         self.params: dict[tuple[str, int], Mapping[str, Any]] = {}
         self.busy: set[FoldRun] = set()
         self.slots = slots
+        # While true no run is begun: one that is to have a machine for itself would wait for ever beside new ones.
+        self.held = False
         self._ledger = ledger
         self._propose = propose
         self._metric = metric
@@ -74,7 +76,7 @@ class Conductor:
 
     def next_run(self) -> FoldRun | None:
         """The most urgent fold run that is not under way, or None while all slots are busy or all must wait."""
-        if len(self.busy) >= self.slots:
+        if self.held or len(self.busy) >= self.slots:
             return None
         for name in self.races:
             if run := self._next_of(name):

@@ -15,6 +15,7 @@ from study.tuning.entries import Continue, Pause, Phase
 from study.tuning.halt import Halt
 
 FALSE_STARTS = 8
+WHOLE_GPU = {"cpu": 1, "gpu": 1}
 
 
 class RaceScheduler(FIFOScheduler):
@@ -27,6 +28,7 @@ class RaceScheduler(FIFOScheduler):
         self._halt = halt
         self._trials: dict[FoldRun, Trial] = {}
         self._false_starts: Counter[FoldRun] = Counter()
+        self._outgrown: set[tuple[str, int]] = set()  # configurations that need a whole GPU
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         """Accept whatever metric is named: the conductor has its own."""
@@ -35,6 +37,7 @@ class RaceScheduler(FIFOScheduler):
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Remember which trial a fold run is."""
         self._trials[fold_run(trial)] = trial
+        self._equip(trial, trial.config["job"])
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Record the epoch, then continue, pause or stop its run."""
@@ -48,6 +51,11 @@ class RaceScheduler(FIFOScheduler):
         if result.get("diverged"):
             self._conductor.lose(run, Phase.DIVERGED, result["diverged"])
             return TrialScheduler.STOP  # type: ignore[no-any-return]
+        if result.get("outgrew"):
+            # One fold has as much to hold as another, so the configuration's other runs need not try.
+            self._outgrown.add((run.variant, run.config))
+            self._conductor.give_back(run)
+            return _pause(tune_controller, trial)
         if result.get("failed"):
             self._conductor.lose(run, Phase.FAILED, result["failed"])
             return TrialScheduler.STOP  # type: ignore[no-any-return]
@@ -55,9 +63,7 @@ class RaceScheduler(FIFOScheduler):
             case None | Continue():
                 return TrialScheduler.CONTINUE  # type: ignore[no-any-return]
             case Pause():
-                # The worker keeps its own checkpoint; Ray's would cost twice the time of a switch.
-                tune_controller.pause_trial(trial, should_checkpoint=False)
-                return TrialScheduler.NOOP  # type: ignore[no-any-return]
+                return _pause(tune_controller, trial)
             case _:
                 return TrialScheduler.STOP  # type: ignore[no-any-return]
 
@@ -80,18 +86,34 @@ class RaceScheduler(FIFOScheduler):
             if trial.status == Trial.PAUSED and not self._conductor.is_wanted(run):
                 del self._trials[run]
                 tune_controller.stop_trial(trial)
+        self._conductor.held = any(
+            trial.status == Trial.PENDING and trial.config["job"].get("whole_gpu") for trial in self._trials.values()
+        )
         wanted = self._halt.attempt(self._conductor.next_run, None)
         if wanted is None or wanted not in self._trials:
             return None  # nothing, or a run that the searcher is about to begin
         trial = self._trials[wanted]
         if trial.status != Trial.PAUSED:
             return None
-        trial.set_config({"job": self._conductor.take(wanted)})
+        self._equip(trial, self._conductor.take(wanted))
         return trial
+
+    def _equip(self, trial: Trial, job: dict[str, Any]) -> None:
+        """Give `trial`, which does not run, its job, and a whole GPU if its configuration has outgrown a share."""
+        whole = (job["variant"], job["config"]) in self._outgrown
+        trial.set_config({"job": {**job, "whole_gpu": True} if whole else job})
+        if whole:
+            trial.update_resources(WHOLE_GPU)
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing for Ray's snapshot of the tuner, which is never restored."""
         return {}
+
+
+def _pause(tune_controller: Any, trial: Trial) -> str:
+    # The worker keeps its own checkpoint; Ray's would cost twice the time of a switch.
+    tune_controller.pause_trial(trial, should_checkpoint=False)
+    return TrialScheduler.NOOP  # type: ignore[no-any-return]
 
 
 def fold_run(trial: Trial) -> FoldRun:

@@ -32,9 +32,10 @@ GPU_CONTEXT_BYTES = 600e6
 class FoldTrial(tune.Trainable):
     """One fold run. The actor is reused for the next one, and keeps the packs and what it knows of each fold.
 
-    `config` is {"job": what the conductor's `take` gives}. A result has one of the keys "record", "diverged" and
-    "failed". An error that the run itself raises reaches Tune once, which tries again in a fresh process; when it
-    comes again, the result says so. Whatever else ends a worker is its machine's fault, and Tune's to repair.
+    `config` is {"job": what the conductor's `take` gives}, with "whole_gpu" for a run that outgrew its share. A result
+    has one of the keys "record", "diverged", "outgrew", "full" and "failed". An error that the run itself raises
+    reaches Tune once, which tries again in a fresh process; when it comes again, the result says so. Whatever else
+    ends a worker is its machine's fault, and Tune's to repair.
     """
 
     def setup(
@@ -54,7 +55,9 @@ class FoldTrial(tune.Trainable):
         self._watchdog = Watchdog(self._study / HANGS, epoch_seconds)
         self._fetch = fetch
         self._device = torch.device("cuda" if gpu_share and torch.cuda.is_available() else "cpu")
-        if self._device.type == "cuda" and gpu_share < 1:
+        # Tune keeps workers with a whole GPU apart from the others, so this holds for every run of this actor.
+        self._shares = gpu_share < 1 and not config["job"].get("whole_gpu")
+        if self._device.type == "cuda" and self._shares:
             total = torch.cuda.get_device_properties(self._device).total_memory
             torch.cuda.set_per_process_memory_fraction(memory_fraction(gpu_share, total))
         self._begin(config["job"])
@@ -83,6 +86,8 @@ class FoldTrial(tune.Trainable):
             time.sleep(STORAGE_PAUSE_SECONDS)
             raise
         except Exception as error:
+            if self._shares and isinstance(error, torch.OutOfMemoryError):
+                return {"outgrew": True}
             if self._has_failed_before():
                 return {"failed": cause(error)}
             raise
@@ -183,7 +188,7 @@ def cause(error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, torch.OutOfMemoryError):
-        return f"the GPU's memory is too small for it beside the other runs ({line}); --gpus-per-run gives a run more"
+        return f"the GPU's memory is too small for it, with the whole of it to itself ({line})"
     return line
 
 
