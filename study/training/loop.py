@@ -72,7 +72,7 @@ def begin(model: Any, config: Any, recipe: Recipe, data: FoldData, seed: int) ->
     module: nn.Module = model(config, data.dims, data.n_classes).to(data.training.device)
     return Training(
         module,
-        AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay),
+        AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True),
     )
 
 

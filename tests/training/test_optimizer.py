@@ -37,15 +37,16 @@ print(*[name for name in {ABSENT!r} if name in sys.modules])
 """
 
 
+@pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_its_steps_are_those_of_torch(decay):
+def test_its_steps_are_those_of_torch(decay, fused):
     torch.manual_seed(0)
     ours = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2))
     theirs = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2))
     theirs.load_state_dict(ours.state_dict())
     pairs = [
-        (ours, AdamW(ours.parameters(), lr=0.01, weight_decay=decay)),
-        (theirs, torch.optim.AdamW(theirs.parameters(), lr=0.01, weight_decay=decay)),
+        (ours, AdamW(ours.parameters(), lr=0.01, weight_decay=decay, fused=fused)),
+        (theirs, torch.optim.AdamW(theirs.parameters(), lr=0.01, weight_decay=decay, fused=fused)),
     ]
     for _ in range(5):
         inputs = torch.randn(3, 5)
