@@ -20,17 +20,51 @@ def attend(
     """Scaled dot-product attention within each utterance.
 
     `query_lengths` and `key_lengths` cut the frames into the same utterances in the same order. `dropout` is
-    the probability of dropping an attention weight. Utterance by utterance there is no work on padding, which
-    in a random batch of speech would be most of it.
+    the probability of dropping an attention weight. On a CPU there is no work on padding, which in a random batch
+    of speech would be most of it.
     """
-    if not query.is_cuda:
-        return attend_ragged(query, key, value, query_lengths, key_lengths, dropout)
-    by_head = [
-        frames.transpose(0, 1).split(lengths, dim=1)
-        for frames, lengths in ((query, query_lengths), (key, key_lengths), (value, key_lengths))
-    ]
-    attended = [scaled_dot_product_attention(q, k, v, dropout_p=dropout) for q, k, v in zip(*by_head, strict=True)]
-    return torch.cat(attended, dim=1).transpose(0, 1)
+    attended = attend_padded if query.is_cuda else attend_ragged
+    return attended(query, key, value, query_lengths, key_lengths, dropout)
+
+
+def attend_padded(
+    query: Float[Tensor, "queries heads width"],
+    key: Float[Tensor, "keys heads width"],
+    value: Float[Tensor, "keys heads width"],
+    query_lengths: tuple[int, ...],
+    key_lengths: tuple[int, ...],
+    dropout: float,
+) -> Float[Tensor, "queries heads width"]:
+    """The same in one call of PyTorch's function on padded frames: the way of a GPU, which waits for every call."""
+    asking, answering = Padding(query_lengths, query.device), Padding(key_lengths, key.device)
+    attended = scaled_dot_product_attention(
+        asking.pad(query).transpose(1, 2),
+        answering.pad(key).transpose(1, 2),
+        answering.pad(value).transpose(1, 2),
+        attn_mask=answering.real[:, None, None],
+        dropout_p=dropout,
+    )
+    return asking.unpad(attended.transpose(1, 2))
+
+
+class Padding:
+    """Where the frames of utterances of these `lengths` are in a padded batch; `real` [batch, time] says which are."""
+
+    def __init__(self, lengths: tuple[int, ...], device: torch.device) -> None:
+        """Made on the host, then copied to `device`: nothing waits for what the device computes."""
+        sizes, n_frames = torch.tensor(lengths), sum(lengths)
+        begins = torch.arange(len(lengths)) * max(lengths) - (sizes.cumsum(0) - sizes)
+        self._places = (torch.arange(n_frames) + begins.repeat_interleave(sizes)).to(device)
+        self.real = (torch.arange(max(lengths)) < sizes.unsqueeze(1)).to(device)
+
+    def pad(self, frames: Float[Tensor, "frames heads width"]) -> Float[Tensor, "batch time heads width"]:
+        """The frames in their places, zeros in the others."""
+        empty = frames.new_zeros(self.real.numel(), *frames.shape[1:])
+        return empty.index_copy(0, self._places, frames).view(*self.real.shape, *frames.shape[1:])
+
+    def unpad(self, padded: Float[Tensor, "batch time heads width"]) -> Float[Tensor, "frames heads width"]:
+        """The real frames, end to end."""
+        return padded.flatten(0, 1).index_select(0, self._places)
 
 
 class MultiHeadAttention(nn.Module):

@@ -21,6 +21,10 @@ class Scaling:
     mean: Float[Tensor, " dim"]
     deviation: Float[Tensor, " dim"]
 
+    def on(self, device: torch.device) -> "Scaling":
+        """The same on `device`."""
+        return Scaling(self.mean.to(device), self.deviation.to(device))
+
 
 @dataclass(frozen=True)
 class Part:
@@ -99,7 +103,8 @@ def fold_data(
         UserError: a pack lacks one of the utterances.
     """
     training = [id for id, _ in parts["training"]]
-    scaling = {name: _scaling(pack, pack.rows(training)) for name, pack in packs.items()}
+    device = device or torch.device("cpu")
+    scaling = {name: _scaling(pack, pack.rows(training)).on(device) for name, pack in packs.items()}
 
     def part(members: Sequence[tuple[str, int]]) -> Part:
         ids = tuple(id for id, _ in members)
@@ -109,7 +114,7 @@ def fold_data(
             packs=packs,
             rows={name: pack.rows(ids) for name, pack in packs.items()},
             scaling=scaling,
-            device=device or torch.device("cpu"),
+            device=device,
         )
 
     return FoldData(part(parts["training"]), part(parts["validation"]), part(parts["test"]), n_classes)
@@ -118,16 +123,32 @@ def fold_data(
 def _gather(pack: Pack, rows: Int[Tensor, " batch"], scaling: Scaling, device: torch.device) -> Stream:
     first, last = pack.offsets[rows].tolist(), pack.offsets[rows + 1].tolist()
     lengths = tuple(b - a for a, b in zip(first, last, strict=True))
-    utterances = [pack.frames[a:b] for a, b in zip(first, last, strict=True)]
-    mean, deviation = scaling.mean.to(device), scaling.deviation.to(device)
-    if device.type != "cpu":
-        frames = torch.cat(utterances).to(device).float().sub_(mean).div_(deviation)
-    else:
-        # One utterance at a time, because it stays in the processor's cache from the first operation to the last.
-        frames = torch.empty(sum(lengths), pack.dim)
-        for scaled, utterance in zip(frames.split(lengths), utterances, strict=True):
-            scaled.copy_(utterance).sub_(mean).div_(deviation)
-    return Stream(frames, lengths)
+    gathered = one_by_one if device.type == "cpu" else all_at_once
+    return Stream(gathered(pack.on(device), first, lengths, scaling), lengths)
+
+
+def one_by_one(
+    frames: Float[Tensor, "frames dim"], first: Sequence[int], lengths: Sequence[int], scaling: Scaling
+) -> Float[Tensor, "gathered dim"]:
+    """The frames of utterances that begin at `first`, end to end and scaled: the way of a CPU.
+
+    One utterance at a time stays in the processor's cache from the first operation to the last.
+    """
+    found = torch.empty(sum(lengths), frames.shape[1])
+    for scaled, start, length in zip(found.split(lengths), first, lengths, strict=True):
+        scaled.copy_(frames[start : start + length]).sub_(scaling.mean).div_(scaling.deviation)
+    return found
+
+
+def all_at_once(
+    frames: Float[Tensor, "frames dim"], first: Sequence[int], lengths: Sequence[int], scaling: Scaling
+) -> Float[Tensor, "gathered dim"]:
+    """The same in one gather where the frames are: the way of a GPU, which waits for every call."""
+    sizes = torch.tensor(lengths)
+    skipped = torch.tensor(first) - (sizes.cumsum(0) - sizes)
+    index = torch.arange(int(sizes.sum())) + skipped.repeat_interleave(sizes)
+    found = frames.index_select(0, index.to(frames.device)).to(scaling.mean.device)
+    return found.float().sub_(scaling.mean).div_(scaling.deviation)
 
 
 def _scaling(pack: Pack, rows: Int[Tensor, " utterances"]) -> Scaling:

@@ -83,6 +83,21 @@ class Pack:
         return self.offsets.diff()
 
     @cached_property
+    def _elsewhere(self) -> dict[torch.device, Float[Tensor, "frames dim"]]:
+        return {}
+
+    def on(self, device: torch.device) -> Float[Tensor, "frames dim"]:
+        """The frames on `device`, copied there once; the mapped ones where that has no room for them."""
+        if device.type == "cpu":
+            return self.frames
+        if device not in self._elsewhere:
+            try:
+                self._elsewhere[device] = self.frames.to(device)
+            except torch.OutOfMemoryError:
+                self._elsewhere[device] = self.frames
+        return self._elsewhere[device]
+
+    @cached_property
     def _row_of(self) -> dict[str, int]:
         return {id: row for row, id in enumerate(self.ids)}
 

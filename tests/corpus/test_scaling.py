@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from study.corpus import batches
-from study.corpus.batches import fold_data
+from study.corpus.batches import all_at_once, fold_data, one_by_one
 from study.corpus.pack import Pack, write_pack
 
 
@@ -36,3 +36,13 @@ def test_it_is_mean_and_deviation_of_every_nth_training_frame(
     expected = np.where(sample.std(0) < 1e-6, 1.0, sample.std(0))
     np.testing.assert_allclose(scaling.deviation, expected, rtol=1e-6)
     assert scaling.deviation[2] == 1.0
+
+
+def test_the_way_of_a_gpu_gathers_the_same_frames(tmp_path: Path) -> None:
+    random = torch.Generator().manual_seed(0)
+    part = fold_of(tmp_path, [torch.randn(n, 3, generator=random).half() for n in (4, 1, 6, 2, 3)], 3).training
+    pack, scaling = part.packs["audio"], part.scaling["audio"]
+    for rows in ([0], [3, 1, 1, 4], [2, 0, 4, 3, 1]):
+        first, lengths = pack.offsets[rows].tolist(), tuple(pack.lengths[rows].tolist())
+        ours, gpus = (each(pack.frames, first, lengths, scaling) for each in (one_by_one, all_at_once))
+        assert gpus.equal(ours)

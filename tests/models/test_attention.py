@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.attention import MultiHeadAttention, attend
+from models.attention import MultiHeadAttention, attend, attend_padded
+from models.ragged_attention import attend_ragged
 from models.streams import Stream
 
 
@@ -27,6 +28,20 @@ def test_each_utterance_attends_to_its_own_frames_only():
     parts = zip(query.split(query_lengths), key.split(key_lengths), value.split(key_lengths), strict=True)
     expected = torch.cat([naive_attention(q, k, v) for q, k, v in parts])
     torch.testing.assert_close(attended, expected)
+
+
+@pytest.mark.parametrize(("queries", "keys"), [((3, 1, 7), (2, 5, 4)), ((1,), (6,)), ((4, 4), (1, 1))])
+def test_the_way_of_a_gpu_gives_the_outputs_and_gradients_of_the_other(queries, keys):
+    torch.manual_seed(0)
+    inputs = [torch.randn(sum(lengths), 2, 4) for lengths in (queries, keys, keys)]
+    target, found = torch.randn(sum(queries), 2, 4), []
+    for attention in (attend_ragged, attend_padded):
+        heads = [each.clone().requires_grad_() for each in inputs]
+        attended = attention(*heads, queries, keys, 0.0)
+        (attended * target).sum().backward()
+        found.append([attended, *(each.grad for each in heads)])
+    for ragged, padded in zip(*found, strict=True):
+        torch.testing.assert_close(padded, ragged)
 
 
 def test_equals_multihead_attention_on_padded_and_masked_batches():
