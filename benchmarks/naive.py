@@ -20,7 +20,7 @@ from models.fusion import FusionConfig
 from models.mdre import MDREConfig
 from search_spaces.recipe import Recipe
 from study.corpus.batches import FoldData, Part
-from study.training.loop import EVALUATION_BATCH, learning_rate
+from study.training.loop import learning_rate
 from study.training.metrics import score
 from study.training.seeding import derived_seed
 
@@ -209,7 +209,7 @@ class NaiveRun:
     def logits(self, part: Part) -> Tensor:
         """The logits of every utterance of `part`, in order."""
         self.model.eval()
-        loader = DataLoader(ArrayFolder(self.folder, part), batch_size=EVALUATION_BATCH, collate_fn=collate)
+        loader = DataLoader(ArrayFolder(self.folder, part), batch_size=self.recipe.batch_size, collate_fn=collate)
         return torch.cat([self.model(padded, lengths) for padded, lengths, _ in loader])
 
 

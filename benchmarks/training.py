@@ -23,7 +23,7 @@ from models.fusion import FusionConfig
 from models.mdre import MDREConfig
 from search_spaces.recipe import Recipe
 from study.corpus.batches import FoldData
-from study.training.loop import EVALUATION_BATCH, Training, begin, train_fold
+from study.training.loop import EVALUATION_FRAMES, Training, begin, train_fold
 from study.variants import VARIANTS
 
 SEED = 1
@@ -76,14 +76,14 @@ class OurRun:
         """The logits of the test part."""
         model = self.training.model.eval()
         with torch.inference_mode():
-            return torch.cat([model(streams) for streams, _ in self.data.test.in_order(EVALUATION_BATCH)])
+            return torch.cat([model(streams) for streams, _ in self.data.test.in_order(RECIPE.batch_size)])
 
     def gather(self) -> None:
         """What an epoch does before the model: every batch of all three parts, made and thrown away."""
         for _ in self.data.training.shuffled(RECIPE.batch_size, torch.Generator().manual_seed(SEED)):
             pass
         for part in (self.data.validation, self.data.test):
-            for _ in part.by_length(EVALUATION_BATCH):
+            for _ in part.by_length(EVALUATION_FRAMES):
                 pass
 
     def flops(self) -> int:

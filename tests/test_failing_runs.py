@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.fault_study import OPTIONS, write_corpus
+from benchmarks.fault_study import OPTIONS, StudyUnderTest, write_corpus
 from study.tuning.watchdog import Watchdog
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -140,3 +140,28 @@ def test_if_every_run_fails_the_study_ends_soon_with_the_first_cause(tmp_path: P
     assert done.returncode == 1, done.stdout + done.stderr
     assert "configuration 0 was lost: MemoryError: host memory" in done.stdout
     assert len(ended(folder)) == 3
+
+
+@pytest.mark.slow
+def test_damaged_features_are_named_and_the_study_goes_on_without_the_file(tmp_path: Path) -> None:
+    def run(*options: str) -> tuple[int, str]:
+        process = StudyUnderTest(tmp_path, corpus, ("--seeds", "0", *options)).start()
+        told, _ = process.communicate(timeout=300)
+        return process.returncode, told
+
+    corpus, study = write_corpus(tmp_path / "corpus"), StudyUnderTest(tmp_path, tmp_path, ())
+    code, told = run("--configs", "1")
+    assert code == 0, told
+    known, (pack,) = study.raw_ledger(), (tmp_path / "mlruns" / "features").glob("*.safetensors")
+    made = pack.read_bytes()
+    pack.write_bytes(made[:-3] + b"???")
+    code, told = run("--configs", "2")
+    assert code == 2
+    assert f"{pack} do not match their checksum" in " ".join(told.split())
+    assert study.raw_ledger() == known
+    pack.unlink()
+    code, told = run("--configs", "2")
+    assert code == 0, told
+    assert pack.read_bytes() == made
+    assert study.raw_ledger().startswith(known)
+    assert len(ended(study.folder)) == 2

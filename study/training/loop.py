@@ -17,7 +17,7 @@ from study.training.metrics import score
 from study.training.optimizer import AdamW
 from study.training.seeding import derived_seed
 
-EVALUATION_BATCH = 32
+EVALUATION_FRAMES = 8192
 
 
 class Diverged(Exception):
@@ -130,7 +130,7 @@ def probabilities(model: nn.Module, part: Part, n_classes: int) -> Float[Tensor,
     """
     model.eval()
     indices, found = zip(
-        *((index, model(streams)) for index, streams, _ in part.by_length(EVALUATION_BATCH)), strict=True
+        *((index, model(streams)) for index, streams, _ in part.by_length(EVALUATION_FRAMES)), strict=True
     )
     logits = torch.cat(found)[torch.cat(indices).argsort()]
     if not torch.isfinite(logits).all():
