@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study import interrupts
-from study.errors import UserError
-from study.settings import ENCODER_DTYPES, POLICIES, PROTOCOLS, SAMPLERS
+from study.errors import FAILED, INTERRUPTED, WRONG_USAGE, UserError
+from study.settings import ENCODER_DTYPES, POLICIES, PROTOCOLS, SAMPLERS, from_arguments
 from study.storage import StorageFull, is_full, no_room
 from study.variants import VARIANTS
 
@@ -49,10 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _paused(no_room(error.filename or "a file", error))
     except UserError as error:
         Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
-        return 2
+        return WRONG_USAGE
     except KeyboardInterrupt:
         console.print(interrupts.farewell(), highlight=False, soft_wrap=True)
-        return 130
+        return INTERRUPTED
 
 
 def _paused(full: StorageFull) -> int:
@@ -60,27 +60,35 @@ def _paused(full: StorageFull) -> int:
 
     told = f"error: {full}\nthen go on with:\n  {interrupts.typed_command()}"
     Console(stderr=True).print(told, style="red", highlight=False, markup=False, soft_wrap=True)
-    return 1
+    return FAILED
 
 
 def _dispatch(parsed: argparse.Namespace, arguments: list[str], console: Console, typed: str) -> int:
-    from study import commands, inspection
-    from study.settings import from_arguments
-
     interrupts.listen()
     match parsed.verb:
         case "run":
             settings = from_arguments(parsed)
+            from study import commands
+
             if commands.needs_a_driver_elsewhere(settings):
                 return commands.run_elsewhere(settings, arguments, console, typed)
             return commands.run(settings, console, typed)
         case "features":
-            return commands.extract(from_arguments(parsed), console)
+            settings = from_arguments(parsed)
+            from study import commands
+
+            return commands.extract(settings, console)
         case "check":
-            return inspection.check_corpus(parsed, console)
+            from study.checking import check_corpus
+
+            return check_corpus(parsed, console)
         case "explain":
+            from study import inspection
+
             return inspection.explain_study(parsed.name, parsed.output, parsed.variant, parsed.config, console)
         case _:
+            from study import inspection
+
             return inspection.report_again(parsed.name, parsed.output, console)
 
 

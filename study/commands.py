@@ -16,7 +16,7 @@ from study import planning, screen
 from study.corpus.features import prepare
 from study.corpus.source import open_corpus
 from study.corpus.utterance import Corpus
-from study.errors import UserError
+from study.errors import FAILED, FINISHED, INTERRUPTED, UserError
 from study.preview import print_preview
 from study.results import report
 from study.results.ledger import Ledger
@@ -33,7 +33,6 @@ from study.tuning.progress import ProgressView
 from study.tuning.warming import remembered, warm_proposer
 from study.variants import TRAINED, VARIANTS
 
-FINISHED, FAILED, INTERRUPTED = 0, 1, 130
 LEDGER = "ledger.jsonl"
 SPACES = {name: VARIANTS[name].suggest for name in TRAINED}
 

@@ -1,25 +1,17 @@
-"""The verbs that look at a corpus or a study and change neither."""
+"""The verbs that look at a study and do not change it."""
 
-from argparse import Namespace
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from study.commands import FAILED, FINISHED, LEDGER, SPACES, show
-from study.corpus.check import check, render
+from study.commands import LEDGER, SPACES, show
+from study.errors import FINISHED
 from study.results import explain, report
 from study.results.ledger import Ledger
 from study.results.plan import Plan
 from study.variants import TRAINED
-
-
-def check_corpus(parsed: Namespace, console: Console) -> int:
-    """Show every problem of a corpus; the exit code is FAILED if one of them keeps a study from running."""
-    found = check(parsed.corpus, parsed.labels, parsed.label_map, parsed.allow_outside_files)
-    console.print(render(found, show_all=parsed.all), soft_wrap=True, highlight=False)
-    return FAILED if found.fatal else FINISHED
 
 
 def report_again(name: str, output: Path, console: Console) -> int:

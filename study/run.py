@@ -7,6 +7,6 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 if __name__ == "__main__":
-    from study.door import main
+    from study.door import command_line
 
-    sys.exit(main(["run", *sys.argv[1:]]))
+    command_line(["run", *sys.argv[1:]])

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.execution import class_cache
 
 from study import interrupts
 from study.errors import UserError
@@ -98,7 +98,6 @@ def run(conductor: Conductor, folder: Path, slots: Slots, epoch_seconds: float =
             storage_path=str(scratch),
             verbose=0,
             stop=halt,
-            callbacks=[_Forgiving()],
             failure_config=tune.FailureConfig(max_failures=DEATHS_IN_A_ROW),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),
@@ -132,18 +131,12 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-class _Forgiving(tune.Callback):
-    """Forgets a run's failures as soon as it gets on: what is counted is deaths in a row."""
-
-    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
-        """Take in that `trial` trained an epoch."""
-        trial.run_metadata.num_failures = 0
-
-
 def _connect(address: str | None, concurrency: int | None) -> None:
     in_job = JOB_MARK in os.environ
     address = address or os.environ.get("RAY_ADDRESS") or ("auto" if in_job else None)
     silent = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.CRITICAL}
+    # A variable of PyTorch Lightning's that Tune would set: with it, no worker that Ray starts in advance can be used.
+    class_cache.DEFAULT_ENV_VARS.clear()
     with quiet():
         if address is None:
             _let_workers_import_this()

@@ -41,6 +41,7 @@ class RaceScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Record the epoch, then continue, pause or stop its run."""
+        trial.run_metadata.num_failures = 0  # what is counted are a worker's deaths in a row
         decision: str = self._halt.attempt(lambda: self._act(tune_controller, trial, result), TrialScheduler.STOP)
         return decision
 
