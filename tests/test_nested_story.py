@@ -11,7 +11,7 @@ from statistics import fmean
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from tests.test_story import command, run
+from tests.plugins.study_process import command, run
 
 SESSIONS = [f"Session{number}" for number in range(1, 6)]
 TERMS = ["--protocol", "nested", "--variant", "cross", "--name", "nested", "--configs", "4", "--epochs", "4"]

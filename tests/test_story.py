@@ -1,55 +1,19 @@
-"""Stories of real use: whole studies by the command line, in processes of their own, on miniature corpora."""
+"""Stories of real use: a study from its start to its report, killed, continued, with one worker and two."""
 
 import csv
 import json
-import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-ROOT = Path(__file__).resolve().parents[1]
-SMALL = ["--configs", "4", "--epochs", "4", "--finalists", "1", "--seeds", "1"]
-PLAIN = ["--audio-encoder", "logmel", "--text-encoder", "hash"]
-# Halving decides in order of number: whichever worker is faster, the study is the same.
-SMALL += [*PLAIN, "--policy", "asha"]
-RACE = ["--configs", "3", "--epochs", "3", "--seeds", "0", "--concurrency", "1", *PLAIN]
+from tests.plugins.study_process import SMALL, command, ledger_facts, run
 
 pytestmark = pytest.mark.slow
-
-
-def command(*arguments):
-    return [sys.executable, str(ROOT / "study" / "run.py"), *map(str, arguments)]
-
-
-def run(*arguments, cwd, verb=None):
-    line = command(*arguments)
-    if verb:
-        line = [
-            sys.executable,
-            "-c",
-            "from study.cli import main; raise SystemExit(main())",
-            verb,
-            *map(str, arguments),
-        ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)} if verb else dict(os.environ)
-    return subprocess.run(line, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
-
-
-def ledger_facts(folder):
-    """What a ledger says but for the clock and the order in which workers happened to report."""
-    facts = []
-    for line in (folder / "ledger.jsonl").read_text().splitlines():
-        record = json.loads(line)
-        record.pop("seconds", None)
-        facts.append(json.dumps(record, sort_keys=True))
-    return sorted(facts)
 
 
 @pytest.fixture(scope="module")
@@ -200,107 +164,8 @@ def test_one_slot_and_two_give_the_same_study(study, folder, iemocap_release, tm
     assert ledger_facts(tmp_path / "mlruns" / "studies" / "story") == ledger_facts(folder)
 
 
-@pytest.fixture(scope="module")
-def race(tmp_path_factory, iemocap_release):
-    """A finished study under the default policy, with one worker."""
-    home = tmp_path_factory.mktemp("race")
-    finished = run("--variant", "self", "--corpus", iemocap_release, *RACE, "--name", "race", cwd=home)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return home
-
-
-def test_a_race_with_one_worker_killed_in_the_middle_equals_the_uninterrupted_one(race, iemocap_release, tmp_path):
-    line = ["--variant", "self", "--corpus", iemocap_release, *RACE, "--name", "race"]
-    ledger = tmp_path / "mlruns" / "studies" / "race" / "ledger.jsonl"
-    driver = subprocess.Popen(command(*line), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while driver.poll() is None and (not ledger.exists() or len(ledger.read_bytes().splitlines()) < 20):
-        time.sleep(0.05)
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
-    assert run(*line, cwd=tmp_path).returncode == 0
-    assert ledger_facts(ledger.parent) == ledger_facts(race / "mlruns" / "studies" / "race")
-
-
-def test_every_configuration_of_a_race_can_be_explained(race):
-    told = run("race", cwd=race, verb="explain")
-    assert told.returncode == 0
-    assert "complete" in told.stdout
-    for number in range(3):
-        life = run("race", "--config", number, cwd=race, verb="explain").stdout
-        assert f"self configuration {number}" in life
-        assert "expected end" in life or "all folds at full length" in life
-    assert "has no configuration 9" in run("race", "--config", "9", cwd=race, verb="explain").stderr
-
-
-def test_a_study_starts_from_what_an_earlier_one_found_and_a_dry_run_starts_nothing(race, iemocap_release):
-    line = ["--variant", "cross", "--corpus", iemocap_release, *RACE, "--name", "warm", "--warm-start", "race"]
-    dry = run(*line, "--dry-run", cwd=race)
-    assert dry.returncode == 0, dry.stdout + dry.stderr
-    assert "by the clock" in dry.stdout
-    assert not (race / "mlruns" / "studies" / "warm").exists()
-    assert run(*line, cwd=race).returncode == 0
-    records = [json.loads(line) for line in (race / "mlruns/studies/race/ledger.jsonl").read_text().splitlines()]
-    before = [record["params"] for record in records if record["kind"] == "config"]
-    warm = [json.loads(line) for line in (race / "mlruns/studies/warm/ledger.jsonl").read_text().splitlines()]
-    second = next(record["params"] for record in warm if record["kind"] == "config" and record["config"] == 1)
-    plan = json.loads((race / "mlruns/studies/warm/plan.json").read_text())
-    assert [each["params"] for each in plan["warm_start"]["variants"]["self"]] == before
-    assert second in before
-
-
 def test_a_study_does_not_change_its_terms(study, iemocap_release):
     changed = run("--corpus", iemocap_release, *SMALL, "--epochs", "5", "--name", "story", cwd=study[0])
     assert changed.returncode == 2
     assert "was begun with epochs 4, now 5" in changed.stderr
     assert changed.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("speech", "text"), [("wav2vec2", "bert"), ("hubert", "roberta"), ("wavlm", "bert"), ("whisper", "roberta")]
-)
-def test_saved_encoders_of_many_architectures_run_end_to_end(speech, text, tiny_encoder, tiny_manifest, tmp_path):
-    options = ["--corpus", tiny_manifest, "--configs", "1", "--epochs", "2", "--seeds", "0", "--variant", "self"]
-    encoders = [
-        "--audio-encoder",
-        tiny_encoder(speech),
-        "--text-encoder",
-        tiny_encoder(text),
-        "--audio-layer",
-        "mean:0-1",
-    ]
-    finished = run(*options, *encoders, cwd=tmp_path)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    report = json.loads(next(tmp_path.glob("mlruns/studies/*/report.json")).read_text())
-    assert report["variants"]["self"]["n_complete"] == 1
-
-
-@pytest.mark.parametrize(("variant", "missing"), [("audio", "text"), ("text", "file_name")])
-def test_a_unimodal_variant_runs_on_a_corpus_without_the_other_modality(variant, missing, tiny_manifest, tmp_path):
-    rows = list(csv.DictReader(tiny_manifest.read_text(encoding="utf-8").splitlines()))
-    alone = tiny_manifest.with_name("alone.csv")
-    with alone.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [name for name in rows[0] if name != missing], extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-    budget = ["--configs", "1", "--epochs", "2", "--seeds", "0", "--audio-encoder", "logmel", "--text-encoder", "hash"]
-    finished = run("--variant", variant, "--corpus", alone, *budget, cwd=tmp_path)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    refused = run("--variant", "cross", "--corpus", alone, *budget, cwd=tmp_path)
-    assert refused.returncode == 2
-    assert f"add a `{missing}` column to the manifest" in refused.stderr
-
-
-def test_all_ten_systems_are_tuned_and_compared(iemocap_release, tmp_path):
-    budget = ["--configs", "2", "--epochs", "2", "--finalists", "1", "--seeds", "0"]
-    features = ["--audio-encoder", "logmel", "--text-encoder", "hash"]
-    finished = run("--variant", "all", "--corpus", iemocap_release, *budget, *features, cwd=tmp_path)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    report = json.loads((tmp_path / "mlruns" / "studies" / "IEMOCAP-all" / "report.json").read_text())
-    names = "random audio text mdre self cross self-nosp self-cls cross-nosp cross-cls".split()
-    assert list(report["variants"]) == names
-    budgets = {v["n_configs"] for name, v in report["variants"].items() if name != "random"}
-    assert budgets == {2}
-    assert report["variants"]["random"]["test"]["WA"]["mean"] == pytest.approx(1 / 7, abs=0.01)
-    compared = {(c["first"], c["second"]) for c in report["comparisons"]}
-    assert {("self", "cross"), ("self-nosp", "self"), ("cross-cls", "cross")} <= compared
-    assert any("no difference shown" in c["verdict"] or "above" in c["verdict"] for c in report["comparisons"])

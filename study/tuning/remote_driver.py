@@ -42,7 +42,7 @@ def run_on_head(address: str, arguments: Sequence[str], write: Callable[[str], o
     _connect(address)
     try:
         on_head = ray.remote(num_cpus=0, max_concurrency=2, resources={"node:__internal_head__": 0.001})
-        driver = on_head(Driver).remote([*arguments, "--address", "auto"])
+        driver = on_head(Driver).remote(arguments)
         return _follow(driver, write)
     except ray.exceptions.RayError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -63,7 +63,8 @@ class Driver:
         environment = {name: value for name, value in os.environ.items() if name not in WORKERS_ONLY}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *arguments],
+            # Its own cluster by its address: there may be another one on that machine.
+            [sys.executable, "-c", PROGRAM, *arguments, "--address", ray.get_runtime_context().gcs_address],
             env=environment,
             cwd=tempfile.gettempdir(),
             preexec_fn=_hear_interrupts,
