@@ -178,7 +178,9 @@ def _add_study_options(parser: argparse.ArgumentParser) -> None:
     )
     features.add_argument("--audio-layer", default="last", metavar="L", help="a number, last, or mean:a-b (last)")
     features.add_argument(
-        "--frame-rate", choices=["50", "25", "12.5"], help="audio frames per second, by averaging (the encoder's own)"
+        "--frame-rate",
+        metavar="HZ",
+        help="50, 25 or 12.5 audio frames per second, by averaging; several with commas: searched (the encoder's own)",
     )
     features.add_argument(
         "--text-encoder", metavar="ID", help="hub id, local folder, or hash (bert-base-uncased; demo hash)"

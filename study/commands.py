@@ -4,10 +4,11 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -34,7 +35,6 @@ from study.tuning.warming import remembered, warm_proposer
 from study.variants import TRAINED, VARIANTS
 
 LEDGER = "ledger.jsonl"
-SPACES = {name: VARIANTS[name].suggest for name in TRAINED}
 
 
 def run(settings: Settings, console: Console, command: str) -> int:
@@ -53,7 +53,7 @@ def run(settings: Settings, console: Console, command: str) -> int:
             plan = planning.continued(stored, plan)
             if _is_finished(plan, folder):
                 console.print(f"study {plan.name} is finished already; --fresh starts it over", highlight=False)
-                written = report.write(folder, SPACES)
+                written = report.write(folder, spaces(plan))
                 return show(plan, folder, console, written, _tracked(settings, plan, folder, written))
         elif settings.warm_start:
             source = settings.output / "studies" / settings.warm_start
@@ -74,7 +74,7 @@ def run(settings: Settings, console: Console, command: str) -> int:
             console.print(f"interrupted; nothing is lost. Go on with:\n  {command}", highlight=False, soft_wrap=True)
             return INTERRUPTED
         with _tracked_to_the_end(tracker):
-            written = report.write(folder, SPACES)
+            written = report.write(folder, spaces(plan))
         link = tracker.finish(written.data, written.files, "finished")
         return show(plan, folder, console, written, link)
 
@@ -132,14 +132,16 @@ def prepared_packs(corpus: Corpus, settings: Settings, console: Console) -> dict
             f"variant {', '.join(settings.variants)} hears, and not every utterance of {corpus.name} has an audio "
             "file; add a `file_name` column to the manifest"
         )
-    specs = {"audio": settings.audio_encoder, "text": settings.text_encoder}
     packs = {}
-    for modality in modalities:
-        with screen.extraction_progress(console, modality, specs[modality]) as on_progress:
-            packs[modality] = prepare(
+    for name, spec in settings.encoders().items():
+        modality, _, _ = name.partition("@")
+        if modality not in modalities:
+            continue
+        with screen.extraction_progress(console, modality, spec) as on_progress:
+            packs[name] = prepare(
                 corpus,
                 modality,
-                specs[modality],
+                spec,
                 settings.audio_layer if modality == "audio" else "last",
                 settings.output / "features",
                 on_progress=on_progress,
@@ -170,6 +172,11 @@ def train(
 def _sweep(folder: Path) -> None:
     for place in (folder, folder / "checkpoints", folder / "predictions"):
         sweep_temporary(place)
+
+
+def spaces(plan: Plan) -> dict[str, Callable[[Any], object]]:
+    """What draws a configuration, by variant."""
+    return {name: VARIANTS[name].at(plan.frame_rates).suggest for name in TRAINED}
 
 
 def show(plan: Plan, folder: Path, console: Console, written: report.Report, link: TrackingLink | None) -> int:
@@ -227,7 +234,7 @@ def _conductor(plan: Plan, ledger: Ledger, slots: int, *listeners: Listener) -> 
         ledger,
         policy=plan.policy,
         protocol=plan.protocol,
-        propose=warm_proposer(plan.seed, plan.sampler, plan.warm_start),
+        propose=warm_proposer(plan.seed, plan.sampler, plan.warm_start, plan.frame_rates),
         metric=plan.metric,
         seed=plan.seed,
         slots=slots,

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from study.commands import LEDGER, SPACES, show
+from study.commands import LEDGER, show, spaces
 from study.errors import FINISHED
 from study.results import explain, report
 from study.results.ledger import Ledger
@@ -17,7 +17,8 @@ from study.variants import TRAINED
 def report_again(name: str, output: Path, console: Console) -> int:
     """Compute the report of a study anew from its ledger and predictions, and show it."""
     folder = output.absolute() / "studies" / name
-    return show(Plan.read(folder), folder, console, report.write(folder, SPACES), link=None)
+    plan = Plan.read(folder)
+    return show(plan, folder, console, report.write(folder, spaces(plan)), link=None)
 
 
 def explain_study(name: str, output: Path, variant: str | None, number: int | None, console: Console) -> int:

@@ -38,9 +38,8 @@ def make_plan(settings: Settings, corpus: Corpus, packs: dict[str, Path], name: 
         UserError: the corpus has too few groups for cross-validation.
     """
     sizes = Counter(utterance.group for utterance in corpus.utterances)
-    specs = {"audio": settings.audio_encoder, "text": settings.text_encoder}
-    if settings.audio_layer != "last":
-        specs["audio"] += f" (layer {settings.audio_layer})"
+    layer = f" (layer {settings.audio_layer})" if settings.audio_layer != "last" else ""
+    specs = {name: spec if name == "text" else spec + layer for name, spec in settings.encoders().items()}
     return Plan(
         name=name,
         corpus={
@@ -85,6 +84,7 @@ def make_plan(settings: Settings, corpus: Corpus, packs: dict[str, Path], name: 
         protocol=settings.protocol,
         policy=settings.policy,
         sampler=settings.sampler,
+        frame_rates=list(settings.frame_rates) if len(settings.frame_rates) > 1 else [],
         environment=environment(),
         reference_rows={name: variant.reference_row for name, variant in VARIANTS.items()},
     )

@@ -13,7 +13,7 @@ from study.corpus.encoders import (
     WEIGHTLESS_AUDIO_ENCODER,
     WEIGHTLESS_TEXT_ENCODER,
 )
-from study.corpus.frame_rate import with_rate
+from study.corpus.frame_rate import FRAME_RATES, split_rate, with_rate
 from study.corpus.precision import ENCODER_DTYPES, with_dtype
 from study.errors import UserError
 from study.training.metrics import METRICS
@@ -71,6 +71,13 @@ class Settings:
     warm_start: str | None
     allow_outside_files: bool
     trust_remote_code: bool
+    frame_rates: tuple[str, ...]
+
+    def encoders(self) -> dict[str, str]:
+        """The name of the encoder behind each feature pack: "audio", "text", and "audio@25" for a further rate."""
+        own, _ = split_rate(self.audio_encoder)
+        further = {f"audio@{rate}": with_rate(own, rate) for rate in self.frame_rates[1:]}
+        return {"audio": self.audio_encoder, "text": self.text_encoder, **further}
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -110,6 +117,7 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
     _require("--gpu-hours", given["gpu_hours"], "more than 0", given["gpu_hours"] is None or given["gpu_hours"] > 0)
     _require("--seed", given["seed"], "0 or more", given["seed"] >= 0)
     audio_encoder, text_encoder = _encoders(given, demo)
+    rates = _frame_rates(given["frame_rate"])
     return Settings(
         variants=variants,
         corpus=given["corpus"],
@@ -117,7 +125,7 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
         label_map=given["label_map"],
         **budget,
         metric=_metric(given["metric"]),
-        audio_encoder=with_rate(audio_encoder, given["frame_rate"]),
+        audio_encoder=with_rate(audio_encoder, rates[0] if rates else None),
         text_encoder=text_encoder,
         audio_layer=given["audio_layer"],
         name=_name("--name", given["name"]),
@@ -138,6 +146,7 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
         warm_start=_name("--warm-start", given["warm_start"]),
         allow_outside_files=given["allow_outside_files"],
         trust_remote_code=given["trust_remote_code"],
+        frame_rates=rates,
     )
 
 
@@ -150,6 +159,13 @@ def _encoders(given: Mapping[str, Any], demo: bool) -> tuple[str, str]:
     law = f"float32 where neither encoder has weights, as {audio} and {text}"
     _require("--encoder-dtype", dtype, law, named != [audio, text] or dtype == ENCODER_DTYPES[0])
     return named[0], named[1]
+
+
+def _frame_rates(text: str | None) -> tuple[str, ...]:
+    rates = tuple(dict.fromkeys(rate.strip() for rate in text.split(","))) if text else ()
+    law = f"one of {_listed(FRAME_RATES)}, or several with commas for the search to choose from"
+    _require("--frame-rate", text, law, set(rates) <= set(FRAME_RATES))
+    return rates
 
 
 def _require_nested(given: Mapping[str, Any]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -35,7 +35,8 @@ class Variant:
 
     `inputs` are names of INPUTS. `model(config, dims, n_classes)` builds the module; None learns nothing.
     `suggest_config(trial)` draws a config of the same class as `config`, the published setting; its parameters
-    bear the names of config fields. `reference_row` is the system's name in the published result table.
+    bear the names of config fields. `reference_row` is the system's name in the published result table. Of several
+    `frame_rates` the search chooses; the published setting has the first.
     """
 
     title: str
@@ -45,6 +46,7 @@ class Variant:
     config: Any = None
     suggest_config: Callable[[BaseTrial], Any] | None = None
     recipe: Recipe = PUBLISHED_RECIPE
+    frame_rates: tuple[str, ...] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -54,11 +56,18 @@ class Variant:
     def suggest(self, trial: BaseTrial) -> tuple[Any, Recipe]:
         """A config and a recipe drawn by `trial`: the only way from parameters to a configuration."""
         assert self.suggest_config is not None
-        return self.suggest_config(trial), recipe.suggest(trial)
+        return self.suggest_config(trial), recipe.suggest(trial, self.frame_rates)
 
     def published(self) -> dict[str, Any]:
         """The published value of every field of config and recipe, by name."""
-        return {**asdict(self.config), **asdict(self.recipe)}
+        rate = {"frame_rate": self.frame_rates[0]} if self.frame_rates else {}
+        return {**asdict(self.config), **asdict(self.recipe), **rate}
+
+    def at(self, frame_rates: Sequence[str]) -> Variant:
+        """The variant with a choice of `frame_rates`, if it hears and there is a choice."""
+        return (
+            replace(self, frame_rates=tuple(frame_rates)) if "audio" in self.inputs and len(frame_rates) > 1 else self
+        )
 
     def rebuilt(self, fields: Mapping[str, Any]) -> Any:
         """The config with these fields."""

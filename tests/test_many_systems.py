@@ -11,8 +11,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(("speech", "text"), [("wav2vec2", "bert"), ("whisper", "roberta")])
-def test_saved_encoders_run_end_to_end(speech, text, tiny_encoder, tiny_manifest, tmp_path):
-    options = ["--corpus", tiny_manifest, "--configs", "1", "--epochs", "2", "--seeds", "0", "--variant", "self"]
+def test_saved_encoders_run_end_to_end_at_two_frame_rates(speech, text, tiny_encoder, tiny_manifest, tmp_path):
+    options = ["--corpus", tiny_manifest, "--configs", "3", "--epochs", "2", "--seeds", "0", "--variant", "self"]
+    options += ["--frame-rate", "50,25", "--policy", "full", "--sampler", "random"]
     encoders = [
         "--audio-encoder",
         tiny_encoder(speech),
@@ -24,7 +25,12 @@ def test_saved_encoders_run_end_to_end(speech, text, tiny_encoder, tiny_manifest
     finished = run(*options, *encoders, cwd=tmp_path)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     report = json.loads(next(tmp_path.glob("mlruns/studies/*/report.json")).read_text())
-    assert report["variants"]["self"]["n_complete"] == 1
+    assert report["variants"]["self"]["n_complete"] == 3
+    ledger = next(tmp_path.glob("mlruns/studies/*/ledger.jsonl"))
+    records = [json.loads(line) for line in ledger.read_text().splitlines()]
+    rates = [record["params"]["frame_rate"] for record in records if record["kind"] == "config"]
+    assert rates[0] == "50"
+    assert set(rates) == {"50", "25"}
 
 
 @pytest.fixture

@@ -12,6 +12,9 @@ from study.corpus.source import open_corpus
 from study.errors import UserError
 from study.planning import continued, default_name, make_plan, with_slots, words_key
 from study.settings import DEMO, STUDY, from_arguments
+from study.tuning.entries import Phase
+from study.tuning.proposals import Tried, configuration, proposer
+from study.variants import VARIANTS
 
 
 def settings_of(*arguments: str):
@@ -84,3 +87,35 @@ def test_a_nested_study_holds_out_every_pair_of_groups_and_has_terms_of_its_own(
 def test_what_would_let_a_session_reach_its_own_choice_is_refused_under_nested(option):
     with pytest.raises(UserError, match=rf"{option[0]} expects .* under --protocol nested; found {option[1]}"):
         settings_of("--protocol", "nested", *option)
+
+
+def test_several_frame_rates_are_a_choice_of_the_search_for_variants_that_hear(tiny_manifest):
+    arguments = ("--corpus", str(tiny_manifest), "--variant", "self,text", "--audio-encoder", "any/encoder")
+    settings = settings_of(*arguments, "--frame-rate", "50,25")
+    assert settings.encoders()["audio"] == "any/encoder@50Hz"
+    assert settings.encoders()["audio@25"] == "any/encoder@25Hz"
+    packs = {name: Path(name) for name in settings.encoders()}
+    plan = make_plan(settings, open_corpus(str(tiny_manifest)), packs, "name")
+    published = proposer(0, "random", plan.frame_rates)("self", [])
+    assert published["frame_rate"] == "50"
+    assert "frame_rate" not in proposer(0, "random", plan.frame_rates)("text", [])
+    tried = [Tried(published, Phase.OPEN)]
+    for _ in range(12):
+        tried.append(Tried(proposer(0, "random", plan.frame_rates)("self", tried), Phase.OPEN))
+    assert {each.params["frame_rate"] for each in tried} == {"50", "25"}
+    assert {configuration(VARIANTS["self"], each.params)[1].frame_rate for each in tried} == {"50", "25"}
+    one = make_plan(
+        settings_of(*arguments, "--frame-rate", "50"),
+        open_corpus(str(tiny_manifest)),
+        {name: Path(name) for name in ("audio", "text")},
+        "name",
+    )
+    assert "frame_rate" not in proposer(0, "random", one.frame_rates)("self", [])
+    with pytest.raises(UserError, match="frame rates the encoder's, now 50,25"):
+        continued(one, plan)
+
+
+@pytest.mark.parametrize("given", ["30", "50,", "fast"])
+def test_a_frame_rate_that_is_none_is_refused(given):
+    with pytest.raises(UserError, match="--frame-rate expects one of 50, 25"):
+        settings_of("--frame-rate", given)

@@ -18,7 +18,8 @@ class Plan:
     `study.corpus.folds.Fold`; `packs` maps each modality to its feature pack; `encoders` names them; `utterances` has
     id, label, group, speaker, script and a key of the words of every utterance. `limits` are the budgets asked for
     (wall_seconds, gpu_hours), `seconds` what they leave each variant, in worker seconds. `warm_start` is what the
-    sampler was given of an earlier study. `environment` (versions, revision) is for readers and may differ on
+    sampler was given of an earlier study; of several `frame_rates` the search chooses, and the pack of each
+    but the first is under "audio@<rate>". `environment` (versions, revision) is for readers and may differ on
     continuation; `variants`, `n_configs`, `finalists`, `seeds` and `seconds` may grow. `reference_rows` names each
     variant in the published table.
     """
@@ -48,6 +49,7 @@ class Plan:
     seconds: float | None = None
     limits: dict[str, float] = field(default_factory=dict)
     warm_start: dict[str, Any] = field(default_factory=dict)
+    frame_rates: list[str] = field(default_factory=list)
 
     def write(self, folder: Path) -> None:
         """Write `plan.json` into the study's folder, in one step."""
@@ -89,4 +91,5 @@ class Plan:
             "sampler": self.sampler,
             "epochs": self.epochs,
             "seed": self.seed,
+            "frame rates": ",".join(self.frame_rates) or "the encoder's",
         }

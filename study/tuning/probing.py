@@ -51,7 +51,7 @@ def expected_cost(plan: Plan, rules: Rules, variant: str) -> Cost:
 
 def _probe(plan: Plan, variant: str) -> tuple[float, int]:
     """Seconds of an epoch and bytes of a checkpoint."""
-    row = VARIANTS[variant]
+    row = VARIANTS[variant].at(plan.frame_rates)
     data = data_of_fold(asdict(plan), row.inputs, fold=0, device=torch.device("cpu"))
     config, recipe = configuration(row, published_params(row))
     training = begin(row.model, config, recipe, data, seed=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,13 +66,13 @@ def told(race: Contest, entry: Contestant, params: Mapping[str, Any]) -> Tried:
     return Tried(params, phase, race.level(entry), entry.epochs_spent(), *forecast)
 
 
-def proposer(seed: int, sampler: str) -> Proposer:
+def proposer(seed: int, sampler: str, frame_rates: Sequence[str] = ()) -> Proposer:
     """What proposes the next configuration of a variant: the published setting first, then what `sampler` draws."""
 
     def next_params(variant: str, tried: Sequence[Tried]) -> Params:
         if not tried:
-            return published_params(VARIANTS[variant])
-        return propose(VARIANTS[variant].suggest, tried, derived_seed(seed, variant), sampler)
+            return published_params(VARIANTS[variant].at(frame_rates))
+        return propose(VARIANTS[variant].at(frame_rates).suggest, tried, derived_seed(seed, variant), sampler)
 
     return next_params
 
@@ -86,7 +86,8 @@ def published_params(variant: Variant) -> Params:
 
 def configuration(variant: Variant, params: Mapping[str, Any]) -> tuple[Any, Any]:
     """The config and recipe that stored parameters stand for."""
-    return variant.suggest(FixedTrial(dict(params)))
+    config, recipe = variant.suggest(FixedTrial(dict(params)))
+    return config, replace(recipe, frame_rate=params.get("frame_rate", ""))
 
 
 def propose(

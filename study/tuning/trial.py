@@ -125,7 +125,8 @@ class FoldTrial(tune.Trainable):
         if self._both_ways:
             # A stop that suits one of the held-out parts would tell the race of the other about its scores.
             self._recipe = replace(self._recipe, patience=self._plan["epochs"])
-        self._data = _fold(self._study, variant.inputs, job["fold"], self._device, self._fetch)
+        rate = self._recipe.frame_rate
+        self._data = _fold(self._study, variant.inputs, rate, job["fold"], self._device, self._fetch)
         self._training = begin(
             variant.model, variant.rebuilt(job["model"]), self._recipe, self._data, job["torch_seed"]
         )
@@ -215,10 +216,16 @@ def parts_of_fold(plan: Mapping[str, Any], fold: int) -> dict[str, list[tuple[st
 
 
 def data_of_fold(
-    plan: Mapping[str, Any], inputs: Sequence[str], fold: int, device: torch.device, fetch: bool = False
+    plan: Mapping[str, Any],
+    inputs: Sequence[str],
+    fold: int,
+    device: torch.device,
+    fetch: bool = False,
+    frame_rate: str = "",
 ) -> FoldData:
     """What a variant with these `inputs` trains on and is tested with; `fetch` copies packs to this machine first."""
-    packs = {name: _pack(Path(plan["packs"][INPUTS[name]]), fetch) for name in inputs}
+    paths = {**plan["packs"], "audio": plan["packs"].get(f"audio@{frame_rate}", plan["packs"].get("audio"))}
+    packs = {name: _pack(Path(paths[INPUTS[name]]), fetch) for name in inputs}
     if "sentence" in packs:
         packs["sentence"] = packs["sentence"].as_single_frames()
     return fold_data(packs, parts_of_fold(plan, fold), len(plan["classes"]), device)
@@ -234,8 +241,10 @@ def memory_fraction(gpu_share: float, total_bytes: float) -> float:
 
 # As many folds as a protocol has, and few bytes each: their frames stay in the packs.
 @lru_cache(maxsize=16)
-def _fold(study: Path, inputs: tuple[str, ...], fold: int, device: torch.device, fetch: bool) -> FoldData:
-    return data_of_fold(json.loads((study / "plan.json").read_text()), inputs, fold, device, fetch)
+def _fold(
+    study: Path, inputs: tuple[str, ...], frame_rate: str, fold: int, device: torch.device, fetch: bool
+) -> FoldData:
+    return data_of_fold(json.loads((study / "plan.json").read_text()), inputs, fold, device, fetch, frame_rate)
 
 
 @lru_cache(maxsize=4)

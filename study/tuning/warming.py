@@ -62,15 +62,15 @@ def remembered(folder: Path, rules_of: Any) -> dict[str, Any]:
     return {"name": plan.name, "corpus": plan.corpus["name"], "variants": found}
 
 
-def warm_proposer(seed: int, sampler: str, memory: Mapping[str, Any]) -> Proposer:
+def warm_proposer(seed: int, sampler: str, memory: Mapping[str, Any], frame_rates: Sequence[str] = ()) -> Proposer:
     """What proposes the next configuration of a variant: the published setting, what was best before, then news.
 
     Without a memory, the same as `proposer`.
     """
-    cold = proposer(seed, sampler)
+    cold = proposer(seed, sampler, frame_rates)
 
     def next_params(variant: str, tried: Sequence[Tried]) -> dict[str, Any]:
-        suggest = VARIANTS[variant].suggest
+        suggest = VARIANTS[variant].at(frame_rates).suggest
         known = prior(memory, variant, suggest) if memory and tried else []
         if not known:
             return cold(variant, tried)

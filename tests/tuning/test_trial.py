@@ -1,11 +1,13 @@
-"""What a worker says of a run that raises an error: once nothing, for Tune to try again; then that it failed."""
+"""What a worker says of a run that raises an error, and what it trains on."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from study.tuning.trial import FoldTrial, memory_fraction
+from study.corpus.pack import write_pack
+from study.tuning.trial import FoldTrial, data_of_fold, memory_fraction
 
 
 def worker(study: Path, **job: Any) -> FoldTrial:
@@ -47,3 +49,17 @@ def test_runs_that_share_a_gpu_fit_it_with_what_each_process_takes_beside_its_te
     assert 0 < fraction < 1 / runs
     beside = (1 - runs * fraction) * total / runs
     assert beside >= min(600e6, total / runs / 2) * 0.999
+
+
+def test_a_run_trains_on_the_pack_of_its_frame_rate(tmp_path: Path) -> None:
+    ids = ["a", "b", "c"]
+    for name, dim in (("fast", 5), ("slow", 2)):
+        write_pack(tmp_path / name, ids, [torch.randn(4, dim).half() for _ in ids], None, {})
+    plan = {
+        "classes": ["calm"],
+        "folds": [{"training": ["a"], "validation": ["b"], "test": ["c"]}],
+        "utterances": [{"id": id, "group": id, "label": "calm"} for id in ids],
+        "packs": {"audio": str(tmp_path / "fast"), "audio@25": str(tmp_path / "slow")},
+    }
+    for rate, dim in (("", 5), ("50", 5), ("25", 2)):
+        assert data_of_fold(plan, ["audio"], 0, torch.device("cpu"), frame_rate=rate).dims == {"audio": dim}
