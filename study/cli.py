@@ -149,7 +149,9 @@ def _add_study_options(parser: argparse.ArgumentParser) -> None:
     )
     budget.add_argument("--gpu-hours", type=float, metavar="X", help="the same in hours of GPU (none)")
     budget.add_argument(
-        "--dry-run", action="store_true", help="say what the study would train and cost, and start nothing"
+        "--dry-run",
+        action="store_true",
+        help="say what the study would train and cost from its start, by the time of an epoch; only features are kept",
     )
     budget.add_argument(
         "--policy",

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from study.commands import LEDGER, show, spaces
-from study.errors import FINISHED
+from study.errors import FINISHED, UserError
 from study.results import explain, report
 from study.results.ledger import Ledger
 from study.results.plan import Plan
@@ -25,8 +25,11 @@ def explain_study(name: str, output: Path, variant: str | None, number: int | No
     """Tell the life of one configuration, or how each of them ended."""
     folder = output.absolute() / "studies" / name
     plan, records = Plan.read(folder), Ledger(folder / LEDGER, writable=False).records
+    trained = [name for name in plan.variants if name in TRAINED]
+    if variant not in (None, *trained):
+        raise UserError(f"--variant expects one that {plan.name} has trained: {', '.join(trained)}; found {variant}")
     if number is not None:
-        for each in [variant] if variant else [v for v in plan.variants if v in TRAINED]:
+        for each in [variant] if variant else trained:
             for line in explain.life(plan, records, each, number):
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
         return FINISHED

@@ -128,6 +128,7 @@ def report_data(
             variants[name] = _random(plan)
         else:
             variants[name] = _variant(found.get(name, []), selected.get(name))
+            variants[name]["out_of_time"] = plan.seconds is not None and variants[name]["n_configs"] < plan.n_configs
             if name in tested:
                 variants[name] |= _details(plan, variants[name], tested[name])
         variants[name]["reference"] = _reference(plan, name)
@@ -156,7 +157,15 @@ def report_data(
 
 def _random(plan: Plan) -> dict[str, Any]:
     scores = {part: as_figures(random_scores(plan, part)) for part in PARTS}
-    nothing = {"n_configs": 0, "n_complete": 0, "outcomes": {}, "lost": {}, "n_fold_runs": 0, "epochs_run": 0}
+    nothing: dict[str, Any] = {
+        "n_configs": 0,
+        "n_complete": 0,
+        "outcomes": {},
+        "lost": {},
+        "n_fold_runs": 0,
+        "epochs_run": 0,
+    }
+    nothing["out_of_time"] = False
     return {"config": None, "selected": None, **scores, "published": None, **nothing, "seconds": 0.0}
 
 

@@ -155,4 +155,5 @@ def budget_sentence(variant: Mapping[str, Any]) -> str:
     return (
         f"{variant['n_configs']} configurations ({outcomes}), {variant['n_fold_runs']} fold runs, "
         f"{variant['epochs_run']} epochs, {variant['seconds']:.0f} s of training."
+        + (" Then the time was up: the same command with a longer --budget goes on." if variant["out_of_time"] else "")
     )

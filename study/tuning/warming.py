@@ -53,13 +53,26 @@ def remembered(folder: Path, rules_of: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for variant, race in conductor.races.items():
         for entry in race.entries:
-            forecast = race.forecast(entry)
+            forecast = in_hindsight(race, entry)
             if forecast is not None and entry.phase in (Phase.COMPLETE, Phase.STOPPED, Phase.OPEN):
                 known = {"params": dict(conductor.params[variant, entry.number]), "number": entry.number}
                 found.setdefault(variant, []).append({**known, "score": forecast[0], "error": forecast[1]})
     if not found:
         raise UserError(f"--warm-start expects a study that has scores; {plan.name} at {folder} has none yet")
     return {"name": plan.name, "corpus": plan.corpus["name"], "variants": found}
+
+
+def in_hindsight(race: Any, entry: Any) -> tuple[float, float] | None:
+    """The expected final score of `entry` and its standard deviation by all scores, the latest ones included.
+
+    While a study runs, policies that go in order keep those from the sampler: to `race.forecast` they are unknown.
+    """
+    furthest = entry.furthest()
+    if furthest is None:
+        return None
+    outlook = race.standings.outlook(furthest.epoch)
+    found = float(outlook.estimate[entry.number]), float(outlook.error[entry.number])
+    return found if all(map(math.isfinite, found)) else None
 
 
 def warm_proposer(seed: int, sampler: str, memory: Mapping[str, Any], frame_rates: Sequence[str] = ()) -> Proposer:
@@ -86,7 +99,7 @@ def prior(memory: Mapping[str, Any], variant: str, suggest: Suggest) -> list[Tri
     """What of `memory` fits the space of `variant`: its own configurations, else those of the first that fit."""
     for name in dict.fromkeys([variant, *memory.get("variants", {})]):
         known = memory.get("variants", {}).get(name, [])
-        fitting = [each for each in known if fits(suggest, each["params"])]
+        fitting = [each for each in known if math.isfinite(each["score"]) and fits(suggest, each["params"])]
         if fitting:
             spread = pstdev([each["score"] for each in fitting])
             return [

@@ -3,9 +3,11 @@
 import pytest
 
 from study.results.ledger import Ledger
-from study.tuning.entries import Phase
+from study.tuning.entries import Phase, Rules
+from study.tuning.policies import POLICIES
 from study.tuning.proposals import Tried, published_params
-from study.tuning.warming import fits, moved, prior, warm_proposer
+from study.tuning.racing import Race
+from study.tuning.warming import fits, in_hindsight, moved, prior, warm_proposer
 from study.variants import VARIANTS
 
 
@@ -60,6 +62,23 @@ def test_another_variant_helps_where_its_parameters_agree(memory):
     assert len(prior(memory, "self", VARIANTS["self"].suggest)) == 6
     assert prior(memory, "mdre", VARIANTS["mdre"].suggest) == []
     assert not fits(VARIANTS["cross"].suggest, {**published_params(VARIANTS["cross"]), "n_heads": 7})
+
+
+def test_of_a_study_in_order_the_latest_configurations_are_remembered_too():
+    race = Race(Rules(n_configs=3, n_folds=2, epochs=2, rungs=(1,), lookahead=4), POLICIES["asha"])
+    for number in range(3):
+        race.open()
+        for fold in range(2):
+            race.record(number, fold, 0, 0.3 + 0.1 * number + 0.05 * fold, ended=False)
+    for number, entry in enumerate(race.entries):
+        score, error = in_hindsight(race, entry)
+        assert abs(score - 0.3 - 0.1 * number) < 0.2
+        assert error > 0
+
+
+def test_a_score_that_is_no_number_is_not_remembered(memory):
+    memory["variants"]["cross"][2]["score"] = float("nan")
+    assert len(prior(memory, "cross", VARIANTS["cross"].suggest)) == 5
 
 
 def test_what_another_study_says_is_believed_less(memory):
