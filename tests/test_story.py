@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -110,6 +111,20 @@ def test_the_report_is_recomputed_from_ledger_and_predictions_alone(study, folde
         (folder / name).unlink()
     assert run("story", cwd=study[0], verb="report").returncode == 0
     assert ((folder / "report.json").read_text(), (folder / "predictions.csv").read_text()) == before
+
+
+def test_a_ledger_that_does_not_agree_with_the_predictions_is_told(study, folder, tmp_path):
+    copy = tmp_path / "mlruns" / "studies" / "edited"
+    shutil.copytree(folder, copy)
+    records = [json.loads(line) for line in (copy / "ledger.jsonl").read_text().splitlines()]
+    selected = json.loads((copy / "report.json").read_text())["variants"]["cross"]["selected"]
+    own = [r for r in records if r["kind"] == "epoch" and r["config"] == selected and r["seed"] and r["fold"] == 0]
+    best = max(own, key=lambda record: record["validation"]["UWA"])
+    best["test"]["WA"] = abs(best["test"]["WA"] - 0.05)
+    (copy / "ledger.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    refused = run("edited", "--output", tmp_path / "mlruns", cwd=tmp_path, verb="report")
+    assert refused.returncode == 2
+    assert "one of the two was changed" in refused.stderr
 
 
 def test_mlflow_holds_the_study_nested_and_nothing_is_left_running(study):

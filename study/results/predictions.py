@@ -12,13 +12,14 @@ from jaxtyping import Float, Int
 from safetensors import SafetensorError
 
 from study.errors import UserError
+from study.results.aggregate import FoldResult
 from study.results.ledger import FoldRun
 from study.results.nested import divisions
 from study.results.plan import Plan
 from study.results.selection import Use
 from study.storage import put
 from study.training.checkpoint import load_predictions
-from study.training.metrics import METRICS, confusion_matrix, score_confusion, speaker_confusions
+from study.training.metrics import METRICS, confusion_matrix, score, score_confusion, speaker_confusions
 
 # The labels that annotators themselves confuse most.
 CLOSE_PAIRS = (("angry", "frustrated"), ("happy", "excited"))
@@ -65,6 +66,28 @@ def tested_folds(folder: Path, plan: Plan, uses: Iterable[Use]) -> list[TestedFo
         labels = np.array([index[utterance["label"]] for utterance in utterances], dtype=np.int64)
         found.append(TestedFold(use.run, use.block, utterances, labels, probabilities.numpy()))
     return found
+
+
+def require_agreement(folder: Path, plan: Plan, results: Iterable[FoldResult]) -> None:
+    """Make sure that the ledger's scores of reported runs are those of the stored predictions.
+
+    Raises:
+        UserError: they differ, so one of the two was changed by somebody else.
+    """
+    label_of = {utterance["id"]: plan.classes.index(utterance["label"]) for utterance in plan.utterances}
+    for result in results:
+        best, path = result.best(plan.metric), folder / "predictions" / f"{result.run.name}.safetensors"
+        for part in ("validation", "test"):
+            ids, probabilities = load_predictions(path, part)
+            labels = np.array([label_of[id] for id in ids], dtype=np.int64)
+            own = score(labels, np.asarray(probabilities.numpy().argmax(1)), len(plan.classes))
+            for metric in METRICS:
+                if not abs(own[metric] - best[part][metric]) < 1e-6:
+                    raise UserError(
+                        f"the scores of a reported run are those of its predictions, and {folder / 'ledger.jsonl'} "
+                        f"says {part} {metric} {best[part][metric]:.4f} of {result.run.name} at epoch {best['epoch']} "
+                        f"where {path} gives {own[metric]:.4f}; one of the two was changed: restore it from a copy"
+                    )
 
 
 def pooled_confusion(folds: Iterable[TestedFold], n_classes: int) -> Int[np.ndarray, "classes classes"]:

@@ -23,6 +23,7 @@ from study.results.predictions import (
     metrics_by_script,
     pooled_confusion,
     prediction_rows,
+    require_agreement,
     tested_folds,
     words_seen,
     write_predictions,
@@ -63,6 +64,9 @@ def write(folder: Path, spaces: Mapping[str, Callable[[Any], object]]) -> Report
     found = configurations(ledger.read(folder / "ledger.jsonl"))
     selected = {name: best for name in plan.variants if (best := selection(plan, found.get(name, []))) is not None}
     tested = {name: tested_folds(folder, plan, chosen.uses) for name, chosen in selected.items()}
+    if plan.protocol == "shared":
+        for chosen in selected.values():
+            require_agreement(folder, plan, (result for runs in chosen.config.reported().values() for result in runs))
     data = report_data(plan, found, selected, tested)
     drawn = draw(folder / "pictures", plan, data, found, tested, spaces)
     texts = {
