@@ -53,9 +53,9 @@ def one(output: Path, name: str) -> Any:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.time() + 60
+    deadline = time.time() + 180
     while not condition():
-        assert time.time() < deadline, "the tracker did not come so far within a minute"
+        assert time.time() < deadline, "the tracker did not come so far within three minutes"
         time.sleep(0.05)
 
 
