@@ -1,10 +1,10 @@
 """Multi-head attention between ragged streams: each utterance attends to its own frames and to no others."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from models.padding import Padding
 from models.ragged_attention import attend_ragged
 from models.streams import Stream
 
@@ -45,26 +45,6 @@ def attend_padded(
         dropout_p=dropout,
     )
     return asking.unpad(attended.transpose(1, 2))
-
-
-class Padding:
-    """Where the frames of utterances of these `lengths` are in a padded batch; `real` [batch, time] says which are."""
-
-    def __init__(self, lengths: tuple[int, ...], device: torch.device) -> None:
-        """Made on the host, then copied to `device`: nothing waits for what the device computes."""
-        sizes, n_frames = torch.tensor(lengths), sum(lengths)
-        begins = torch.arange(len(lengths)) * max(lengths) - (sizes.cumsum(0) - sizes)
-        self._places = (torch.arange(n_frames) + begins.repeat_interleave(sizes)).to(device)
-        self.real = (torch.arange(max(lengths)) < sizes.unsqueeze(1)).to(device)
-
-    def pad(self, frames: Float[Tensor, "frames heads width"]) -> Float[Tensor, "batch time heads width"]:
-        """The frames in their places, zeros in the others."""
-        empty = frames.new_zeros(self.real.numel(), *frames.shape[1:])
-        return empty.index_copy(0, self._places, frames).view(*self.real.shape, *frames.shape[1:])
-
-    def unpad(self, padded: Float[Tensor, "batch time heads width"]) -> Float[Tensor, "frames heads width"]:
-        """The real frames, end to end."""
-        return padded.flatten(0, 1).index_select(0, self._places)
 
 
 class MultiHeadAttention(nn.Module):

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.utils.rnn import pad_sequence
 
+from models.padding import Padding
 from models.streams import Stream
 
 PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -31,10 +31,9 @@ def scan_padded(gru: nn.GRU, stream: Stream) -> Float[Tensor, "frames hidden"]:
     Padding stands after an utterance's last frame and a causal scan never looks ahead, so nothing reaches a frame
     that is kept.
     """
-    outputs, _ = gru(pad_sequence(list(stream.split()), batch_first=True))
-    lengths = torch.tensor(stream.lengths, device=stream.frames.device)
-    kept = torch.arange(outputs.shape[1], device=stream.frames.device) < lengths.unsqueeze(1)
-    return outputs[kept]  # type: ignore[no-any-return]
+    padding = Padding(stream.lengths, stream.frames.device)
+    outputs, _ = gru(padding.pad(stream.frames))
+    return padding.unpad(outputs)
 
 
 def scan_together(grus: Sequence[nn.GRU], stream: Stream, orders: Sequence[Int[Tensor, " frames"]]) -> Tensor:

@@ -51,3 +51,9 @@ class Stream:
     def split(self) -> tuple[Float[Tensor, "time dim"], ...]:
         """The frames of each utterance, as views."""
         return self.frames.split(self.lengths)  # type: ignore[no-any-return]
+
+
+def consecutive(first: Int[Tensor, " runs"], lengths: Int[Tensor, " runs"]) -> Int[Tensor, " total"]:
+    """The indices first[i], first[i] + 1, ... of every run i, `lengths[i]` of them, end to end."""
+    skipped = first - (lengths.cumsum(0) - lengths)
+    return torch.arange(int(lengths.sum())) + skipped.repeat_interleave(lengths)

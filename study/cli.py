@@ -66,29 +66,24 @@ def _paused(full: StorageFull) -> int:
 def _dispatch(parsed: argparse.Namespace, arguments: list[str], console: Console, typed: str) -> int:
     interrupts.listen()
     match parsed.verb:
-        case "run":
+        case "run" | "features":
             settings = from_arguments(parsed)
             from study import commands
 
+            if parsed.verb == "features":
+                return commands.extract(settings, console)
             if commands.needs_a_driver_elsewhere(settings):
                 return commands.run_elsewhere(settings, arguments, console, typed)
             return commands.run(settings, console, typed)
-        case "features":
-            settings = from_arguments(parsed)
-            from study import commands
-
-            return commands.extract(settings, console)
         case "check":
             from study.checking import check_corpus
 
             return check_corpus(parsed, console)
-        case "explain":
-            from study import inspection
-
-            return inspection.explain_study(parsed.name, parsed.output, parsed.variant, parsed.config, console)
         case _:
             from study import inspection
 
+            if parsed.verb == "explain":
+                return inspection.explain_study(parsed.name, parsed.output, parsed.variant, parsed.config, console)
             return inspection.report_again(parsed.name, parsed.output, console)
 
 

@@ -13,7 +13,7 @@ from study.corpus.encoders import (
     WEIGHTLESS_AUDIO_ENCODER,
     WEIGHTLESS_TEXT_ENCODER,
 )
-from study.corpus.frame_rate import FRAME_RATES, split_rate, with_rate
+from study.corpus.frame_rate import FRAME_RATES, with_rate
 from study.corpus.precision import ENCODER_DTYPES, with_dtype
 from study.errors import UserError
 from study.training.metrics import METRICS
@@ -75,9 +75,9 @@ class Settings:
 
     def encoders(self) -> dict[str, str]:
         """The name of the encoder behind each feature pack: "audio", "text", and "audio@25" for a further rate."""
-        own, _ = split_rate(self.audio_encoder)
-        further = {f"audio@{rate}": with_rate(own, rate) for rate in self.frame_rates[1:]}
-        return {"audio": self.audio_encoder, "text": self.text_encoder, **further}
+        first, *further = self.frame_rates or (None,)
+        packs = {"audio": with_rate(self.audio_encoder, first), "text": self.text_encoder}
+        return packs | {f"audio@{rate}": with_rate(self.audio_encoder, rate) for rate in further}
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -117,7 +117,6 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
     _require("--gpu-hours", given["gpu_hours"], "more than 0", given["gpu_hours"] is None or given["gpu_hours"] > 0)
     _require("--seed", given["seed"], "0 or more", given["seed"] >= 0)
     audio_encoder, text_encoder = _encoders(given, demo)
-    rates = _frame_rates(given["frame_rate"])
     return Settings(
         variants=variants,
         corpus=given["corpus"],
@@ -125,7 +124,7 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
         label_map=given["label_map"],
         **budget,
         metric=_metric(given["metric"]),
-        audio_encoder=with_rate(audio_encoder, rates[0] if rates else None),
+        audio_encoder=audio_encoder,
         text_encoder=text_encoder,
         audio_layer=given["audio_layer"],
         name=_name("--name", given["name"]),
@@ -146,7 +145,7 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
         warm_start=_name("--warm-start", given["warm_start"]),
         allow_outside_files=given["allow_outside_files"],
         trust_remote_code=given["trust_remote_code"],
-        frame_rates=rates,
+        frame_rates=_frame_rates(given["frame_rate"]),
     )
 
 

@@ -97,7 +97,6 @@ def fill(disk: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="mounts a disk")
 def test_a_full_disk_pauses_a_study_which_goes_on_once_there_is_room(disk: Path, tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "corpus")
     line = [sys.executable, str(ROOT / "study" / "run.py"), *OPTIONS, *BUDGET, "--corpus", str(corpus)]

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from models.streams import Stream
+from models.streams import Stream, consecutive
 from study.corpus.pack import Pack
 
 # More frames than this do not change a mean or a deviation in the digits that matter.
@@ -152,10 +152,8 @@ def all_at_once(
     frames: Float[Tensor, "frames dim"], first: Sequence[int], lengths: Sequence[int], scaling: Scaling
 ) -> Float[Tensor, "gathered dim"]:
     """The same in one gather where the frames are: the way of a GPU, which waits for every call."""
-    sizes = torch.tensor(lengths)
-    skipped = torch.tensor(first) - (sizes.cumsum(0) - sizes)
-    index = torch.arange(int(sizes.sum())) + skipped.repeat_interleave(sizes)
-    found = frames.index_select(0, index.to(frames.device)).to(scaling.mean.device)
+    index = consecutive(torch.tensor(first), torch.tensor(lengths)).to(frames.device)
+    found = frames.index_select(0, index).to(scaling.mean.device)
     return found.float().sub_(scaling.mean).div_(scaling.deviation)
 
 

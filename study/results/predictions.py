@@ -50,37 +50,42 @@ def tested_folds(folder: Path, plan: Plan, uses: Iterable[Use]) -> list[TestedFo
     Raises:
         UserError: a predictions file is missing or does not fit the plan.
     """
-    by_id = {utterance["id"]: utterance for utterance in plan.utterances}
-    index = {name: number for number, name in enumerate(plan.classes)}
     found = []
     for use in uses:
         path = folder / "predictions" / f"{use.run.name}{'-mirrored' if use.mirrored else ''}.safetensors"
-        try:
-            ids, probabilities = load_predictions(path, "test")
-            utterances = tuple(by_id[id] for id in ids)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise UserError(
-                f"the predictions of every reported run are needed, and {path} cannot be used ({error}); "
-                "restore it from a copy, or start over with --fresh"
-            ) from None
-        labels = np.array([index[utterance["label"]] for utterance in utterances], dtype=np.int64)
-        found.append(TestedFold(use.run, use.block, utterances, labels, probabilities.numpy()))
+        found.append(TestedFold(use.run, use.block, *_stored(path, "test", plan)))
     return found
+
+
+def _stored(
+    path: Path, part: str, plan: Plan
+) -> tuple[tuple[Mapping[str, str], ...], Int[np.ndarray, " utterances"], Float[np.ndarray, "utterances classes"]]:
+    """The utterances of a run's `part`, their class indices, and what was said of them."""
+    by_id = {utterance["id"]: utterance for utterance in plan.utterances}
+    index = {name: number for number, name in enumerate(plan.classes)}
+    try:
+        ids, probabilities = load_predictions(path, part)
+        utterances = tuple(by_id[id] for id in ids)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise UserError(
+            f"the predictions of every reported run are needed, and {path} cannot be used ({error}); "
+            "restore it from a copy, or start over with --fresh"
+        ) from None
+    labels = np.array([index[utterance["label"]] for utterance in utterances], dtype=np.int64)
+    return utterances, labels, probabilities.numpy()
 
 
 def require_agreement(folder: Path, plan: Plan, results: Iterable[FoldResult]) -> None:
     """Make sure that the ledger's scores of reported runs are those of the stored predictions.
 
     Raises:
-        UserError: they differ, so one of the two was changed by somebody else.
+        UserError: they differ, so one of the two was changed by somebody else, or predictions cannot be read.
     """
-    label_of = {utterance["id"]: plan.classes.index(utterance["label"]) for utterance in plan.utterances}
     for result in results:
         best, path = result.best(plan.metric), folder / "predictions" / f"{result.run.name}.safetensors"
         for part in ("validation", "test"):
-            ids, probabilities = load_predictions(path, part)
-            labels = np.array([label_of[id] for id in ids], dtype=np.int64)
-            own = score(labels, np.asarray(probabilities.numpy().argmax(1)), len(plan.classes))
+            _, labels, probabilities = _stored(path, part, plan)
+            own = score(labels, probabilities.argmax(1), len(plan.classes))
             for metric in METRICS:
                 if not abs(own[metric] - best[part][metric]) < 1e-6:
                     raise UserError(

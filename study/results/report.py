@@ -131,8 +131,7 @@ def report_data(
         if name == "random":
             variants[name] = _random(plan)
         else:
-            variants[name] = _variant(found.get(name, []), selected.get(name))
-            variants[name]["out_of_time"] = plan.seconds is not None and variants[name]["n_configs"] < plan.n_configs
+            variants[name] = _variant(plan, found.get(name, []), selected.get(name))
             if name in tested:
                 variants[name] |= _details(plan, variants[name], tested[name])
         variants[name]["reference"] = _reference(plan, name)
@@ -168,8 +167,8 @@ def _random(plan: Plan) -> dict[str, Any]:
         "lost": {},
         "n_fold_runs": 0,
         "epochs_run": 0,
+        "out_of_time": False,
     }
-    nothing["out_of_time"] = False
     return {"config": None, "selected": None, **scores, "published": None, **nothing, "seconds": 0.0}
 
 
@@ -180,7 +179,7 @@ def _protocol_note(plan: Plan) -> str:
     return note
 
 
-def _variant(configs: Sequence[ConfigResult], selected: Selection | None) -> dict[str, Any]:
+def _variant(plan: Plan, configs: Sequence[ConfigResult], selected: Selection | None) -> dict[str, Any]:
     outcomes = [config.outcome for config in configs]
     published = selected.published if selected else None
     return {
@@ -199,6 +198,7 @@ def _variant(configs: Sequence[ConfigResult], selected: Selection | None) -> dic
         "n_fold_runs": sum(len(config.runs()) for config in configs),
         "epochs_run": sum(config.epochs_run for config in configs),
         "seconds": round(sum(config.seconds for config in configs), 2),
+        "out_of_time": plan.seconds is not None and len(configs) < plan.n_configs,
     }
 
 

@@ -102,13 +102,23 @@ class Race:
         return Continue() if len(entry.curves[fold]) < entry.target(fold) else Pause()
 
     def forecast(self, entry: Entry) -> tuple[float, float] | None:
-        """The expected final score of `entry` and its standard deviation; None before its first stage is reached."""
+        """What may be known to the next proposal of the final score of `entry`: its expectation and its deviation.
+
+        None before its first stage is reached.
+        """
+        return self._expected(entry, self._known_standings())
+
+    def in_hindsight(self, entry: Entry) -> tuple[float, float] | None:
+        """The same by all scores, also those that policies in order keep from the next proposal."""
+        return self._expected(entry, self.standings)
+
+    def _expected(self, entry: Entry, standings: Standings) -> tuple[float, float] | None:
         if entry.phase is Phase.COMPLETE:
             return entry.score(self.rules.epochs), 0.0
         furthest = entry.furthest()
         if furthest is None:
             return None
-        outlook = self._known_standings().outlook(furthest.epoch)
+        outlook = standings.outlook(furthest.epoch)
         return float(outlook.estimate[entry.number]), float(outlook.error[entry.number])
 
     def level(self, entry: Entry) -> float | None:

@@ -18,6 +18,7 @@ from study.training.seeding import derived_seed
 from study.tuning.conductor import Conductor
 from study.tuning.entries import Phase, Rules
 from study.tuning.proposals import Proposer, Suggest, Tried, propose, proposer
+from study.tuning.racing import Race
 from study.variants import TRAINED, VARIANTS
 
 # A score from another study says this much less: its error grows by so many standard deviations of its scores.
@@ -52,27 +53,15 @@ def remembered(folder: Path, rules_of: Any) -> dict[str, Any]:
     )
     found: dict[str, Any] = {}
     for variant, race in conductor.races.items():
+        assert isinstance(race, Race)  # as under protocol shared
         for entry in race.entries:
-            forecast = in_hindsight(race, entry)
+            forecast = race.in_hindsight(entry)
             if forecast is not None and entry.phase in (Phase.COMPLETE, Phase.STOPPED, Phase.OPEN):
                 known = {"params": dict(conductor.params[variant, entry.number]), "number": entry.number}
                 found.setdefault(variant, []).append({**known, "score": forecast[0], "error": forecast[1]})
     if not found:
         raise UserError(f"--warm-start expects a study that has scores; {plan.name} at {folder} has none yet")
     return {"name": plan.name, "corpus": plan.corpus["name"], "variants": found}
-
-
-def in_hindsight(race: Any, entry: Any) -> tuple[float, float] | None:
-    """The expected final score of `entry` and its standard deviation by all scores, the latest ones included.
-
-    While a study runs, policies that go in order keep those from the sampler: to `race.forecast` they are unknown.
-    """
-    furthest = entry.furthest()
-    if furthest is None:
-        return None
-    outlook = race.standings.outlook(furthest.epoch)
-    found = float(outlook.estimate[entry.number]), float(outlook.error[entry.number])
-    return found if all(map(math.isfinite, found)) else None
 
 
 def warm_proposer(seed: int, sampler: str, memory: Mapping[str, Any], frame_rates: Sequence[str] = ()) -> Proposer:

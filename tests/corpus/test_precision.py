@@ -75,8 +75,8 @@ def test_names_with_and_without_a_precision_are_told_apart() -> None:
 
 def test_the_option_means_the_encoders_with_weights() -> None:
     def encoders(*options: str) -> tuple[str, str]:
-        settings = from_arguments(_parser().parse_args(["run", *options]))
-        return settings.audio_encoder, settings.text_encoder
+        named = from_arguments(_parser().parse_args(["run", *options])).encoders()
+        return named["audio"], named["text"]
 
     half = ("--encoder-dtype", "bfloat16")
     assert encoders("--corpus", "c.csv", *half, "--frame-rate", "25") == (

@@ -7,7 +7,7 @@ from study.tuning.entries import Phase, Rules
 from study.tuning.policies import POLICIES
 from study.tuning.proposals import Tried, published_params
 from study.tuning.racing import Race
-from study.tuning.warming import fits, in_hindsight, moved, prior, warm_proposer
+from study.tuning.warming import fits, moved, prior, warm_proposer
 from study.variants import VARIANTS
 
 
@@ -71,7 +71,7 @@ def test_of_a_study_in_order_the_latest_configurations_are_remembered_too():
         for fold in range(2):
             race.record(number, fold, 0, 0.3 + 0.1 * number + 0.05 * fold, ended=False)
     for number, entry in enumerate(race.entries):
-        score, error = in_hindsight(race, entry)
+        score, error = race.in_hindsight(entry)
         assert abs(score - 0.3 - 0.1 * number) < 0.2
         assert error > 0
 
