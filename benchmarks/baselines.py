@@ -12,22 +12,24 @@ import optuna
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState, create_trial
 
-from study.training.seeding import derived_seed
-from study.tuning.entries import Entry
-from study.tuning.policies import Full
-from study.tuning.racing import Race
-from study.tuning.simulate import CurveTable, Outcome, Rows
+from benchmarks.simulator import CurveTable, Outcome, Rows
+from study.search.policies.full import Full
+from study.search.policy import RaceState
+from study.search.state import Entry
+from study.seeding import derived_seed
 
 
 class Eager(Full):
     """Full cross-validation as plain tuners do it: a free worker gets a new configuration at once."""
 
-    def may_open(self, race: Race) -> bool:
+    in_order = False
+
+    def may_open(self, race: RaceState) -> bool:
         """Always."""
         return True
 
-    def known_to(self, race: Race, number: int) -> Sequence[Entry]:
-        """Whatever has come in."""
+    def known_to(self, race: RaceState, number: int) -> Sequence[Entry]:
+        """All of them, as far as they are trained."""
         return race.entries
 
 
@@ -56,7 +58,7 @@ class SharedRungs:
 def ray_default(table: CurveTable, *, workers: int, seed: int, budget_seconds: float) -> Outcome:
     """OptunaSearch in a Repeater under ASHA, with the defaults they ship with.
 
-    Every fold of a configuration is a trial that ASHA may stop by itself; when all have ended, the sampler is told
+    Every fold of a configuration is a trial that ASHA may stop by itself; when all have ended, the sampler is given
     the mean of their last scores as the configuration's final value, NaN left out. The configuration with the best
     such mean is what the user takes.
     """
@@ -88,8 +90,8 @@ def ray_default(table: CurveTable, *, workers: int, seed: int, budget_seconds: f
             continue
         last[row].append(score)
         if len(last[row]) == n_folds:
-            told = [each for each in last[row] if not np.isnan(each)]
-            mean = float(np.mean(told)) if told else float("nan")
+            known = [each for each in last[row] if not np.isnan(each)]
+            mean = float(np.mean(known)) if known else float("nan")
             _tell(study, rows, row, mean)
             if mean > best:
                 best = mean
@@ -102,7 +104,7 @@ def ray_default(table: CurveTable, *, workers: int, seed: int, budget_seconds: f
 def _ask(study: optuna.Study, rows: Rows) -> int:
     trial = study.ask()
     rows.suggest(trial)
-    study.tell(trial, state=TrialState.FAIL)  # the row that runs is told in its place
+    study.tell(trial, state=TrialState.FAIL)  # Optuna is given the row that runs in its place
     return rows.nearest(trial.params)
 
 

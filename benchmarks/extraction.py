@@ -15,8 +15,10 @@ import torch
 import transformers
 
 from benchmarks import machine, synthetic
-from study.corpus.encoders import TextEncoder, open_audio_encoder, open_text_encoder
-from study.corpus.text_models import BATCH
+from study.features.encoder import TextEncoder
+from study.features.spec import EncoderSpec
+from study.features.text import BATCH
+from study.modalities import AUDIO, TEXT
 
 WORDS = "again are but did go have i it know like no not of really so that the there this want was what you".split()
 
@@ -46,7 +48,7 @@ def measure_audio(folder: Path, n_utterances: int, repeats: int) -> dict[str, fl
     """Seconds of audio per second, utterance by utterance in float32 and bfloat16, and in padded batches."""
     transformers.HubertModel(transformers.HubertConfig()).save_pretrained(folder)
     transformers.Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
-    encoder = open_audio_encoder(str(folder))
+    encoder = AUDIO.open(EncoderSpec(str(folder)))
     encoder.load()
     utterances = [torch.randn(length * 320) for length in _audio_lengths(n_utterances)]
     seconds = sum(map(len, utterances)) / encoder.sample_rate_hz
@@ -82,7 +84,7 @@ def measure_text(folder: Path, n_utterances: int, repeats: int) -> dict[str, flo
     transformers.BertModel(transformers.BertConfig()).save_pretrained(folder)
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
     transformers.BertTokenizer(vocab={piece: index for index, piece in enumerate(pieces)}).save_pretrained(folder)
-    encoder = open_text_encoder(str(folder))
+    encoder = TEXT.open(EncoderSpec(str(folder)))
     encoder.load()
     random = np.random.default_rng(0)
     lengths = synthetic.utterance_lengths(BATCH * n_utterances)["text"]

@@ -18,6 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from study.record.events import EpochDone, Event, to_json
+from study.record.folder import StudyFolder
+from study.record.ledger import read
+
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "faults"
 MARK = "SER_STUDY_FAULTS"
@@ -67,7 +71,7 @@ class StudyUnderTest:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            preexec_fn=_hear_interrupts,
+            preexec_fn=_receive_interrupts,
         )
 
     def is_finished(self) -> bool:
@@ -77,23 +81,20 @@ class StudyUnderTest:
     def raw_ledger(self) -> bytes:
         """The whole lines of the ledger."""
         try:
-            found = (self.folder / "ledger.jsonl").read_bytes()
+            found = StudyFolder(self.folder).ledger.read_bytes()
         except FileNotFoundError:
             return b""
         return found[: found.rfind(b"\n") + 1]
 
-    def records(self) -> list[dict[str, Any]]:
-        """The ledger without the clock."""
-        found = [json.loads(line) for line in self.raw_ledger().splitlines()]
-        return [{key: value for key, value in record.items() if key != "seconds"} for record in found]
+    def events(self) -> list[Event]:
+        """The events of the ledger."""
+        path = StudyFolder(self.folder).ledger
+        return list(read(path)) if path.exists() else []
 
     def epochs_by_run(self) -> Counter[str]:
         """Epochs on record by the name of the run's checkpoint."""
-        return Counter(
-            f"{r['variant']}-c{r['config']:03d}-f{r['fold']}-s{r['seed']}.pt"
-            for r in self.records()
-            if r["kind"] == "epoch"
-        )
+        checkpoint_of = StudyFolder(self.folder).checkpoint_of
+        return Counter(checkpoint_of(event.run).name for event in self.events() if isinstance(event, EpochDone))
 
     def running_in_mlflow(self) -> int:
         """How many runs MLflow believes to be running."""
@@ -119,7 +120,8 @@ class StudyUnderTest:
     def differences(self, other: Path, ordered: bool) -> tuple[int, int]:
         """Ledger lines, and figures of the report and rows of the predictions, that differ from those in `other`."""
         mine, theirs = (
-            [json.dumps(record, sort_keys=True) for record in study.records()] for study in (self, _at(other))
+            [json.dumps(_without_clock(event), sort_keys=True) for event in study.events()]
+            for study in (self, _at(other))
         )
         if ordered:
             lines = sum(a != b for a, b in zip(mine, theirs, strict=False)) + abs(len(mine) - len(theirs))
@@ -131,7 +133,11 @@ class StudyUnderTest:
         return lines, figures + sum(a != b for a, b in zip(*rows, strict=False)) + abs(len(rows[0]) - len(rows[1]))
 
 
-def _hear_interrupts() -> None:
+def _without_clock(event: Event) -> dict[str, Any]:
+    return {name: value for name, value in to_json(event).items() if name != "seconds"}
+
+
+def _receive_interrupts() -> None:
     """A shell's background jobs ignore interrupts, and their children would inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

@@ -1,4 +1,4 @@
-"""What benchmarks.faults kills, and how it sees who is left: processes by /proc, machines by Ray's own test cluster."""
+"""What benchmarks.faults kills, and how it finds what is left: processes by /proc, machines by Ray's test cluster."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 # How Ray titles the process of a fold run; its own agents, without which a machine is lost, are ray:: as well.
-WORKERS = ("ray::FoldTrial", "ray::ResourceTrainable", "ray::ImplicitFunc")
+WORKERS = ("ray::FoldTrainable", "ray::ResourceTrainable", "ray::ImplicitFunc")
 # A head and two machines; a line in loses one of the two and brings a new one.
 MACHINES = """
 import sys

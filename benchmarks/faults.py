@@ -4,7 +4,7 @@ python -m benchmarks.faults [--kill driver|worker|node|term|int ...] [--repeats 
 
 `--repeats` are kills of each kind; one study takes several of them, and as many studies are run as it takes. Every
 study has one slot and the default policy, where equality is exact; `node` has three machines and `--policy asha`,
-which is exact whoever is faster. Linux only.
+which is exact whichever worker is faster. Linux only.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from rich.table import Table
 
 from benchmarks.fault_study import Saves, StudyUnderTest, write_corpus
 from benchmarks.fault_targets import Machines, marked_processes, workers_of
+from study.record.events import RunLost
 
 KINDS = ("driver", "worker", "node", "term", "int")
 SIGNALS = {"driver": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT}
@@ -79,7 +80,7 @@ def study_with_kills(kind: str, kills: int, home: Path, corpus: Path, rng: rando
             machines.close()
     left = study.leftovers()
     figures.files_left, figures.running_in_mlflow = len(left), study.running_in_mlflow()
-    figures.configs_failed = sum(record["kind"] == "lost" for record in study.records())
+    figures.configs_failed = sum(isinstance(event, RunLost) for event in study.events())
     if left:
         print(f"files left by {kind}: {left}", file=sys.stderr)
     return figures, study.folder
@@ -93,7 +94,7 @@ def _one_life(
     while kills_left > 0 and _await_moment(driver, study, rng, early=kind in SIGNALS):
         before = study.raw_ledger()
         if kind in SIGNALS:
-            # As a terminal does it: Ctrl-C goes to everybody in the foreground, the other two to the driver alone.
+            # As a terminal does it: Ctrl-C goes to every process in the foreground, the other two to the driver alone.
             (_interrupt_group if kind == "int" else _signal)(driver, SIGNALS[kind])
             figures.kills += 1
             _collect(driver, study, figures, {"driver": (-9,), "term": (130, 0), "int": (130, 0)}[kind])
@@ -137,25 +138,25 @@ def _kill_worker(driver: int, rng: random.Random) -> bool:
 
 
 def _collect(driver: subprocess.Popen[str], study: StudyUnderTest, figures: Figures, expected: Sequence[int]) -> None:
-    """Wait for the end of the driver, and for that of everybody who belongs to it."""
+    """Wait for the end of the driver, and for that of every process of the study."""
     try:
-        told, _ = driver.communicate(timeout=PATIENCE_SECONDS)
+        output, _ = driver.communicate(timeout=PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
         driver.kill()
-        told, _ = driver.communicate()
-        told += "\nit hung"
-    ok = driver.returncode in expected and "Traceback" not in told
+        output, _ = driver.communicate()
+        output += "\nit hung"
+    ok = driver.returncode in expected and "Traceback" not in output
     if driver.returncode == 130:
-        ok &= "Go on with" in told
+        ok &= "Go on with" in output
     if not ok:
         figures.wrong_exits += 1
-        print(f"exit {driver.returncode} where {expected} is expected:\n{told[-3000:]}", file=sys.stderr)
-    if driver.returncode >= 0:  # after SIGKILL, the next start comes at once; who is left is looked for at the end
+        print(f"exit {driver.returncode} where {expected} is expected:\n{output[-3000:]}", file=sys.stderr)
+    if driver.returncode >= 0:  # after SIGKILL, the next start comes at once; what is left is looked for at the end
         figures.processes_left += len(_await_end(study))
 
 
 def _await_end(study: StudyUnderTest) -> list[str]:
-    """Wait for the end of everybody who belongs to the study; gives those who do not."""
+    """Wait for the end of every process of the study; gives those that are left."""
     deadline = time.monotonic() + GRACE_SECONDS
     while (left := marked_processes(study.mark)) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -165,7 +166,7 @@ def _await_end(study: StudyUnderTest) -> list[str]:
 
 
 def measure(kind: str, kills: int, home: Path, corpus: Path, seed: int) -> Figures:
-    """As many studies as `kills` take, each compared with one that nobody killed."""
+    """As many studies as `kills` take, each compared with one that was not killed."""
     rng = random.Random(f"{kind} {seed}")
     reference = StudyUnderTest(
         home / ("reference-asha" if kind == "node" else "reference"),

@@ -55,7 +55,7 @@ def bf16_instructions() -> bool:
 
 
 def private_megabytes(title: str) -> list[float]:
-    """Memory that belongs to each process whose title begins so and to nobody else; nothing where Linux does not tell.
+    """Memory that belongs to each process whose title begins so and to no other; nothing where the system is not Linux.
 
     Pages of a mapped pack, which all workers of a machine share, are not in it.
     """
@@ -66,12 +66,12 @@ def private_megabytes(title: str) -> list[float]:
                 lines = (folder / "smaps_rollup").read_text().splitlines()
                 found.append(sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1000)
         except (OSError, ValueError):
-            continue  # it ended meanwhile, or it is somebody else's
+            continue  # it ended meanwhile, or it is another user's
     return found
 
 
 def cpu_seconds_below(root: int) -> dict[int, float]:
-    """CPU seconds so far of process `root` and of each that descends from it; empty where Linux does not tell."""
+    """CPU seconds so far of process `root` and of each that descends from it; empty where the system is not Linux."""
     parent, used = {}, {}
     for file in Path("/proc").glob("[0-9]*/stat"):
         try:

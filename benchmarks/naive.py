@@ -19,17 +19,17 @@ from torch.utils.data import DataLoader, Dataset
 from models.fusion import FusionConfig
 from models.mdre import MDREConfig
 from search_spaces.recipe import Recipe
-from study.corpus.batches import FoldData, Part
+from study.seeding import derived_seed
+from study.training.batches import FoldData, Part
 from study.training.loop import learning_rate
 from study.training.metrics import score
-from study.training.seeding import derived_seed
 
-# From names of our parameters to PyTorch's: entrances, the two directions of a GRU, attention, and its only layer.
+# From names of our parameters to PyTorch's: input layers, the two directions of a GRU, attention, and its only layer.
 RENAMED = (
-    (r"^entrance\.layers\.", "context."),
+    (r"^input_layers\.layers\.", "context."),
     (r"\.ahead\.(\w+)$", r".gru.\1"),
     (r"\.back\.(\w+)$", r".gru.\1_reverse"),
-    (r"^exit\.", ""),
+    (r"^head\.", ""),
     (r"\.project\.(\w+)$", r".in_proj_\1"),
     (r"\.output\.", ".out_proj."),
     (r"^(attention\.\d)\.0\.", r"\1."),

@@ -1,6 +1,5 @@
 """The same study as plain Ray Tune and plain Optuna do it, written as their own manuals show."""
 
-import json
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
@@ -12,10 +11,12 @@ import torch
 from benchmarks import synthetic
 from benchmarks.naive import NaiveRun, PaddedFusion
 from benchmarks.studies import METRIC, MODEL, SEED, SESSIONS, VARIANT, Setting
-from study.corpus.batches import FoldData, fold_data
-from study.corpus.pack import Pack
+from study.execution.fold_runner import parts_of_fold
+from study.features.pack import Pack
+from study.record.folder import StudyFolder
+from study.record.plan import Plan
+from study.training.batches import FoldData, fold_data
 from study.training.loop import begin, train_fold
-from study.tuning.trial import parts_of_fold
 from study.variants import VARIANTS
 
 # On the wall, and of CPU time.
@@ -24,8 +25,8 @@ Seconds = tuple[float, float]
 
 def fold(folder: Path, number: int) -> FoldData:
     """The data of a fold."""
-    plan = json.loads((folder / "ours" / "plan.json").read_text())
-    packs = {name: Pack.open(Path(path)) for name, path in plan["packs"].items()}
+    plan = Plan.read(StudyFolder(folder / "ours"))
+    packs = {name: Pack.open(Path(plan.pack(name))) for name in plan.features}
     return fold_data(packs, parts_of_fold(plan, number), synthetic.N_CLASSES)
 
 

@@ -1,7 +1,7 @@
 """Short fold runs by us, by plain Ray Tune and by plain Optuna: `python -m benchmarks.scheduling`.
 
 Every study is a process of its own, timed from its start to its end, with imports and the start of the workers.
-Nobody stops early. The share of a row is wall x workers / training, where training is the sum of the seconds of
+No run stops early. The share of a row is wall x workers / training, where training is the sum of the seconds of
 all epochs; what is above 1 was spent on something else. The same of CPU seconds, of all processes together, does
 not depend on what else the machine does, and leaves out waiting. Rows named packed train with our loop and data,
 rows named padded over padded batches from a file per utterance.
@@ -79,7 +79,7 @@ def measured(way: str, setting: Setting) -> dict[str, Any]:
         with log.open("w") as file:
             command = [sys.executable, "-m", "benchmarks.study_process", str(folder), way]
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
-            # Some processes outlive their parents or are nobody's to wait for, so they are watched while they live.
+            # Some processes outlive their parents, and no process waits for them: they are watched while they live.
             while (code := process.poll()) is None:
                 cpu |= machine.cpu_seconds_below(process.pid)
                 time.sleep(WATCH_SECONDS)
@@ -127,7 +127,7 @@ def summary(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[
 
 
 def print_table(ways: Mapping[str, Mapping[str, Any]]) -> None:
-    """One way per line, then what only our study tells."""
+    """One way per line, then what only our study measures."""
     print(f"{'':16}" + "".join(f"{column:>16}" for column in COLUMNS))
     for name, figures in ways.items():
         cells = [f"{figures[column]:.3g}" if column in figures else "" for column in COLUMNS]

@@ -24,9 +24,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.baselines import Eager, ray_default
+from benchmarks.simulator import CurveTable, Outcome, simulate
 from benchmarks.tables import GENERATORS
 from study.errors import UserError
-from study.tuning.simulate import CurveTable, Outcome, simulate
 
 # What the product does by default is called race, whatever is inside it.
 POLICY_NAMES = ("race", "asha", "tpe", "random", "ray-default")
@@ -56,7 +56,7 @@ class Figures:
 
 def study_of(table: CurveTable, policy: str, workers: int, seed: int, budget_seconds: float) -> Outcome:
     """One study of `policy` on `table`."""
-    terms = {"workers": workers, "seed": seed, "budget_seconds": budget_seconds}
+    terms: dict[str, Any] = {"workers": workers, "seed": seed, "budget_seconds": budget_seconds}
     match policy:
         case "race":
             return simulate(table, policy="race", sampler="gp", **terms)

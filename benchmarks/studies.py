@@ -5,7 +5,7 @@ All ways train the same model with the same learning rates for the same epochs o
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,11 @@ from benchmarks import synthetic
 from models.fusion import FusionConfig
 from search_spaces.recipe import Recipe
 from study.corpus.folds import leave_one_group_out
-from study.results.plan import Plan
+from study.features.spec import EncoderSpec, FeatureChoice
+from study.record.events import EpochDone, Event
+from study.record.folder import StudyFolder
+from study.record.plan import Plan
+from study.record.terms import Terms
 
 VARIANT = "self"
 MODEL = FusionConfig(n_heads=4, width_per_head=24, context="linear")
@@ -33,7 +37,7 @@ class Setting:
     n_utterances: int
 
     def recipe(self, number: int) -> Recipe:
-        """The recipe of configuration `number`; nobody stops before the last epoch."""
+        """The recipe of configuration `number`; no run stops before the last epoch."""
         return Recipe(learning_rate=1e-3 / (1 + number), patience=max(10, self.epochs))
 
     @staticmethod
@@ -46,7 +50,7 @@ def prepare(folder: Path, setting: Setting) -> None:
     """Write features (a pack, and a file per utterance), the plan of folds, and the setting itself."""
     features = synthetic.make(folder, setting.n_utterances)
     synthetic.write_arrays(features, setting.n_utterances, folder)
-    plan_of(features, folder, setting).write(folder / "ours")
+    plan_of(features, folder, setting).write(StudyFolder(folder / "ours"))
     (folder / "setting.json").write_text(json.dumps(asdict(setting)))
 
 
@@ -62,68 +66,57 @@ def plan_of(features: synthetic.Features, folder: Path, setting: Setting) -> Pla
         corpus={"name": "synthetic", "digest": "", "groups": sizes},
         classes=[f"class {number}" for number in range(synthetic.N_CLASSES)],
         folds=[asdict(fold) for fold in leave_one_group_out(sizes)],
-        packs={name: str(folder / f"{name}.safetensors") for name in features.packs},
-        encoders={},
+        features={
+            name: [FeatureChoice(EncoderSpec("random"), str(folder / f"{name}.safetensors"))] for name in features.packs
+        },
         utterances=utterances,
         variants=[VARIANT],
-        n_configs=setting.n_configs,
-        metric=METRIC,
-        epochs=setting.epochs,
-        rungs=[],
-        eta=3,
-        lookahead=setting.n_configs,
-        finalists=0,
-        seeds=0,
-        seed=SEED,
+        terms=Terms(n_configs=setting.n_configs, epochs=setting.epochs, policy="full", metric=METRIC, seed=SEED),
         environment={},
-        reference_rows={},
-        policy="full",
+        lookahead=setting.n_configs,
     )
 
 
 def ours(folder: Path) -> dict[str, Any]:
     """By the project's own conductor on its own Ray workers, ledger, checkpoints and predictions included."""
     from benchmarks.machine import private_megabytes
-    from study.planning import rules
-    from study.results.ledger import Ledger
-    from study.tuning import launch
-    from study.tuning.conductor import Conductor
-    from study.tuning.keeper import CheckpointKeeper
+    from study.execution import connection, tuner
+    from study.execution.checkpoint_cleanup import CheckpointCleanup
+    from study.execution.jobs import jobs_of
+    from study.record.ledger import Ledger
+    from study.searches import conductor_of
 
-    setting, study = Setting.read(folder), folder / "ours"
-    plan, ledger = Plan.read(study), Ledger(study / "ledger.jsonl")
+    setting, study = Setting.read(folder), StudyFolder(folder / "ours")
+    plan, ledger = Plan.read(study), Ledger(study.ledger)
     memory: list[float] = []
     arrivals: list[float] = []
     middle = setting.n_configs * SESSIONS * setting.epochs // 2
 
-    def watch(record: Mapping[str, Any]) -> None:
-        if record["kind"] == "epoch":
+    def watch(event: Event) -> None:
+        if isinstance(event, EpochDone):
             arrivals.append(time.time())
             if len(arrivals) == middle:
-                memory.extend(private_megabytes("ray::FoldTrial"))
+                memory.extend(private_megabytes("ray::FoldTrainable"))
 
     def propose(variant: str, tried: Sequence[Any]) -> dict[str, Any]:
         return {**asdict(MODEL), **asdict(setting.recipe(len(tried)))}
 
     begun = time.time()
-    with launch.cluster(None, setting.workers, 0.0) as slots:
+    with connection.cluster(None, setting.workers, 0.0) as slots:
         connected, cpu = time.time(), time.process_time()
-        keeper = CheckpointKeeper(study)
-        conductor = Conductor(
-            [VARIANT], rules(plan), ledger, policy="full", propose=propose, metric=METRIC, seed=SEED,
-            slots=slots.number, listeners=[keeper, watch],
-        )  # fmt: skip
-        keeper.follow(conductor)
-        launch.run(conductor, study, slots)
+        cleanup = CheckpointCleanup(study)
+        conductor = conductor_of(plan, ledger, propose, slots=slots.number, listeners=[cleanup, watch])
+        cleanup.follow(conductor)
+        tuner.run(conductor, jobs_of(plan), study, slots)
         driver = time.process_time() - cpu
-    epochs = [record for record in ledger.records if record["kind"] == "epoch"]
+    epochs = [event for event in ledger.events if isinstance(event, EpochDone)]
     return {
-        "training_seconds": sum(record["seconds"] for record in epochs),
-        "runs": sum(record["ended"] for record in epochs),
+        "training_seconds": sum(epoch.seconds for epoch in epochs),
+        "runs": sum(epoch.ended for epoch in epochs),
         "connect_seconds": connected - begun,
         "first_epoch_after": arrivals[0] - connected,
         "between_epochs_seconds": arrivals[-1] - arrivals[0],
         "driver_cpu_seconds": driver,
         "worker_private_mb": memory,
-        "pack_mb": sum(Path(path).stat().st_size for path in plan.packs.values()) / 1e6,
+        "pack_mb": sum(Path(plan.pack(name)).stat().st_size for name in plan.features) / 1e6,
     }

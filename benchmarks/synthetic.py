@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from study.corpus.batches import FoldData, fold_data
-from study.corpus.pack import Pack, write_pack
+from study.features.pack import Pack, write_pack
+from study.training.batches import FoldData, fold_data
 
 DIM = 768
 RATE_HZ = 50

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from study.tuning.simulate import CurveTable
+from benchmarks.simulator import CurveTable
 
 Numbers = NDArray[np.float64]
 
@@ -28,12 +28,12 @@ def speaker_shift(seed: int = 1) -> CurveTable:
 
 
 def hard_fold(seed: int = 2) -> CurveTable:
-    """The same with one session most of whose labels are wrong: it says little and scores far below."""
+    """The same with one session most of whose labels are wrong: it carries little information and scores far below."""
     return _trained("hard_fold", seed, shift=0.5, hard_fold=3)
 
 
 def crossing(seed: int = 3) -> CurveTable:
-    """Slow learners end best: who leads early is no guide to who wins."""
+    """Slow learners end best: the early ranking is no guide to the final one."""
     return _drawn("crossing", seed, epochs=36, crossing=1.0, noise=0.012, diverging=0.0)
 
 
@@ -166,12 +166,13 @@ def _train(
 
 def _recall(predicted: Numbers, labels: Numbers) -> Numbers:
     """Mean recall over classes, for predictions [..., utterances]."""
-    return np.mean([(predicted[..., labels == c] == c).mean(axis=-1) for c in range(N_CLASSES)], axis=0)
+    recalls = [(predicted[..., labels == c] == c).mean(axis=-1) for c in range(N_CLASSES)]
+    return np.asarray(np.mean(recalls, axis=0))
 
 
 def _softmax(logits: Numbers) -> Numbers:
     exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponents / exponents.sum(axis=-1, keepdims=True)
+    return np.asarray(exponents / exponents.sum(axis=-1, keepdims=True))
 
 
 def _draw_params(random: np.random.Generator) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from benchmarks.naive import NaiveRun, PaddedFusion, PaddedMDRE, same_weights
 from models.fusion import FusionConfig
 from models.mdre import MDREConfig
 from search_spaces.recipe import Recipe
-from study.corpus.batches import FoldData
+from study.training.batches import FoldData
 from study.training.loop import EVALUATION_FRAMES, Training, begin, train_fold
 from study.variants import VARIANTS
 

@@ -47,7 +47,7 @@ while True:
     time.sleep(3)
 WAIT
 
-# Slurm tells this script two minutes before the time is up; the study then stops where it can go on.
+# Slurm signals this script two minutes before the time is up; the study then stops where it can go on.
 ser-study run "$@" &
 study=$!
 trap 'kill -TERM "$study"' TERM

@@ -1,1 +1,1 @@
-"""What is learnt: models over ragged streams of frames. Imports torch only."""
+"""The models: fusion networks over ragged streams of frames. Imports torch only."""

@@ -1,4 +1,4 @@
-"""What self- and cross-attention fusion share: their configuration, the way in and the way out."""
+"""The parts that self- and cross-attention fusion share: configuration, input layers and head."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.context import ContextRule, context_layer
+from models.layers import ContextRule, context_layer
 from models.pooling import PoolOverTime, StreamPooling, TimePooling, pool_across_streams, pooled_width
 from models.streams import Stream
 
@@ -37,8 +37,8 @@ class FusionConfig:
         return self.n_heads * self.width_per_head
 
 
-class StreamEntrance(nn.Module):
-    """Every modality's frames brought to the model's width by a context layer of its own."""
+class InputLayers(nn.Module):
+    """One context layer per modality, from the encoder's dimensions to the model's width."""
 
     def __init__(self, config: FusionConfig, dims: Mapping[str, int]) -> None:
         """One layer per modality of `dims` (name -> dimensions of its frames)."""
@@ -53,8 +53,8 @@ class StreamEntrance(nn.Module):
         return {name: layer(streams[name].map(self.dropout)) for name, layer in self.layers.items()}
 
 
-class FusionExit(nn.Module):
-    """Attended streams to logits: pool over time, pool across streams, two linear maps.
+class FusionHead(nn.Module):
+    """From attended streams to logits: pooling over time, pooling across streams, two linear maps.
 
     There is no activation between the two maps, as published.
     """

@@ -1,4 +1,4 @@
-"""MDRE: two recurrent encoders whose last states are concatenated, the recurrent baseline of multimodal fusion."""
+"""MDRE: two recurrent encoders whose last states are concatenated, a recurrent baseline of multimodal fusion."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.recurrence import scan
+from models.kernels.gru import scan
 from models.streams import Stream
 
 
@@ -18,7 +18,7 @@ class MDREConfig:
 
     Source: Yoon, Byun, Jung, "Multimodal speech emotion recognition using audio and text", SLT 2018: a GRU of
     200 units per modality, its last valid state mapped to half its width, both halves concatenated and
-    classified. Their optional prosody vector is left out: these features have none beside the frames.
+    classified. Departure: their optional prosody vector is left out, since the features hold frames only.
     """
 
     n_units: int = 200
@@ -28,7 +28,7 @@ class MDREConfig:
 
 
 class MDRE(nn.Module):
-    """A recurrent encoder per modality and one linear map over the concatenation of what they end with."""
+    """A recurrent encoder per modality, and one linear map over their concatenated last states."""
 
     def __init__(self, config: MDREConfig, dims: Mapping[str, int], n_classes: int) -> None:
         """For the modalities of `dims` (name -> dimensions of its frames)."""

@@ -1,4 +1,4 @@
-"""From frames to one vector per utterance, and from several vectors to one."""
+"""Pooling over time (frames to one vector per utterance) and across streams (several vectors to one)."""
 
 from typing import Literal
 
@@ -25,7 +25,7 @@ def max_over_time(stream: Stream) -> Float[Tensor, "batch dim"]:
 
 
 class AttentiveMean(nn.Module):
-    """A weighted mean over time whose weights are a softmax of a learnt score per frame."""
+    """A weighted mean over time whose weights are the softmax of a learnt score per frame."""
 
     def __init__(self, width: int) -> None:
         """Score frames of `width` dimensions."""
@@ -42,7 +42,7 @@ class AttentiveMean(nn.Module):
 
 
 class PoolOverTime(nn.Module):
-    """Time to vector by the named rule; "mean" is the published one."""
+    """Pooling over time by the named rule; "mean" is the published one."""
 
     def __init__(self, rule: TimePooling, width: int) -> None:
         """Pool frames of `width` dimensions by `rule`."""
@@ -75,7 +75,7 @@ def pool_across_streams(
 
 
 def pooled_width(rule: StreamPooling, n_streams: int, width: int) -> int:
-    """The width of what `pool_across_streams` gives."""
+    """The width of the result of `pool_across_streams`."""
     return 2 * width if rule == "statistics" else n_streams * width
 
 

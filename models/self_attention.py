@@ -5,29 +5,29 @@ from collections.abc import Mapping
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.attention import MultiHeadAttention
-from models.fusion import FusionConfig, FusionExit, StreamEntrance
+from models.fusion import FusionConfig, FusionHead, InputLayers
+from models.layers import MultiHeadAttention
 from models.streams import Stream
 
 
 class SelfAttention(nn.Module):
-    """One attention per modality and layer, with query, key and value from the same stream.
+    """One attention per modality and layer, with query, key and value from one stream.
 
     The first layer has no residual connection, as published; further layers, which the publication does not
-    have, add to what they are given.
+    have, add their output to their input.
     """
 
     def __init__(self, config: FusionConfig, dims: Mapping[str, int], n_classes: int) -> None:
         """For the modalities of `dims` (name -> dimensions of its frames)."""
         super().__init__()
-        self.entrance = StreamEntrance(config, dims)
+        self.input_layers = InputLayers(config, dims)
         self.attention = nn.ModuleDict({name: self_attention_layers(config) for name in dims})
-        self.exit = FusionExit(config, n_streams=len(dims), n_classes=n_classes)
+        self.head = FusionHead(config, n_streams=len(dims), n_classes=n_classes)
 
     def forward(self, streams: Mapping[str, Stream]) -> Float[Tensor, "batch classes"]:
         """One logit per class and utterance."""
-        entered = self.entrance(streams)
-        return self.exit([attend_in_turn(self.attention[name], entered[name]) for name in entered])  # type: ignore[no-any-return,arg-type]
+        inputs = self.input_layers(streams)
+        return self.head([attend_in_turn(self.attention[name], inputs[name]) for name in inputs])  # type: ignore[no-any-return,arg-type]
 
 
 def self_attention_layers(config: FusionConfig) -> nn.ModuleList:

@@ -1,4 +1,4 @@
-"""The one input form of every model: many utterances' frames laid end to end, with no padding anywhere."""
+"""The input of every model: the frames of a batch of utterances, end to end and without padding."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from torch import Tensor
 class Stream:
     """One modality of a batch of utterances.
 
-    `frames` [frames, dim] holds the utterances' frames end to end; `lengths` says how many belong to each
-    utterance, in order, every one at least 1.
+    `frames` [frames, dim] holds the utterances' frames end to end; `lengths` is the number of frames of each
+    utterance, in order, at least 1.
     """
 
     frames: Float[Tensor, "frames dim"]
@@ -41,11 +41,11 @@ class Stream:
         )
 
     def with_frames(self, frames: Float[Tensor, "frames width"]) -> "Stream":
-        """The same utterances with other frames, one for one."""
+        """A stream of these lengths with `frames` in place of its own, one for one."""
         return Stream(frames, self.lengths)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Stream":
-        """The stream of `function(frames)`: for anything that treats every frame alone."""
+        """The stream of `function(frames)`, for a function that treats every frame by itself."""
         return self.with_frames(function(self.frames))
 
     def split(self) -> tuple[Float[Tensor, "time dim"], ...]:

@@ -1,11 +1,11 @@
-"""One modality alone: what fusion has to beat, with the same context layer, attention and pooling over time."""
+"""One modality alone: the baseline of fusion, with its context layer, attention and pooling over time."""
 
 from collections.abc import Mapping
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.fusion import FusionConfig, StreamEntrance
+from models.fusion import FusionConfig, InputLayers
 from models.pooling import PoolOverTime
 from models.self_attention import attend_in_turn, self_attention_layers
 from models.streams import Stream
@@ -14,7 +14,7 @@ from models.streams import Stream
 class Unimodal(nn.Module):
     """Self-attention over a single stream, pooled over time and classified.
 
-    There is nothing to pool across, so the exit reads the pooled vector itself; everything before it is the
+    There is only one stream, so the classifier reads the pooled vector itself; everything before it equals the
     branch of one modality in self-attention fusion.
     """
 
@@ -28,7 +28,7 @@ class Unimodal(nn.Module):
         if len(dims) != 1:
             raise ValueError(f"a unimodal model has exactly one input; got {sorted(dims)}")
         (self.input,) = dims
-        self.entrance = StreamEntrance(config, dims)
+        self.input_layers = InputLayers(config, dims)
         self.attention = self_attention_layers(config)
         self.pool = PoolOverTime(config.time_pooling, config.width)
         self.hidden = nn.Linear(config.width, config.width // 2)
@@ -36,5 +36,5 @@ class Unimodal(nn.Module):
 
     def forward(self, streams: Mapping[str, Stream]) -> Float[Tensor, "batch classes"]:
         """One logit per class and utterance."""
-        attended = attend_in_turn(self.attention, self.entrance(streams)[self.input])
+        attended = attend_in_turn(self.attention, self.input_layers(streams)[self.input])
         return self.classify(self.hidden(self.pool(attended)))  # type: ignore[no-any-return]

@@ -1,1 +1,1 @@
-"""What may vary: one plain define-by-run function per variant family."""
+"""The search spaces: one define-by-run function per family of variants."""

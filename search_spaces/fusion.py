@@ -1,4 +1,4 @@
-"""The space of attention fusions: self and cross vary in the same things."""
+"""The search space of attention fusions, shared by self- and cross-attention."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def suggest(trial: BaseTrial) -> FusionConfig:
-    """A fusion drawn by `trial`; heads times width per head is the width, so every draw can be built.
+    """A fusion drawn by `trial`. The width is the product of two parameters, so every draw is valid.
 
-    Pooling across streams is not searched: it is what the ablations differ in.
+    Pooling across streams is not searched: the ablations compare it.
     """
     return FusionConfig(
         n_heads=trial.suggest_categorical("n_heads", [1, 2, 4, 6, 8]),
@@ -28,5 +28,5 @@ def suggest(trial: BaseTrial) -> FusionConfig:
 
 
 def suggest_without_pooling(trial: BaseTrial) -> FusionConfig:
-    """The same, with the streams' vectors concatenated: the ablation of pooling across streams."""
+    """A fusion drawn by `trial` that concatenates the streams' vectors: the ablation of pooling across streams."""
     return replace(suggest(trial), stream_pooling="concatenate")

@@ -1,4 +1,4 @@
-"""The space of MDRE."""
+"""The search space of MDRE."""
 
 from __future__ import annotations
 

@@ -1,13 +1,16 @@
-"""How a model is trained: what every variant shares, and how it may vary."""
+"""The training recipe that all variants share, and its search space."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # workers unpack recipes without importing the search library
     from optuna.trial import BaseTrial
+
+# How the parameter that chooses a modality's features is named, after the modality.
+FEATURES = "_features"
 
 
 @dataclass(frozen=True)
@@ -15,10 +18,10 @@ class Recipe:
     """The training recipe; the defaults are the published setting.
 
     Source: Rajan et al., ICASSP 2022: Adam at 1e-3, batches of 32, unweighted cross-entropy, a stop after 10
-    epochs without better validation. Two departures: their rate falls when the *validation* loss stalls,
-    which would let held-out sessions steer training, so here it warms up and then falls along a half cosine
-    whatever the scores say; and gradients are clipped. `frame_rate` is the rate of the audio frames where a study
-    searches it, empty where it has one.
+    epochs without better validation. Two departures: their learning rate falls when the *validation* loss stalls,
+    which would let held-out sessions influence training, so here it warms up and then falls along a half cosine
+    whatever the scores are; and gradients are clipped. `features` names the features of each modality
+    that has several to choose from.
     """
 
     learning_rate: float = 1e-3
@@ -27,17 +30,25 @@ class Recipe:
     patience: int = 10
     gradient_norm: float = 5.0
     warmup_epochs: float = 1.0
-    frame_rate: str = ""
+    features: Mapping[str, str] = field(default_factory=dict)
 
 
-def suggest(trial: BaseTrial, frame_rates: Sequence[str] = ()) -> Recipe:
-    """A recipe drawn by `trial`, at one of `frame_rates` if there are any.
+def suggest(trial: BaseTrial, choices: Mapping[str, Sequence[str]] | None = None) -> Recipe:
+    """A recipe drawn by `trial`; `choices` are the labels of each modality's features, where there are several.
 
-    Patience and clipping stay as published: they are stopping and safety rules.
+    Patience and clipping are not searched: they are rules for stopping and safety.
     """
     return Recipe(
         learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
         weight_decay=trial.suggest_categorical("weight_decay", [0.0, 1e-4, 1e-3, 1e-2, 1e-1]),
         batch_size=trial.suggest_categorical("batch_size", [16, 32, 64, 128]),
-        frame_rate=trial.suggest_categorical("frame_rate", list(frame_rates)) if frame_rates else "",
+        features={
+            modality: trial.suggest_categorical(modality + FEATURES, list(labels))
+            for modality, labels in (choices or {}).items()
+        },
     )
+
+
+def features_in(params: Mapping[str, Any]) -> dict[str, str]:
+    """The choice of features, by modality, among a configuration's parameters."""
+    return {name.removesuffix(FEATURES): label for name, label in params.items() if name.endswith(FEATURES)}

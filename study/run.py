@@ -1,12 +1,27 @@
-"""The door: `python study/run.py --variant cross`. The same as `ser-study run`."""
+"""The script: `python study/run.py --variant cross` does what `ser-study run --variant cross` does."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-
-# Python puts this file's folder on the path; the packages are found from the folder above it.
-sys.path[0] = str(Path(__file__).resolve().parent.parent)
+from typing import NoReturn
 
 if __name__ == "__main__":
-    from study.door import command_line
+    # Python puts this file's folder on the path; the packages are found from the folder above it.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-    command_line(["run", *sys.argv[1:]])
+from study import process
+
+
+def ser_study(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Be the whole process of the command `ser-study` with `arguments`, by default those that were typed."""
+
+    def main() -> int:
+        from study.app.cli import main  # after interrupts are handled: the libraries take seconds to import
+
+        return main(arguments)
+
+    process.run_to_exit(main)
+
+
+if __name__ == "__main__":
+    ser_study(["run", *sys.argv[1:]])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import nn
 
@@ -16,58 +16,83 @@ from models.mdre import MDRE, MDREConfig
 from models.self_attention import SelfAttention
 from models.unimodal import Unimodal
 from search_spaces import recipe
-from search_spaces.recipe import Recipe
+from search_spaces.recipe import FEATURES, Recipe
+from study.features.inputs import input_of
 
 if TYPE_CHECKING:  # workers read this table without importing the search library
     from optuna.trial import BaseTrial
 
-# What a variant can take in, and the modality whose feature pack holds it. "sentence" is the text encoder's one
-# vector per utterance (BERT: CLS) as a stream of a single frame.
-INPUTS = {"audio": "audio", "text": "text", "sentence": "text"}
-
-
 PUBLISHED_RECIPE = Recipe()
+# What the report does with a system: a guess is not trained; every fusion is compared with the best baseline; an
+# ablation takes one part away from the systems that it is `compared_with`.
+Role = Literal["guess", "baseline", "fusion", "ablation"]
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """A system's row in the published result table of seven-class IEMOCAP: mean and deviation of each metric.
+
+    Source: Attention-based Multimodal Speech Emotion Recognition (student project, 2022). Its own limitation is
+    suboptimal tuning; its random baseline is an average over draws.
+    """
+
+    wa: float
+    wa_std: float
+    uwa: float
+    uwa_std: float
+    wf1: float
+    wf1_std: float
+    uwf1: float
+    uwf1_std: float
+
+    def figures(self) -> dict[str, tuple[float, float]]:
+        """Mean and deviation by metric."""
+        return {
+            name.upper(): (getattr(self, name), getattr(self, f"{name}_std")) for name in ("wa", "uwa", "wf1", "uwf1")
+        }
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One system: what it is called, what it learns with, what may vary, what it hears and reads.
+    """One system: what it is called, what it learns with, what may vary, its inputs, and its part in the report.
 
-    `inputs` are names of INPUTS. `model(config, dims, n_classes)` builds the module; None learns nothing.
-    `suggest_config(trial)` draws a config of the same class as `config`, the published setting; its parameters
-    bear the names of config fields. `reference_row` is the system's name in the published result table. Of several
-    `frame_rates` the search chooses; the published setting has the first.
+    `inputs` are streams as in `study.features.inputs`. `model(config, dims, n_classes)` builds the module; None learns
+    nothing. `suggest_config(trial)` draws a config of the same class as `config`, the setting to start from; its
+    parameters bear the names of config fields. `published` is the system's row in the published result table, None for
+    one that is not in it. `choices` are the labels of the features that the search chooses from, by modality;
+    configuration 0 has the first.
     """
 
     title: str
-    reference_row: str
+    role: Role = "fusion"
+    compared_with: tuple[str, ...] = ()
+    published: PublishedRow | None = None
     inputs: tuple[str, ...] = ()
     model: Callable[[Any, Mapping[str, int], int], nn.Module] | None = None
     config: Any = None
     suggest_config: Callable[[BaseTrial], Any] | None = None
     recipe: Recipe = PUBLISHED_RECIPE
-    frame_rates: tuple[str, ...] = ()
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """The modalities whose feature packs it needs."""
-        return tuple(dict.fromkeys(INPUTS[name] for name in self.inputs))
+        return tuple(dict.fromkeys(input_of(name).modality for name in self.inputs))
 
     def suggest(self, trial: BaseTrial) -> tuple[Any, Recipe]:
         """A config and a recipe drawn by `trial`: the only way from parameters to a configuration."""
         assert self.suggest_config is not None
-        return self.suggest_config(trial), recipe.suggest(trial, self.frame_rates)
+        return self.suggest_config(trial), recipe.suggest(trial, self.choices)
 
-    def published(self) -> dict[str, Any]:
-        """The published value of every field of config and recipe, by name."""
-        rate = {"frame_rate": self.frame_rates[0]} if self.frame_rates else {}
-        return {**asdict(self.config), **asdict(self.recipe), **rate}
+    def start(self) -> dict[str, Any]:
+        """The value of every field of config and recipe in configuration 0, by name."""
+        first = {modality + FEATURES: labels[0] for modality, labels in self.choices.items()}
+        return {**asdict(self.config), **asdict(self.recipe), **first}
 
-    def at(self, frame_rates: Sequence[str]) -> Variant:
-        """The variant with a choice of `frame_rates`, if it hears and there is a choice."""
-        return (
-            replace(self, frame_rates=tuple(frame_rates)) if "audio" in self.inputs and len(frame_rates) > 1 else self
-        )
+    def choosing(self, labels: Mapping[str, Sequence[str]]) -> Variant:
+        """The variant in a study of features with these `labels`, by modality: it chooses where there are several."""
+        several = {name: tuple(labels[name]) for name in self.modalities if len(labels.get(name, ())) > 1}
+        return replace(self, choices=several)
 
     def rebuilt(self, fields: Mapping[str, Any]) -> Any:
         """The config with these fields."""
@@ -77,10 +102,15 @@ class Variant:
 WITHOUT_POOLING = FusionConfig(stream_pooling="concatenate")
 
 VARIANTS: dict[str, Variant] = {
-    "random": Variant(title="a uniform guess", reference_row="Random"),
+    "random": Variant(
+        title="a uniform guess",
+        role="guess",
+        published=PublishedRow(0.138, 0.002, 0.135, 0.004, 0.151, 0.002, 0.126, 0.002),
+    ),
     "audio": Variant(
         title="self-attention over speech alone",
-        reference_row="Audio",
+        role="baseline",
+        published=PublishedRow(0.398, 0.018, 0.342, 0.006, 0.367, 0.016, 0.335, 0.007),
         inputs=("audio",),
         model=Unimodal,
         config=FusionConfig(),
@@ -88,7 +118,8 @@ VARIANTS: dict[str, Variant] = {
     ),
     "text": Variant(
         title="self-attention over words alone",
-        reference_row="Text",
+        role="baseline",
+        published=PublishedRow(0.506, 0.027, 0.492, 0.029, 0.498, 0.025, 0.475, 0.022),
         inputs=("text",),
         model=Unimodal,
         config=FusionConfig(),
@@ -96,7 +127,8 @@ VARIANTS: dict[str, Variant] = {
     ),
     "mdre": Variant(
         title="two recurrent encoders, concatenated",
-        reference_row="MDRE",
+        role="baseline",
+        published=PublishedRow(0.491, 0.039, 0.466, 0.056, 0.482, 0.035, 0.470, 0.041),
         inputs=("audio", "text"),
         model=MDRE,
         config=MDREConfig(),
@@ -105,7 +137,8 @@ VARIANTS: dict[str, Variant] = {
     ),
     "self": Variant(
         title="self-attention within each modality",
-        reference_row="Self-MHA",
+        compared_with=("cross",),
+        published=PublishedRow(0.522, 0.014, 0.486, 0.020, 0.519, 0.016, 0.488, 0.014),
         inputs=("audio", "text"),
         model=SelfAttention,
         config=FusionConfig(),
@@ -113,7 +146,7 @@ VARIANTS: dict[str, Variant] = {
     ),
     "cross": Variant(
         title="cross-attention between the modalities",
-        reference_row="Cross-MHA",
+        published=PublishedRow(0.509, 0.009, 0.477, 0.027, 0.509, 0.009, 0.478, 0.024),
         inputs=("audio", "text"),
         model=CrossAttention,
         config=FusionConfig(),
@@ -121,7 +154,9 @@ VARIANTS: dict[str, Variant] = {
     ),
     "self-nosp": Variant(
         title="self without statistical pooling",
-        reference_row="Self-noSP",
+        role="ablation",
+        compared_with=("self",),
+        published=PublishedRow(0.514, 0.022, 0.464, 0.042, 0.507, 0.027, 0.473, 0.046),
         inputs=("audio", "text"),
         model=SelfAttention,
         config=WITHOUT_POOLING,
@@ -129,7 +164,9 @@ VARIANTS: dict[str, Variant] = {
     ),
     "self-cls": Variant(
         title="self with one vector for the sentence",
-        reference_row="Self-CLS",
+        role="ablation",
+        compared_with=("self",),
+        published=PublishedRow(0.505, 0.008, 0.461, 0.019, 0.504, 0.009, 0.468, 0.021),
         inputs=("audio", "sentence"),
         model=SelfAttention,
         config=FusionConfig(),
@@ -137,7 +174,9 @@ VARIANTS: dict[str, Variant] = {
     ),
     "cross-nosp": Variant(
         title="cross without statistical pooling",
-        reference_row="Cross-noSP",
+        role="ablation",
+        compared_with=("cross",),
+        published=PublishedRow(0.498, 0.005, 0.442, 0.021, 0.493, 0.005, 0.448, 0.024),
         inputs=("audio", "text"),
         model=CrossAttention,
         config=WITHOUT_POOLING,
@@ -145,7 +184,9 @@ VARIANTS: dict[str, Variant] = {
     ),
     "cross-cls": Variant(
         title="cross with one vector for the sentence",
-        reference_row="Cross-CLS",
+        role="ablation",
+        compared_with=("cross",),
+        published=PublishedRow(0.518, 0.011, 0.451, 0.020, 0.512, 0.010, 0.456, 0.022),
         inputs=("audio", "sentence"),
         model=CrossAttention,
         config=FusionConfig(),

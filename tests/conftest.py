@@ -1,6 +1,7 @@
 """Miniature corpora that several tests read: an IEMOCAP release with its traps, and a manifest."""
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import settings
 
 # IEMOCAP code, the category annotators name, a tone in Hz, and words that only this class uses.
 MINIATURE_CLASSES = (
@@ -21,6 +23,12 @@ MINIATURE_CLASSES = (
 )
 APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        "
 NOT_UTF_8 = b"\x92"
+
+
+# Examples per property test: few on every save, many in the nightly run (HYPOTHESIS_PROFILE=nightly).
+settings.register_profile("default", max_examples=50)
+settings.register_profile("nightly", max_examples=300)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,58 +10,63 @@ from typing import Any
 
 import pytest
 
-from benchmarks.fault_study import OPTIONS, StudyUnderTest, write_corpus
-from study.tuning.watchdog import Watchdog
+from benchmarks.fault_study import OPTIONS, write_corpus
+from study.execution.watchdog import Watchdog
+from study.record.events import Phase
+from study.samplers.proposer import proposer
+from study.search.observation import Observation
+from tests.plugins.study_process import lines_of
 
 ROOT = Path(__file__).resolve().parents[1]
-# The command line with one configuration's training replaced, in the driver and, by the environment, in workers.
+# Training replaced, in workers: what it does to a configuration is found by the learning rate that it was given.
 SICK = """
-import os, ray, time, torch
+import json, os, ray, time, torch
 import study.training.loop as loop
-healthy = loop._train_epoch
+healthy, deeds = loop._train_epoch, json.loads(os.environ["DEEDS"])
 def sick(training, part, recipe, *rest):
-    if os.environ["SICK"] == "all" or recipe.learning_rate != 1e-3:
-        {deed}
+    exec(deeds.get(repr(recipe.learning_rate), deeds.get("all", "pass")))
     return healthy(training, part, recipe, *rest)
 loop._train_epoch = sick
 """
-DEEDS = {
-    "hang": "time.sleep(3600)",
-    "die": "os.kill(os.getpid(), 9)",
-    "raise": "raise MemoryError('host memory')",
-    # A GPU is a number to Ray: what a share cannot hold here, a whole one can.
-    "outgrow": "if ray.get_runtime_context().get_assigned_resources()['GPU'] < 1: "
-    "raise torch.OutOfMemoryError('CUDA out of memory')",
-    "outgrow all": "raise torch.OutOfMemoryError('CUDA out of memory')",
-    "loss": "[p.data.fill_(float('nan')) for p in training.model.parameters()]",
-}
+HANG = "time.sleep(3600)"
+DIE = "os.kill(os.getpid(), 9)"
+RAISE = "raise MemoryError('host memory')"
+DIVERGE = "[p.data.fill_(float('nan')) for p in training.model.parameters()]"
+# A GPU is a number to Ray: what a share cannot hold here, a whole one can.
+OUTGROW = (
+    "if ray.get_runtime_context().get_assigned_resources()['GPU'] < 1: "
+    "raise torch.OutOfMemoryError('CUDA out of memory')"
+)
+OUTGROW_ALL = "raise torch.OutOfMemoryError('CUDA out of memory')"
 
 
-def study_that_is_sick(
-    home: Path, deed: str, whom: str, *options: str, **more: str
-) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """A study whose workers' training does `deed`, by a `sitecustomize`; `whom`: all, or all but the published."""
+def sick_study(home: Path, deeds: dict[str, str], *options: str) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """A study whose workers' training does the deed of its configuration's learning rate, by a `sitecustomize`."""
     site = home / "site"
     site.mkdir(parents=True)
-    (site / "sick.py").write_text(SICK.replace("{deed}", DEEDS[deed]))
+    (site / "sick.py").write_text(SICK)
     (site / "sitecustomize.py").write_text(
         "import sys\nif any('default_worker' in part for part in sys.orig_argv):\n    import sick\n"
     )
     line = [sys.executable, str(ROOT / "study" / "run.py"), *OPTIONS, "--finalists", "1", "--seeds", "0", *options]
     line += ["--corpus", str(write_corpus(home / "corpus")), "--name", "sick"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)]), "SICK": whom, **more}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)]),
+        "DEEDS": json.dumps(deeds),
+        "RAY_OVERRIDE_RESOURCES": '{"CPU": 2, "GPU": 1}',
+    }
     done = subprocess.run(line, cwd=home, env=environment, capture_output=True, text=True, timeout=400)
     return done, home / "mlruns" / "studies" / "sick"
 
 
-def ended(folder: Path) -> dict[int, dict[str, Any]]:
-    records = [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
-    return {record["config"]: record for record in records if record["kind"] == "closed"}
+def closed(folder: Path) -> dict[int, dict[str, Any]]:
+    return {line["config"]: line for line in lines_of(folder / "ledger.jsonl") if line["kind"] == "closed"}
 
 
 def test_an_epoch_that_hangs_ends_its_process_and_is_given_up_at_the_third_attempt(tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from study.tuning.watchdog import Watchdog\n"
+        "import sys, time; from pathlib import Path; from study.execution.watchdog import Watchdog\n"
         "dog = Watchdog(Path(sys.argv[1]), 0.3); dog.watch('run')\n"
         "with dog: pass\n"
         "with dog: time.sleep(60)\n"
@@ -88,80 +93,43 @@ def test_a_step_in_time_leaves_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("deed", "outcome", "reason"),
-    [
-        ("hang", "failed", "an epoch took longer than the 8 s of --epoch-timeout, 2 times"),
-        ("die", "failed", ""),
-        ("raise", "failed", "MemoryError: host memory"),
-        ("loss", "diverged", "not a finite number"),
-    ],
-)
-def test_sick_configurations_are_out_with_their_reason_and_the_study_goes_on(
-    deed: str, outcome: str, reason: str, tmp_path: Path
-) -> None:
-    done, folder = study_that_is_sick(
-        tmp_path, deed, "others", "--configs", "2", "--epochs", "2", "--epoch-timeout", "8s", "--policy", "asha"
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    closed = ended(folder)
-    assert closed[0]["outcome"] == "complete"
-    assert closed[1]["outcome"] == outcome
-    assert reason in closed[1]["reason"]
-    assert "configuration 1 was lost" in done.stdout
-    assert closed[1]["reason"] in (folder / "report.json").read_text()
-    assert "Traceback" not in done.stdout + done.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("deed", "outcome"), [("outgrow", "complete"), ("outgrow all", "failed")])
-def test_a_run_too_large_for_its_share_of_a_gpu_has_a_whole_one_to_itself(
-    deed: str, outcome: str, tmp_path: Path
-) -> None:
-    done, folder = study_that_is_sick(
+def test_sick_configurations_are_out_with_their_reason_and_the_study_goes_on(tmp_path: Path) -> None:
+    """Six faults in one study, two runs to a GPU; configuration 0 is healthy and the others have one fault each."""
+    propose, observations = proposer(0, "random"), []
+    for _ in range(7):
+        observations.append(Observation(propose("text", observations), Phase.OPEN))
+    rates = [repr(each.params["learning_rate"]) for each in observations]
+    faults = {1: HANG, 2: DIE, 3: RAISE, 4: DIVERGE, 5: OUTGROW, 6: OUTGROW_ALL}
+    done, folder = sick_study(
         tmp_path,
-        deed,
-        "others",
-        *("--configs", "3", "--epochs", "2", "--policy", "full", "--gpus-per-run", "0.5"),
-        RAY_OVERRIDE_RESOURCES='{"CPU": 2, "GPU": 1}',
+        {rates[number]: deed for number, deed in faults.items()},
+        *("--configs", "7", "--epochs", "2", "--policy", "full", "--sampler", "random", "--seed", "0"),
+        *("--epoch-timeout", "8s", "--gpus-per-run", "0.5"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    closed = ended(folder)
-    assert [closed[number]["outcome"] for number in range(3)] == ["complete", outcome, outcome]
-    if outcome == "failed":
-        assert "the GPU's memory is too small" in closed[1]["reason"]
-        assert "--gpus-per-run" not in closed[1]["reason"], "it had a whole one already"
+    ends = closed(folder)
+    expected = {
+        0: ("complete", "all folds at full length"),
+        1: ("failed", "an epoch took longer than the 8 s of --epoch-timeout, 2 times"),
+        2: ("failed", ""),
+        3: ("failed", "MemoryError: host memory"),
+        4: ("diverged", "not a finite number"),
+        5: ("complete", "all folds at full length"),
+        6: ("failed", "the GPU's memory is too small"),
+    }
+    for number, (outcome, reason) in expected.items():
+        assert (number, ends[number]["outcome"]) == (number, outcome)
+        assert reason in ends[number]["reason"]
+        if outcome != "complete":
+            assert f"configuration {number} was lost" in done.stdout
+            assert ends[number]["reason"] in json.dumps(json.loads((folder / "report.json").read_text())["variants"])
+    assert "--gpus-per-run" not in ends[6]["reason"], "it had a whole one already"
     assert "Traceback" not in done.stdout + done.stderr
 
 
 @pytest.mark.slow
 def test_if_every_run_fails_the_study_ends_soon_with_the_first_cause(tmp_path: Path) -> None:
-    done, folder = study_that_is_sick(tmp_path, "raise", "all", "--configs", "20", "--epochs", "2")
+    done, folder = sick_study(tmp_path, {"all": RAISE}, "--configs", "20", "--epochs", "2", "--gpus-per-run", "0")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "configuration 0 was lost: MemoryError: host memory" in done.stdout
-    assert len(ended(folder)) == 3
-
-
-@pytest.mark.slow
-def test_damaged_features_are_named_and_the_study_goes_on_without_the_file(tmp_path: Path) -> None:
-    def run(*options: str) -> tuple[int, str]:
-        process = StudyUnderTest(tmp_path, corpus, ("--seeds", "0", *options)).start()
-        told, _ = process.communicate(timeout=300)
-        return process.returncode, told
-
-    corpus, study = write_corpus(tmp_path / "corpus"), StudyUnderTest(tmp_path, tmp_path, ())
-    code, told = run("--configs", "1")
-    assert code == 0, told
-    known, (pack,) = study.raw_ledger(), (tmp_path / "mlruns" / "features").glob("*.safetensors")
-    made = pack.read_bytes()
-    pack.write_bytes(made[:-3] + b"???")
-    code, told = run("--configs", "2")
-    assert code == 2
-    assert f"{pack} do not match their checksum" in " ".join(told.split())
-    assert study.raw_ledger() == known
-    pack.unlink()
-    code, told = run("--configs", "2")
-    assert code == 0, told
-    assert pack.read_bytes() == made
-    assert study.raw_ledger().startswith(known)
-    assert len(ended(study.folder)) == 2
+    assert len(closed(folder)) == 3

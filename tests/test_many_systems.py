@@ -5,32 +5,9 @@ import json
 
 import pytest
 
-from tests.plugins.study_process import run
+from tests.plugins.study_process import PLAIN, here, lines_of, run
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.mark.parametrize(("speech", "text"), [("wav2vec2", "bert"), ("whisper", "roberta")])
-def test_saved_encoders_run_end_to_end_at_two_frame_rates(speech, text, tiny_encoder, tiny_manifest, tmp_path):
-    options = ["--corpus", tiny_manifest, "--configs", "3", "--epochs", "2", "--seeds", "0", "--variant", "self"]
-    options += ["--frame-rate", "50,25", "--policy", "full", "--sampler", "random"]
-    encoders = [
-        "--audio-encoder",
-        tiny_encoder(speech),
-        "--text-encoder",
-        tiny_encoder(text),
-        "--audio-layer",
-        "mean:0-1",
-    ]
-    finished = run(*options, *encoders, cwd=tmp_path)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    report = json.loads(next(tmp_path.glob("mlruns/studies/*/report.json")).read_text())
-    assert report["variants"]["self"]["n_complete"] == 3
-    ledger = next(tmp_path.glob("mlruns/studies/*/ledger.jsonl"))
-    records = [json.loads(line) for line in ledger.read_text().splitlines()]
-    rates = [record["params"]["frame_rate"] for record in records if record["kind"] == "config"]
-    assert rates[0] == "50"
-    assert set(rates) == {"50", "25"}
 
 
 @pytest.fixture
@@ -49,30 +26,66 @@ def without(tiny_manifest):
     return write
 
 
-def test_a_unimodal_variant_runs_on_a_corpus_without_the_other_modality(without, tmp_path):
-    budget = ("--configs", "1", "--epochs", "2", "--seeds", "0", "--audio-encoder", "logmel")
-    finished = run("--variant", "audio", "--corpus", without("text"), *budget, cwd=tmp_path)
+def test_a_unimodal_variant_runs_on_a_corpus_without_the_other_modality_at_two_frame_rates_of_a_saved_encoder(
+    tiny_encoder, without, tmp_path
+):
+    options = ["--corpus", without("text"), "--configs", "3", "--epochs", "2", "--seeds", "0", "--variant", "audio"]
+    options += ["--frame-rate", "50,25", "--policy", "full", "--sampler", "random"]
+    options += ["--audio-encoder", tiny_encoder("wav2vec2"), "--audio-layer", "mean:0-1"]
+    finished = run(*options, cwd=tmp_path)
     assert finished.returncode == 0, finished.stdout + finished.stderr
+    study = next(tmp_path.glob("mlruns/studies/*"))
+    report = json.loads((study / "report.json").read_text(encoding="utf-8"))
+    assert report["variants"]["audio"]["cost"]["outcomes"] == {"complete": 3}
+    choices = [
+        line["params"]["audio_features"] for line in lines_of(study / "ledger.jsonl") if line["kind"] == "config"
+    ]
+    assert "50 Hz" in choices[0]
+    assert len(set(choices)) == 2
+
+
+def test_features_of_saved_encoders_are_extracted_by_the_command_line(tiny_encoder, tiny_manifest, tmp_path, capsys):
+    encoders = ("--audio-encoder", tiny_encoder("whisper"), "--text-encoder", tiny_encoder("roberta"))
+    code, printed, _ = here(capsys, "features", "--corpus", tiny_manifest, *encoders, "--output", tmp_path)
+    assert code == 0
+    assert printed.count(".safetensors") == 2
+    assert len(list((tmp_path / "features").glob("*.safetensors"))) == 2
 
 
 @pytest.mark.parametrize("missing", ["text", "file_name"])
-def test_a_fusion_says_which_column_it_misses(missing, without, tmp_path):
-    refused = run("--variant", "cross", "--corpus", without(missing), "--text-encoder", "hash", cwd=tmp_path)
-    assert refused.returncode == 2
-    assert f"add a `{missing}` column to the manifest" in refused.stderr
+def test_a_fusion_says_which_column_it_misses(missing, without, tmp_path, capsys):
+    line = ("run", "--variant", "cross", "--corpus", without(missing), *PLAIN, "--output", tmp_path)
+    code, _, error = here(capsys, *line)
+    assert code == 2
+    assert f"add a `{missing}` column to the manifest" in error
 
 
 def test_all_ten_systems_are_tuned_and_compared(iemocap_release, tmp_path):
     budget = ["--configs", "2", "--epochs", "2", "--finalists", "1", "--seeds", "0"]
-    features = ["--audio-encoder", "logmel", "--text-encoder", "hash"]
-    finished = run("--variant", "all", "--corpus", iemocap_release, *budget, *features, cwd=tmp_path)
+    finished = run("--variant", "all", "--corpus", iemocap_release, *budget, *PLAIN, cwd=tmp_path)
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    report = json.loads((tmp_path / "mlruns" / "studies" / "IEMOCAP-all" / "report.json").read_text())
+    study = tmp_path / "mlruns" / "studies" / "IEMOCAP-all"
+    report = json.loads((study / "report.json").read_text(encoding="utf-8"))
     names = "random audio text mdre self cross self-nosp self-cls cross-nosp cross-cls".split()
     assert list(report["variants"]) == names
-    budgets = {v["n_configs"] for name, v in report["variants"].items() if name != "random"}
+    budgets = {v["cost"]["n_configs"] for name, v in report["variants"].items() if name != "random"}
     assert budgets == {2}
-    assert report["variants"]["random"]["test"]["WA"]["mean"] == pytest.approx(1 / 7, abs=0.01)
-    compared = {(c["first"], c["second"]) for c in report["comparisons"]}
-    assert {("self", "cross"), ("self-nosp", "self"), ("cross-cls", "cross")} <= compared
-    assert any("no difference shown" in c["verdict"] or "above" in c["verdict"] for c in report["comparisons"])
+    guess = report["variants"]["random"]["tuned"]["figures"]["test"]["WA"]["mean"]
+    assert guess == pytest.approx(1 / 7, abs=0.01)
+    compared = [(c["first"], c["second"]) for c in report["comparisons"]]
+    parents = [("self-nosp", "self"), ("self-cls", "self"), ("cross-nosp", "cross"), ("cross-cls", "cross")]
+    best = max(("audio", "text", "mdre"), key=lambda name: _validation(report, name))
+    assert sorted(compared) == sorted([("self", best), ("cross", best), ("self", "cross"), *parents])
+    for comparison in report["comparisons"]:
+        below, above = (_test(report, comparison[side]) for side in ("second", "first"))
+        assert comparison["mean"] == pytest.approx(above - below, abs=1e-9)
+        shown = comparison["p_holm"] < 0.05
+        assert ("no difference shown" in comparison["sentence"]) is not shown
+
+
+def _validation(report, name):
+    return report["variants"][name]["tuned"]["figures"]["validation"]["UWA"]["mean"]
+
+
+def _test(report, name):
+    return report["variants"][name]["tuned"]["figures"]["test"]["UWA"]["mean"]

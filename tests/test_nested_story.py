@@ -1,17 +1,14 @@
-"""A whole nested study by the command line, killed on the way, against oracles from its ledger and predictions."""
+"""A whole nested study by the command line, against oracles from its ledger and predictions."""
 
 import csv
 import json
-import signal
-import subprocess
-import time
 from itertools import combinations
 from statistics import fmean
 
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from tests.plugins.study_process import command, run
+from tests.plugins.study_process import here, lines_of, run
 
 SESSIONS = [f"Session{number}" for number in range(1, 6)]
 TERMS = ["--protocol", "nested", "--variant", "cross", "--name", "nested", "--configs", "4", "--epochs", "4"]
@@ -22,26 +19,13 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, iemocap_release):
-    """A finished nested study that was killed once."""
+    """A finished nested study."""
     home = tmp_path_factory.mktemp("nested")
-    terms = [*TERMS, "--corpus", iemocap_release]
-    studied = home / "mlruns" / "studies" / "nested"
-    driver = subprocess.Popen(command(*terms), cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while driver.poll() is None and len(ledger(studied)) < 25:
-        time.sleep(0.05)
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
-    finished = run(*terms, cwd=home)
+    finished = run(*TERMS, "--corpus", iemocap_release, cwd=home)
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert "continuing study nested" in finished.stdout
     assert "over 5 test sessions" in finished.stdout
     assert "Measured optimism" in finished.stdout
-    return studied
-
-
-def ledger(folder):
-    path = folder / "ledger.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return home / "mlruns" / "studies" / "nested"
 
 
 def scores(records, config, tested, judging):
@@ -54,15 +38,15 @@ def scores(records, config, tested, judging):
 
 
 def test_choices_figures_and_optimism_follow_from_the_ledger(folder):
-    records = ledger(folder)
-    report = json.loads((folder / "report.json").read_text())["variants"]["cross"]
+    records = lines_of(folder / "ledger.jsonl")
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))["variants"]["cross"]
     assert report["confirmed"] is False
     assert {record["seed"] for record in records if record["kind"] == "epoch"} == {0}
     others = {t: [s for s in SESSIONS if s != t] for t in SESSIONS}
     complete = {t: [] for t in SESSIONS}
     for record in records:
-        if record["kind"] == "judged" and record["outcome"] == "complete":
-            complete[SESSIONS[record["outer"]]].append(record["config"])
+        if record["kind"] == "block_closed" and record["outcome"] == "complete":
+            complete[SESSIONS[record["test_block"]]].append(record["config"])
 
     def mean(config, session, part):
         return fmean(scores(records, config, session, other)[part] for other in others[session])
@@ -70,13 +54,13 @@ def test_choices_figures_and_optimism_follow_from_the_ledger(folder):
     choices = {t: max(complete[t], key=lambda c, t=t: (mean(c, t, 0), -c)) for t in SESSIONS}
     assert report["nested"]["choices"] == choices
     tested = [mean(choices[t], t, 1) for t in SESSIONS]
-    assert report["test"]["UWA"]["folds"] == pytest.approx(tested)
+    assert report["tuned"]["figures"]["test"]["UWA"]["folds"] == pytest.approx(tested)
     for_all = set.intersection(*map(set, complete.values()))
     shared = max(for_all, key=lambda c: (fmean(mean(c, t, 0) for t in SESSIONS), -c))
     assert report["selected"] == shared
     optimism = fmean(mean(shared, t, 1) for t in SESSIONS) - fmean(tested)
     assert report["nested"]["optimism"]["UWA"] == pytest.approx(optimism, abs=1e-9)
-    assert report["published"]["test"]["UWA"]["folds"] == pytest.approx([mean(0, t, 1) for t in SESSIONS])
+    assert report["published"]["figures"]["test"]["UWA"]["folds"] == pytest.approx([mean(0, t, 1) for t in SESSIONS])
 
 
 def test_stored_predictions_give_the_reported_figures(folder):
@@ -91,7 +75,7 @@ def test_stored_predictions_give_the_reported_figures(folder):
             balanced_accuracy_score([row["label"] for row in run], [row["prediction"] for row in run])
             for run in runs.values()
         )
-        assert report["variants"]["cross"]["test"]["UWA"]["folds"][number] == pytest.approx(found)
+        assert report["variants"]["cross"]["tuned"]["figures"]["test"]["UWA"]["folds"][number] == pytest.approx(found)
 
 
 def test_the_pages_show_both_selections_side_by_side(folder):
@@ -101,11 +85,11 @@ def test_the_pages_show_both_selections_side_by_side(folder):
             assert expected in text, page
 
 
-def test_the_report_and_the_lives_of_configurations_can_be_told_again(folder):
-    home = folder.parents[2]
-    before = (folder / "report.json").read_text()
-    assert run("nested", cwd=home, verb="report").returncode == 0
-    assert (folder / "report.json").read_text() == before
-    told = run("nested", "--config", "1", cwd=home, verb="explain")
-    assert told.returncode == 0
-    assert "for test block 4" in told.stdout
+def test_the_report_and_the_lives_of_configurations_can_be_shown_again(folder, capsys):
+    output = folder.parents[1]
+    before = (folder / "report.json").read_text(encoding="utf-8")
+    assert here(capsys, "report", "nested", "--output", output)[0] == 0
+    assert (folder / "report.json").read_text(encoding="utf-8") == before
+    code, life, _ = here(capsys, "explain", "nested", "--config", "1", "--output", output)
+    assert code == 0
+    assert "for test block 4" in life

@@ -1,24 +1,40 @@
-"""What the README says works: its commands are the ones that CI runs, and its own variant can be added and studied."""
+"""The claims of README and docs: commands, links and options exist. tests/test_house.py follows their recipes."""
 
+import argparse
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
-from study.settings import DEMO
+from study.app.cli import parser
+from study.app.settings import DEMO
 from study.variants import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+every_text = pytest.mark.parametrize(
+    "path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda path: path.stem
+)
+# Options of other commands, and of the benchmarks.
+FOREIGN = set(
+    "--head --working-dir --kill --backend-store-uri --artifacts-destination --host --port --allowed-hosts".split()
+)
+
+
+def own_options() -> set[str]:
+    """Every option of every verb."""
+    (verbs,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
+    return {flag for verb in verbs.choices.values() for action in verb._actions for flag in action.option_strings}
 
 
 def test_ci_runs_the_test_command_of_the_readme():
     assert 'pip install -e ".[dev]" && pytest\n' in README
-    assert 'pip install -e "\\.\\[dev\\]" && pytest' in (ROOT / ".ci" / "run").read_text()
+    assert 'pip install -e "\\.\\[dev\\]" && pytest' in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_readme_is_read_in_one_sitting():
+    assert len(README.splitlines()) <= 220
 
 
 def test_every_variant_is_in_the_readmes_table():
@@ -28,32 +44,31 @@ def test_every_variant_is_in_the_readmes_table():
 
 def test_the_readmes_budget_of_the_demo_is_the_one_in_force():
     words = {16: "Sixteen"}
-    assert f"{words[DEMO['configs']]} configurations" in README
+    assert f"{words[DEMO['n_configs']]} configurations" in README
 
 
-@pytest.mark.slow
-def test_the_variant_of_the_readme_can_be_added_and_studied(tmp_path, iemocap_release):
-    """The three blocks are copied from the README into a copy of the project, as a reader would."""
-    section = README[README.index("## A variant of your own") :]
-    model, space, row = (dedent(block) for block in re.findall(r"```python\n(.*?)```", section, re.DOTALL)[:3])
-    for package in ("models", "search_spaces", "study"):
-        ignored = shutil.ignore_patterns("__pycache__", "audio")
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
-    (tmp_path / "models" / "mean.py").write_text(model)
-    (tmp_path / "search_spaces" / "mean.py").write_text(space)
-    table = (tmp_path / "study" / "variants.py").read_text()
-    table = table.replace(
-        "import search_spaces.mdre\n", "import models.mean\nimport search_spaces.mdre\nimport search_spaces.mean\n"
-    )
-    start = "VARIANTS: dict[str, Variant] = {\n"
-    (tmp_path / "study" / "variants.py").write_text(table.replace(start, start + row))
-    options = ["--configs", "2", "--epochs", "2", "--seeds", "0", "--audio-encoder", "logmel", "--text-encoder", "hash"]
-    finished = subprocess.run(
-        [sys.executable, "study/run.py", "--variant", "mean", "--corpus", str(iemocap_release), *options],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert "mean tuned" in finished.stdout
+@every_text
+def test_every_link_leads_somewhere(path):
+    links = re.findall(r"\]\(([^)#\s]+)(?:#([^)]+))?\)", path.read_text(encoding="utf-8"))
+    for target, heading in links:
+        found = path.parent / target
+        assert found.exists(), f"{path.name} links to {target}"
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", found.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@every_text
+def test_every_option_that_is_named_exists(path):
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", path.read_text(encoding="utf-8")))
+    assert named <= own_options() | FOREIGN
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_every_page_begins_with_its_readers(path):
+    _, _, first, *_ = path.read_text(encoding="utf-8").splitlines()
+    assert first.startswith("For anyone ")
+
+
+def test_every_page_is_linked_from_the_readme():
+    assert {f"docs/{path.name}" for path in PAGES} <= set(re.findall(r"\]\(([^)#\s]+)", README))

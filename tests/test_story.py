@@ -1,25 +1,24 @@
-"""Stories of real use: a study from its start to its report, killed, continued, with one worker and two."""
+"""Stories of real use: a study from start to report; interrupted, killed and continued; and what builds on it."""
 
 import csv
 import json
 import shutil
 import signal
 import sqlite3
-import subprocess
-import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from tests.plugins.study_process import SMALL, command, ledger_facts, run
+from tests.plugins.study_process import PLAIN, SMALL, here, ledger_facts, lines_of, run, stopped_by
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory, iemocap_release):
-    """A finished study of cross-attention on the miniature release."""
+    """A finished study of cross-attention on the miniature release: its working directory, and what it printed."""
     home = tmp_path_factory.mktemp("story")
     finished = run("--variant", "cross", "--corpus", iemocap_release, *SMALL, "--name", "story", cwd=home)
     assert finished.returncode == 0, finished.stdout + finished.stderr
@@ -31,103 +30,73 @@ def folder(study):
     return study[0] / "mlruns" / "studies" / "story"
 
 
+@pytest.fixture
+def report(folder):
+    return json.loads((folder / "report.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def predictions(folder):
+    return list(csv.DictReader((folder / "predictions.csv").read_text(encoding="utf-8").splitlines()))
+
+
 def test_the_terminal_shows_the_tables_the_paths_and_the_commands_and_no_noise(study):
     home, finished = study
-    for expected in (
-        "IEMOCAP: 140 utterances",
-        "cross tuned",
-        "cross published",
-        "mlflow ui --backend-store-uri",
-        "http://",
-    ):
-        assert expected in finished.stdout
+    expected = ("IEMOCAP: 140 utterances", "cross tuned", "cross published", "mlflow ui --backend-store-uri", "http://")
+    assert [text for text in expected if text not in finished.stdout] == []
     assert str(home / "mlruns" / "studies" / "story" / "report.md") in finished.stdout
     noise = [word for word in ("Warning", "WARNING", "INFO", "Traceback", "ray::", "╭") if word in finished.stdout]
     assert noise == []
     assert finished.stderr == ""
 
 
-def test_report_figures_equal_scikit_learn_on_the_predictions(folder):
-    report = json.loads((folder / "report.json").read_text())
-    rows = list(csv.DictReader((folder / "predictions.csv").read_text(encoding="utf-8").splitlines()))
-    assert len({row["utterance_id"] for row in rows}) == len(rows) == 140
+def test_report_figures_equal_scikit_learn_on_the_predictions(report, predictions):
+    assert len({row["utterance_id"] for row in predictions}) == len(predictions) == 140
     classes = report["classes"]
     for number in range(5):
-        mine = [row for row in rows if int(row["fold"]) == number]
-        truth, said = [row["label"] for row in mine], [row["prediction"] for row in mine]
+        mine = [row for row in predictions if int(row["fold"]) == number]
+        truth, predicted = [row["label"] for row in mine], [row["prediction"] for row in mine]
         every = {"labels": classes, "zero_division": 0}
         expected = {
-            "WA": accuracy_score(truth, said),
-            "UWA": balanced_accuracy_score(truth, said),
-            "WF1": f1_score(truth, said, average="weighted", **every),
-            "UWF1": f1_score(truth, said, average="macro", **every),
+            "WA": accuracy_score(truth, predicted),
+            "UWA": balanced_accuracy_score(truth, predicted),
+            "WF1": f1_score(truth, predicted, average="weighted", **every),
+            "UWF1": f1_score(truth, predicted, average="macro", **every),
         }
-        assert {m: report["variants"]["cross"]["test"][m]["folds"][number] for m in expected} == pytest.approx(expected)
+        reported = report["variants"]["cross"]["tuned"]["figures"]["test"]
+        assert {name: reported[name]["folds"][number] for name in expected} == pytest.approx(expected)
         probabilities = np.array([[float(row[f"p_{name}"]) for name in classes] for row in mine])
         assert probabilities.sum(1) == pytest.approx(np.ones(len(mine)), abs=1e-4)
 
 
-def test_folds_of_the_report_hold_out_whole_sessions(folder):
-    report = json.loads((folder / "report.json").read_text())
-    rows = list(csv.DictReader((folder / "predictions.csv").read_text(encoding="utf-8").splitlines()))
+def test_folds_of_the_report_hold_out_whole_sessions(report, predictions):
     for number, fold in enumerate(report["folds"]):
         assert len(fold["test"]) == len(fold["validation"]) == 1
         assert fold["test"] != fold["validation"]
-        tested = {row["utterance_id"][:5] for row in rows if int(row["fold"]) == number}
+        tested = {row["utterance_id"][:5] for row in predictions if int(row["fold"]) == number}
         assert tested == {f"Ses0{fold['test'][0][-1]}"}
 
 
-def test_the_pick_is_the_best_by_validation_with_fresh_seeds_among_finalists_and_the_published_setting(folder):
-    report = json.loads((folder / "report.json").read_text())["variants"]["cross"]
-    records = [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
-    epochs = [r for r in records if r["kind"] == "epoch"]
+def test_the_selected_configuration_is_the_best_in_confirmation_among_finalists_and_the_published_setting(
+    folder, report
+):
+    lines = lines_of(folder / "ledger.jsonl")
+    epochs = [line for line in lines if line["kind"] == "epoch"]
 
     def mean_of_best(config, seed):
-        curves = [[r for r in epochs if (r["config"], r["fold"], r["seed"]) == (config, f, seed)] for f in range(5)]
-        return np.mean([max(r["validation"]["UWA"] for r in curve) for curve in curves])
+        curves = [[e for e in epochs if (e["config"], e["fold"], e["seed"]) == (config, f, seed)] for f in range(5)]
+        return np.mean([max(epoch["validation"]["UWA"] for epoch in curve) for curve in curves])
 
-    complete = [r["config"] for r in records if r["kind"] == "closed" and r["outcome"] == "complete"]
+    complete = [line["config"] for line in lines if line["kind"] == "closed" and line["outcome"] == "complete"]
     finalists = {0, max(complete, key=lambda config: (mean_of_best(config, 0), -config))}
-    assert {r["config"] for r in epochs if r["seed"] == 1} == finalists
+    assert {epoch["config"] for epoch in epochs if epoch["seed"] == 1} == finalists
     means = {config: mean_of_best(config, 1) for config in finalists}
-    assert means[report["selected"]] == pytest.approx(max(means.values()))
-    assert report["validation"]["UWA"]["mean"] == pytest.approx(max(means.values()))
+    cross = report["variants"]["cross"]
+    assert means[cross["selected"]] == pytest.approx(max(means.values()))
+    assert cross["tuned"]["figures"]["validation"]["UWA"]["mean"] == pytest.approx(max(means.values()))
 
 
-def test_the_same_command_again_says_in_seconds_that_it_is_finished(study, iemocap_release, folder):
-    before = (folder / "ledger.jsonl").read_bytes()
-    started = time.monotonic()
-    again = run("--variant", "cross", "--corpus", iemocap_release, *SMALL, "--name", "story", cwd=study[0])
-    assert again.returncode == 0
-    assert "finished already" in again.stdout
-    assert "cross tuned" in again.stdout
-    assert (folder / "ledger.jsonl").read_bytes() == before
-    assert time.monotonic() - started < 30
-
-
-def test_the_report_is_recomputed_from_ledger_and_predictions_alone(study, folder):
-    before = (folder / "report.json").read_text(), (folder / "predictions.csv").read_text()
-    for name in ("report.json", "report.md", "predictions.csv"):
-        (folder / name).unlink()
-    assert run("story", cwd=study[0], verb="report").returncode == 0
-    assert ((folder / "report.json").read_text(), (folder / "predictions.csv").read_text()) == before
-
-
-def test_a_ledger_that_does_not_agree_with_the_predictions_is_told(study, folder, tmp_path):
-    copy = tmp_path / "mlruns" / "studies" / "edited"
-    shutil.copytree(folder, copy)
-    records = [json.loads(line) for line in (copy / "ledger.jsonl").read_text().splitlines()]
-    selected = json.loads((copy / "report.json").read_text())["variants"]["cross"]["selected"]
-    own = [r for r in records if r["kind"] == "epoch" and r["config"] == selected and r["seed"] and r["fold"] == 0]
-    best = max(own, key=lambda record: record["validation"]["UWA"])
-    best["test"]["WA"] = abs(best["test"]["WA"] - 0.05)
-    (copy / "ledger.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-    refused = run("edited", "--output", tmp_path / "mlruns", cwd=tmp_path, verb="report")
-    assert refused.returncode == 2
-    assert "one of the two was changed" in refused.stderr
-
-
-def test_mlflow_holds_the_study_nested_and_nothing_is_left_running(study):
+def test_mlflow_holds_the_study_nested_and_no_run_is_left_running(study, report):
     database = sqlite3.connect(study[0] / "mlruns" / "mlflow.db")
     runs = dict(database.execute("select run_uuid, status from runs").fetchall())
     parents = dict(database.execute("select run_uuid, value from tags where key = 'mlflow.parentRunId'").fetchall())
@@ -138,49 +107,120 @@ def test_mlflow_holds_the_study_nested_and_nothing_is_left_running(study):
         while parent:
             level, parent = level + 1, parents.get(parent)
         depth[level] += 1
-    report = json.loads((study[0] / "mlruns" / "studies" / "story" / "report.json").read_text())
-    assert depth == {0: 1, 1: 4, 2: report["variants"]["cross"]["n_fold_runs"]}
+    assert depth == {0: 1, 1: 4, 2: report["variants"]["cross"]["cost"]["n_fold_runs"]}
     assert "RUNNING" not in runs.values()
 
 
-def test_a_study_killed_with_sigkill_goes_on_and_equals_the_uninterrupted_one(study, folder, iemocap_release, tmp_path):
-    line = command("--variant", "cross", "--corpus", iemocap_release, *SMALL, "--name", "story")
+def test_the_search_is_mirrored_for_the_optuna_dashboard(study, folder):
+    import optuna
+
+    mirrored = optuna.load_study(study_name="story/cross", storage=f"sqlite:///{study[0] / 'mlruns' / 'optuna.db'}")
+    outcomes = [line["outcome"] for line in lines_of(folder / "ledger.jsonl") if line["kind"] == "closed"]
+    states = [trial.state.name for trial in mirrored.get_trials(deepcopy=False)]
+    assert sorted(states) == sorted({"complete": "COMPLETE", "stopped": "PRUNED"}[outcome] for outcome in outcomes)
+
+
+def test_a_finished_study_is_shown_again_and_keeps_its_terms(study, iemocap_release, folder, capsys, monkeypatch):
+    monkeypatch.chdir(study[0])
+    before = (folder / "ledger.jsonl").read_bytes()
+    line = ("run", "--variant", "cross", "--corpus", iemocap_release, *SMALL, "--name", "story")
+    code, printed, _ = here(capsys, *line)
+    assert code == 0
+    assert "finished already" in printed
+    assert "cross tuned" in printed
+    code, _, error = here(capsys, *line, "--epochs", "5")
+    assert code == 2
+    assert "cannot continue story with other settings: epochs was 4, now 5" in error
+    assert error.count("\n") == 1
+    assert (folder / "ledger.jsonl").read_bytes() == before
+
+
+def test_the_report_is_recomputed_from_ledger_and_predictions_alone(folder, tmp_path, capsys):
+    copy = tmp_path / "studies" / "story"
+    shutil.copytree(folder, copy)
+    names = ("report.json", "report.md", "report.html", "predictions.csv")
+    before = [(copy / name).read_bytes() for name in names]
+    for name in names:
+        (copy / name).unlink()
+    assert here(capsys, "report", "story", "--output", tmp_path)[0] == 0
+    assert [(copy / name).read_bytes() for name in names] == before
+
+
+def test_a_ledger_that_does_not_agree_with_the_predictions_is_refused(folder, tmp_path, report, capsys):
+    copy = tmp_path / "studies" / "edited"
+    shutil.copytree(folder, copy)
+    lines = lines_of(copy / "ledger.jsonl")
+    selected = report["variants"]["cross"]["selected"]
+    own = [e for e in lines if e["kind"] == "epoch" and e["config"] == selected and e["seed"] and e["fold"] == 0]
+    best = max(own, key=lambda epoch: epoch["validation"]["UWA"])
+    best["test"]["WA"] = abs(best["test"]["WA"] - 0.05)
+    (copy / "ledger.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    code, _, error = here(capsys, "report", "edited", "--output", tmp_path)
+    assert code == 2
+    assert "one of the two was changed" in error
+
+
+def test_damaged_features_are_named_and_made_again_with_equal_bytes(study, iemocap_release, tmp_path, capsys):
+    shutil.copytree(study[0] / "mlruns", tmp_path / "mlruns")
     ledger = tmp_path / "mlruns" / "studies" / "story" / "ledger.jsonl"
-    driver = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while driver.poll() is None and (not ledger.exists() or len(ledger.read_bytes().splitlines()) < 12):
-        time.sleep(0.05)
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
-    done = len(ledger.read_bytes().splitlines())
-    continued = run("--variant", "cross", "--corpus", iemocap_release, *SMALL, "--name", "story", cwd=tmp_path)
+    pack = next((tmp_path / "mlruns" / "features").glob("text-*.safetensors"))
+    made, known = pack.read_bytes(), ledger.read_bytes()
+    pack.write_bytes(made[:-3] + b"???")
+    line = ("--variant", "cross", "--corpus", iemocap_release, *SMALL, "--output", tmp_path / "mlruns")
+    code, _, error = here(capsys, "run", *line, "--name", "story", "--configs", "6")
+    assert code == 2
+    assert f"{pack} do not match their checksum" in error
+    assert ledger.read_bytes() == known
+    pack.unlink()
+    assert here(capsys, "features", *line)[0] == 0
+    assert pack.read_bytes() == made
+
+
+def test_a_study_that_is_interrupted_and_killed_equals_the_uninterrupted_one(
+    folder, iemocap_release, tmp_path: Path
+) -> None:
+    """Ctrl-C, then SIGKILL, both with two workers; then one worker: none of it changes a decision or a score."""
+    line = ("--variant", "cross", "--corpus", iemocap_release, *SMALL, "--name", "story")
+    ledger = tmp_path / "mlruns" / "studies" / "story" / "ledger.jsonl"
+    code, printed = stopped_by(signal.SIGINT, 4, *line, cwd=tmp_path, ledger=ledger)
+    assert code == 130, printed
+    assert "nothing is lost" in printed
+    assert "study/run.py --variant cross" in printed
+    assert "Traceback" not in printed
+    interrupted = len(lines_of(ledger))
+    code, _ = stopped_by(signal.SIGKILL, interrupted + 8, *line, cwd=tmp_path, ledger=ledger)
+    assert code == -signal.SIGKILL
+    killed = len(lines_of(ledger))
+    continued = run(*line, "--concurrency", "1", cwd=tmp_path)
     assert continued.returncode == 0, continued.stdout + continued.stderr
     assert "continuing study story" in continued.stdout
-    assert done < len(ledger.read_bytes().splitlines())
+    assert 0 < interrupted < killed < len(lines_of(ledger))
     assert ledger_facts(ledger.parent) == ledger_facts(folder)
 
 
-def test_ctrl_c_exits_with_130_and_the_command_to_go_on(iemocap_release, tmp_path):
-    line = command("--variant", "cross", "--corpus", iemocap_release, *SMALL)
-    driver = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    ledger = tmp_path / "mlruns" / "studies" / "IEMOCAP-cross" / "ledger.jsonl"
-    while driver.poll() is None and (not ledger.exists() or len(ledger.read_bytes().splitlines()) < 4):
-        time.sleep(0.05)
-    driver.send_signal(signal.SIGINT)
-    told, _ = driver.communicate(timeout=120)
-    assert driver.returncode == 130
-    assert "nothing is lost" in told
-    assert "study/run.py --variant cross" in told
-    assert "Traceback" not in told
-
-
-def test_one_slot_and_two_give_the_same_study(study, folder, iemocap_release, tmp_path):
-    options = [*SMALL, "--name", "story", "--concurrency", "1"]
-    assert run("--variant", "cross", "--corpus", iemocap_release, *options, cwd=tmp_path).returncode == 0
-    assert ledger_facts(tmp_path / "mlruns" / "studies" / "story") == ledger_facts(folder)
-
-
-def test_a_study_does_not_change_its_terms(study, iemocap_release):
-    changed = run("--corpus", iemocap_release, *SMALL, "--epochs", "5", "--name", "story", cwd=study[0])
-    assert changed.returncode == 2
-    assert "was begun with epochs 4, now 5" in changed.stderr
-    assert changed.stderr.count("\n") == 1
+def test_a_race_starts_from_what_an_earlier_study_found_and_can_be_explained(
+    study, iemocap_release, folder, capsys, monkeypatch
+):
+    monkeypatch.chdir(study[0])
+    line = ["--variant", "self", "--corpus", iemocap_release, "--configs", "3", "--epochs", "3", "--seeds", "0", *PLAIN]
+    line += ["--concurrency", "1", "--name", "warm", "--warm-start", "story"]
+    dry = run(*line, "--dry-run", cwd=study[0])
+    assert dry.returncode == 0, dry.stdout + dry.stderr
+    assert "by the clock" in dry.stdout
+    warm = study[0] / "mlruns" / "studies" / "warm"
+    assert not warm.exists()
+    finished = run(*line, cwd=study[0])
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    before = [line["params"] for line in lines_of(folder / "ledger.jsonl") if line["kind"] == "config"]
+    found = [line["params"] for line in lines_of(warm / "ledger.jsonl") if line["kind"] == "config"]
+    plan = json.loads((warm / "plan.json").read_text(encoding="utf-8"))
+    assert [each["params"] for each in plan["prior"]["variants"]["cross"]] == before
+    assert found[1] in before
+    code, overview, _ = here(capsys, "explain", "warm")
+    assert code == 0
+    assert "complete" in overview
+    for number in range(3):
+        _, life, _ = here(capsys, "explain", "warm", "--config", number)
+        assert f"self configuration {number}" in life
+        assert "predicted final score" in life or "all folds at full length" in life
+    assert "has no configuration 9" in here(capsys, "explain", "warm", "--config", 9)[2]

@@ -1,1 +1,1 @@
-"""Which utterances there are, what the encoders say of them, and who is held out."""
+"""The utterances of a corpus, their labels, and the division into folds."""

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a corpus, told at once: what `ser-study check` prints."""
+"""Reports every problem of a corpus at once: the output of `ser-study check`."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from study.corpus.utterance import Corpus, Problem, Utterance
 from study.errors import UserError
 
 FEWEST_GROUPS = 3
-# Labelling tools round: an end this much later than the file's is no mistake.
+# Labelling tools round: an end up to this much after the end of the file is accepted.
 ROUNDING_SECONDS = 0.05
 SHOWN_OF_A_KIND = 20
 
@@ -36,11 +36,11 @@ class AudioSummary:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check found: plain data.
+    """The result of a check: plain data.
 
-    `corpus` is None where not even classes could be made out; with fatal problems it holds what could be read.
+    `corpus` is None if its classes could not be determined; with fatal problems it holds what could be read.
     `counts` gives utterances by group and class. `shared_texts` is the number of utterances whose words, without
-    case and punctuation, are also said in another group.
+    case and punctuation, also occur in another group.
     """
 
     place: str
@@ -62,7 +62,7 @@ def check(
     """Every problem of the corpus at `source`; the arguments are those of `open_corpus`.
 
     Raises:
-        UserError: there is nothing at `source` that could be a corpus.
+        UserError: no reader recognises `source`.
     """
     reading = read_source(source, allow_outside)
     problems = list(reading.problems)
@@ -70,7 +70,7 @@ def check(
         corpus = choose_classes(reading, labels, label_map)
     except UserError as error:
         corpus = None
-        if reading.utterances or not problems:  # an unreadable corpus has no classes either: no need to say so
+        if reading.utterances or not problems:  # for an unreadable corpus, "no classes" would repeat its other problems
             problems.append(Problem(reading.place, str(error), True, "classes"))
     utterances = corpus.utterances if corpus else reading.utterances
     audio, faults = inspect_audio(utterances)
@@ -91,19 +91,19 @@ def class_counts(corpus: Corpus) -> dict[str, dict[str, int]]:
 
 
 def texts_in_two_groups(utterances: Iterable[Utterance]) -> tuple[Utterance, ...]:
-    """The utterances whose words, without case and punctuation, are also said in another group."""
-    said: dict[tuple[str, ...], list[Utterance]] = defaultdict(list)
+    """The utterances whose words, without case and punctuation, also occur in another group."""
+    by_words: dict[tuple[str, ...], list[Utterance]] = defaultdict(list)
     for utterance in utterances:
         words = tuple(re.findall(r"\w+", utterance.words.casefold()))
         if words:
-            said[words].append(utterance)
-    return tuple(u for same in said.values() if len({other.group for other in same}) > 1 for u in same)
+            by_words[words].append(utterance)
+    return tuple(u for sharing in by_words.values() if len({u.group for u in sharing}) > 1 for u in sharing)
 
 
 def inspect_audio(utterances: Iterable[Utterance]) -> tuple[AudioSummary, list[Problem]]:
     """Durations, rates and channels from the headers of the audio files, and the files and spans that are wrong.
 
-    Files that do not exist are left out: the reader has told of them.
+    Files that do not exist are left out: the reader has reported them.
     """
     headers: dict[Path, tuple[int, int, int] | str] = {}
     seconds, problems = [], []
@@ -124,7 +124,7 @@ def inspect_audio(utterances: Iterable[Utterance]) -> tuple[AudioSummary, list[P
         else:
             end = frames / rate_hz if utterance.end is None else utterance.end
             length = end - (utterance.start or 0.0)
-            if length > 0:  # a span that ends before it starts has been told by the reader
+            if length > 0:  # the reader has reported spans that end before they start
                 seconds.append(length)
     sound = [header for header in headers.values() if not isinstance(header, str)]
     rates, channels = Counter(rate for rate, _, _ in sound), Counter(count for _, _, count in sound)
@@ -132,7 +132,7 @@ def inspect_audio(utterances: Iterable[Utterance]) -> tuple[AudioSummary, list[P
 
 
 def _header(path: Path) -> tuple[int, int, int] | str:
-    """Sample rate, frames and channels of a file, or why it has none."""
+    """Sample rate, frames and channels of a file, or why they cannot be read."""
     try:
         info = soundfile.info(str(path))
     except (RuntimeError, TypeError, ValueError, OSError) as error:
@@ -169,7 +169,7 @@ def _speaker_faults(utterances: Sequence[Utterance]) -> Iterator[Problem]:
     for speaker, groups in sorted(first.items()):
         if len(groups) > 1:
             named = ", ".join(f"{group} ({where})" for group, where in sorted(groups.items())[:3])
-            law = f"speaker {speaker} would be heard in training and test: found in {len(groups)} groups, {named}"
+            law = f"speaker {speaker} would be in training and test: found in {len(groups)} groups, {named}"
             where = next(iter(groups.values()))
             yield Problem(where, f"{law}; put a speaker's utterances in one group", True, "speakers in two groups")
 
@@ -181,7 +181,9 @@ def _text_faults(place: str, utterances: Sequence[Utterance], n_shared: int) -> 
                 yield Problem(utterance.where, f"{utterance.id} has no words", False, "empty texts")
     if n_shared:
         share = f"{n_shared:,} of {len(utterances):,} utterances ({n_shared / len(utterances):.0%})"
-        message = f"{share} have the same words as one in another group; judge those apart (column script)"
+        message = (
+            f"{share} have the same words as one in another group; report scores on those separately (column script)"
+        )
         yield Problem(place, message, False, "texts in two groups")
 
 
@@ -196,8 +198,8 @@ def render(report: CheckReport, show_all: bool = False) -> RenderableType:
     parts += _problem_lines(report.problems, None if show_all else SHOWN_OF_A_KIND)
     n_fatal = sum(problem.fatal for problem in report.problems)
     n_mild = len(report.problems) - n_fatal
-    verdict = f"problems to mend: {n_fatal:,}" if n_fatal else "no problem that stops a study"
-    parts.append(Text(f"{report.place}: {verdict}; remarks: {n_mild:,}", style="bold red" if n_fatal else "bold green"))
+    summary = f"problems to fix: {n_fatal:,}" if n_fatal else "no problem that stops a study"
+    parts.append(Text(f"{report.place}: {summary}; remarks: {n_mild:,}", style="bold red" if n_fatal else "bold green"))
     return Group(*parts)
 
 

@@ -1,4 +1,4 @@
-"""Who is held out: every group is the test set once, another whole group validates, the rest trains."""
+"""Divides a corpus into folds: each group is the test set once, another whole group validates, the others train."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class Fold:
 def leave_one_group_out(sizes: Mapping[str, int]) -> tuple[Fold, ...]:
     """One fold per held-out block of groups, given the number of utterances in each group.
 
-    Up to five groups are a block each. More are merged into five blocks of about equal size, largest group
-    first into the block that is smallest so far, so that the cost of a study does not grow with the number of
-    shows or speakers. Block t tests, the next block (cyclically) validates, all others train.
+    Up to five groups are a block each. More are merged into five blocks of about equal size (groups from the
+    largest to the smallest, each into the block that is smallest so far), so that the cost of a study does not
+    grow with the number of shows or speakers. Block t tests, the next block (cyclically) validates, all others train.
 
     Raises:
         UserError: fewer than three groups.
@@ -37,8 +37,8 @@ def leave_one_group_out(sizes: Mapping[str, int]) -> tuple[Fold, ...]:
 def group_pairs(sizes: Mapping[str, int]) -> tuple[Fold, ...]:
     """One fold per unordered pair of blocks of groups: five blocks make ten.
 
-    What trains depends on the pair alone, so one run serves both ways: tested on the first block and judged on
-    the second, and the other way round. The blocks are those of `leave_one_group_out`; of a pair the earlier one
+    The training set depends on the pair alone, so one run serves two folds: tested on the first block and validated
+    on the second, and the reverse. The blocks are those of `leave_one_group_out`; of a pair the earlier one
     is the fold's `test`.
 
     Raises:

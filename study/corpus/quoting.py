@@ -1,10 +1,10 @@
-"""How messages show what was found in files that may hold anything."""
+"""Short, printable forms of untrusted text for messages."""
 
 LONGEST = 80
 
 
 def quoted(found: object) -> str:
-    """`found` as one short line of printable ASCII, whatever is in it."""
+    """`found` as one short line of printable ASCII, with escapes for all other characters."""
     text = ascii(found)
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 

@@ -1,26 +1,23 @@
-"""From what the user names (nothing, a folder, a manifest) to a corpus with its classes in order."""
+"""Opens a corpus: finds the reader of a path, reads it, and chooses its classes."""
 
 import os
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from study.corpus import iemocap, manifest
 from study.corpus.demo import MANIFEST
-from study.corpus.labels import class_order, iemocap_note, preset, read_label_map, relabel
+from study.corpus.labels import class_order, preset, read_label_map, relabel
+from study.corpus.readers.table import Reader, descriptions, reader_of
 from study.corpus.utterance import Corpus, Problem, Utterance
 from study.errors import UserError
-
-MANIFESTS = (".csv", ".jsonl")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a source holds before labels are chosen: every utterance that could be read, and every problem."""
+    """A source before its classes are chosen: its reader, every utterance that could be read, and every problem."""
 
+    reader: Reader
     name: str
     place: str
-    default_labels: str | None
     utterances: tuple[Utterance, ...]
     problems: tuple[Problem, ...]
 
@@ -28,13 +25,13 @@ class Reading:
 def open_corpus(
     source: str | None, labels: str | None = None, label_map: Path | None = None, allow_outside: bool = False
 ) -> Corpus:
-    """The corpus at `source`: None for the demo, an IEMOCAP release folder, or a manifest (.csv, .jsonl).
+    """The corpus at `source`, a path of any layout in READERS; None opens the demo.
 
-    `label_map` renames labels first and drops those it does not name; `labels` is a preset and goes second.
-    Without a preset IEMOCAP has seven classes and a manifest all labels that it holds.
+    `label_map` is applied first: it renames labels and drops those that it does not name. `labels` is a preset and
+    is applied second; left out, it is the default preset of the corpus's layout, which for a manifest keeps all labels.
 
     Raises:
-        UserError: there is no such source, something is fatally wrong with it, or it has fewer than two classes.
+        UserError: no reader recognises the source, it has a fatal problem, or it has fewer than two classes.
     """
     reading = read_source(source, allow_outside)
     fatal = [problem for problem in reading.problems if problem.fatal]
@@ -46,38 +43,34 @@ def open_corpus(
 
 
 def read_source(source: str | None, allow_outside: bool = False) -> Reading:
-    """What is at `source`, without judging it.
+    """Read what is at `source` (None: the demo), and keep its problems for the caller to act on.
 
     Raises:
-        UserError: it is neither an IEMOCAP release nor a manifest.
+        UserError: no reader recognises it.
     """
-    if source is None:
-        return _reading("demo", MANIFEST, None, manifest.scan(MANIFEST))
-    path = Path(source)
-    if os.path.isdir(path):
-        return _reading("IEMOCAP", path, "7", iemocap.scan(path))
-    if path.suffix.lower() in MANIFESTS and os.path.isfile(path):
-        return _reading(_manifest_name(path), path, None, manifest.scan(path, allow_outside))
-    found = "a file of another kind" if os.path.exists(path) else "nothing"
-    raise UserError(
-        f"--corpus expects an IEMOCAP release folder or a manifest (.csv, .jsonl); found {found} at {source}; "
-        "leave it out for the demo"
-    )
+    path = MANIFEST if source is None else Path(source)
+    reader = reader_of(path)
+    if reader is None:
+        raise UserError(
+            f"--corpus expects {descriptions()}; found {_kind(path)} at {source}; leave it out for the demo"
+        )
+    utterances, problems = reader.scan(path, allow_outside)
+    return Reading(reader, reader.corpus_name(path), str(path), tuple(utterances), tuple(problems))
 
 
 def choose_classes(reading: Reading, labels: str | None = None, label_map: Path | None = None) -> Corpus:
-    """The corpus of the utterances whose labels are wanted, sorted by id, with notes on what was left out.
+    """The corpus of the utterances whose labels are in the preset and the map, sorted by id, with notes.
 
-    A class of the preset without a single utterance is left out too: nothing could be learnt or judged of it.
+    The notes say what was left out. A class of the preset without any utterance is left out too.
 
     Raises:
-        UserError: the preset or the map does not fit the labels, or fewer than two classes remain.
+        UserError: no label is in the preset or in the map, or fewer than two classes remain.
     """
     utterances, notes = reading.utterances, _remarks(reading)
     if label_map is not None:
         utterances, changes = _relabelled(utterances, read_label_map(label_map), f"--label-map {label_map}", reading)
         notes += changes
-    name = labels if labels is not None else reading.default_labels
+    name = labels if labels is not None else reading.reader.default_labels
     classes = class_order(u.label for u in utterances)
     if name is not None:
         mapping = preset(name).mapping
@@ -92,21 +85,15 @@ def choose_classes(reading: Reading, labels: str | None = None, label_map: Path 
             f"at {reading.place}; give more labels"
         )
     corpus = Corpus(reading.name, classes, tuple(sorted(utterances, key=lambda u: u.id)), notes)
-    checksum = iemocap_note(corpus, name) if reading.name == "IEMOCAP" and name and label_map is None else None
-    return Corpus(corpus.name, classes, corpus.utterances, (*notes, checksum)) if checksum else corpus
+    # A label map changes the counts, so they are compared with known ones only without one.
+    note = reading.reader.note(corpus, name) if name and label_map is None else None
+    return replace(corpus, notes=(*notes, note)) if note else corpus
 
 
-def _reading(
-    name: str, place: Path, default_labels: str | None, scanned: tuple[list[Utterance], list[Problem]]
-) -> Reading:
-    utterances, problems = scanned
-    return Reading(name, str(place), default_labels, tuple(utterances), tuple(problems))
-
-
-def _manifest_name(path: Path) -> str:
-    """A name for the corpus that can also name a folder: that of the file, or of its folder if that says more."""
-    name = path.absolute().parent.name if path.stem.lower() in ("manifest", "metadata") else path.stem
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "corpus"
+def _kind(path: Path) -> str:
+    if os.path.isdir(path):
+        return "a folder of another kind"
+    return "a file of another kind" if os.path.exists(path) else "nothing"
 
 
 def _relabelled(

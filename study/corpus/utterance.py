@@ -1,4 +1,4 @@
-"""What a corpus is, wherever it came from: utterances, their classes, and the problems found in reading them."""
+"""The data of a corpus in any layout: utterances, classes, and the problems found while reading."""
 
 import hashlib
 from collections import Counter
@@ -14,8 +14,8 @@ class Utterance:
     `audio` is the file that holds it; `start` and `end` are seconds into that file, both None when the file
     is the utterance. `group` is the unit that is held out (session, show, ...). `script` is "scripted",
     "improvised" or "" where unknown. `votes` counts the annotators' choices by class, where known.
-    `words` may be empty (a laugh, or a corpus without texts): encoders must still give it at least one frame.
-    `where` is the file and line it was read from, for messages; it is no part of what the utterance is.
+    `words` may be empty (laughter, or a corpus without texts): encoders must still return at least one frame.
+    `where` is the file and line it was read from, for messages; it is not compared.
     """
 
     id: str
@@ -33,9 +33,9 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with a corpus: where (file:line), what and what to do, and whether it is fatal.
+    """A problem of a corpus: where (file:line), what it is and what to do, and whether it stops a study.
 
-    `kind` names what problems of one sort have in common, so that long lists can be cut by sort.
+    Problems of one `kind` are listed together and shortened together.
     """
 
     where: str
@@ -50,9 +50,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Utterances in a fixed order, with the classes in the order in which models index them.
+    """Utterances in a fixed order, and the classes in the order of the models' outputs.
 
-    `notes` are short sentences for the user about what was dropped or merged in reading.
+    `notes` are short sentences for the user on what was dropped or merged while reading.
     """
 
     name: str
@@ -70,17 +70,8 @@ class Corpus:
         return tuple(sorted({utterance.group for utterance in self.utterances}))
 
     def digest(self) -> str:
-        """sha256 over ids, labels, words, speakers and groups: what results depend on besides the features."""
+        """sha256 over ids, labels, words, speakers and groups: all that results depend on except the features."""
         return _digest("\x1f".join((u.id, u.label, u.words, u.speaker, u.group, u.script)) for u in self.utterances)
-
-    def words_digest(self) -> str:
-        """sha256 over ids and words: what text features depend on."""
-        return _digest(f"{u.id}\x1f{u.words}" for u in self.utterances)
-
-    def audio_digest(self) -> str:
-        """sha256 over ids, spans and the bytes of the audio files: what audio features depend on."""
-        files = {path: _file_digest(path) for path in sorted({u.audio for u in self.utterances})}
-        return _digest(f"{u.id}\x1f{u.start}\x1f{u.end}\x1f{files[u.audio]}" for u in self.utterances)
 
 
 def _digest(lines: Iterable[str]) -> str:
@@ -88,8 +79,3 @@ def _digest(lines: Iterable[str]) -> str:
     for line in lines:
         state.update(line.encode() + b"\x1e")
     return state.hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

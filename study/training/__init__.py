@@ -1,1 +1,1 @@
-"""One configuration trained on one fold."""
+"""Trains one configuration on one fold."""

@@ -1,4 +1,4 @@
-"""One configuration trained on one fold, an epoch at a time."""
+"""Trains one configuration on one fold, an epoch at a time."""
 
 import math
 import time
@@ -12,21 +12,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from search_spaces.recipe import Recipe
-from study.corpus.batches import FoldData, Part
+from study.seeding import derived_seed
+from study.training.batches import FoldData, Part
 from study.training.metrics import score
 from study.training.optimizer import AdamW
-from study.training.seeding import derived_seed
 
 EVALUATION_FRAMES = 8192
 
 
 class Diverged(Exception):
-    """The loss stopped being a finite number."""
+    """The training loss or a prediction is not a finite number."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave: mean training loss and the four metrics on both held-out parts."""
+    """The result of one epoch: mean training loss, and the four metrics on validation and test; it took `seconds`."""
 
     number: int
     loss: float
@@ -37,7 +37,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Best:
-    """The epoch with the best validation score so far, and what the model said and was then."""
+    """The epoch with the best validation score so far, with the class probabilities and weights of that epoch."""
 
     epoch: int
     score: float
@@ -48,20 +48,20 @@ class Best:
 
 @dataclass
 class Training:
-    """A fold run under way: the model, its optimiser, and the epochs behind it.
+    """The state of a fold run: the model, its optimiser, and the epochs trained so far.
 
-    `mirrored` is the best epoch where the held-out parts change places: by the score on test, with test's
-    predictions as `validation` and the other way round.
+    `swapped` is the best epoch with the held-out parts swapped: chosen by the score on test, with the predictions
+    on test as its `validation` and those on validation as its `test`.
     """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     history: list[Epoch] = field(default_factory=list)
     best: Best | None = None
-    mirrored: Best | None = None
+    swapped: Best | None = None
 
     def finished(self, epochs: int, patience: int) -> bool:
-        """Whether full length is reached, or `patience` epochs brought no better validation score."""
+        """Whether all epochs are trained, or the last `patience` epochs brought no better validation score."""
         done = len(self.history)
         return done >= epochs or (self.best is not None and done - self.best.epoch >= patience)
 
@@ -84,14 +84,14 @@ def train_fold(
     epochs: int,
     metric: str,
     seed: int,
-    both_ways: bool = False,
+    score_both_blocks: bool = False,
 ) -> Iterator[Epoch]:
-    """The remaining epochs of a fold run, one by one; stop asking to stop training.
+    """Train the remaining epochs of a fold run and yield each; a caller that stops iterating stops the training.
 
-    The learning rate follows a plan made before the first step and reads no score. The best epoch is chosen
-    by `metric` on validation; test scores are recorded and never read here, unless the run is used `both_ways`: then
-    `Training.mirrored` is kept as well, and nothing else changes. The random numbers of an epoch
-    depend on `seed` and the epoch alone, so a run that was paused goes on as if it had not been.
+    The learning rate follows a schedule that is fixed before the first step and reads no score. The best epoch is
+    chosen by `metric` on validation. Test scores are recorded and not read, except with `score_both_blocks`, which
+    also keeps `Training.swapped` and changes nothing else. The random numbers of an epoch depend only on `seed` and
+    the epoch, so a run that was paused gives the results of an uninterrupted one.
 
     Raises:
         Diverged: the training loss or a prediction is not finite.
@@ -112,8 +112,8 @@ def train_fold(
         training.history.append(epoch)
         if training.best is None or epoch.validation[metric] > training.best.score:
             training.best = Best(number, epoch.validation[metric], validation, test, _weights(training.model))
-        if both_ways and (training.mirrored is None or epoch.test[metric] > training.mirrored.score):
-            training.mirrored = Best(number, epoch.test[metric], test, validation, _weights(training.model))
+        if score_both_blocks and (training.swapped is None or epoch.test[metric] > training.swapped.score):
+            training.swapped = Best(number, epoch.test[metric], test, validation, _weights(training.model))
         yield epoch
 
 
@@ -135,7 +135,7 @@ def probabilities(model: nn.Module, part: Part, n_classes: int) -> Float[Tensor,
     logits = torch.cat(found)[torch.cat(indices).argsort()]
     if not torch.isfinite(logits).all():
         raise Diverged("a prediction is not a finite number")
-    # A tensor born in inference mode cannot be saved and used outside it without a copy.
+    # A tensor that was made in inference mode must be copied to be used outside it.
     return logits.float().softmax(1).cpu().clone()
 
 
@@ -145,7 +145,7 @@ def scores(predicted: Float[Tensor, "utterances classes"], part: Part, n_classes
 
 
 def learning_rate(recipe: Recipe, epoch_fraction: float, epochs: int) -> float:
-    """The rate `epoch_fraction` epochs into a run: a linear warm-up into half a cosine that ends at zero."""
+    """The rate after `epoch_fraction` epochs of a run: a linear warm-up times half a cosine that ends at zero."""
     warmup = min(1.0, epoch_fraction / recipe.warmup_epochs) if recipe.warmup_epochs else 1.0
     return recipe.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * min(1.0, epoch_fraction / epochs)))
 

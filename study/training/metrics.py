@@ -1,4 +1,4 @@
-"""The four metrics of the field, under the names that the result tables use."""
+"""The four metrics of speech emotion recognition, under the names used in result tables."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,21 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-METRICS = ("WA", "UWA", "WF1", "UWF1")
+# Name -> in words. A new metric is an entry here and in `score_confusion`.
+MEANINGS = {
+    "WA": "accuracy",
+    "UWA": "balanced accuracy",
+    "WF1": "F1 weighted by support",
+    "UWF1": "macro F1",
+}
+METRICS = tuple(MEANINGS)
+LEGEND = ", ".join(f"{name} {meaning}" for name, meaning in MEANINGS.items())
 
 
 def score(labels: NDArray[np.int64], predictions: NDArray[np.int64], n_classes: int) -> dict[str, float]:
     """WA, UWA, WF1 and UWF1 of `predictions`, each in [0, 1].
 
-    - WA: accuracy, the share of utterances predicted right.
+    - WA: accuracy, the share of utterances predicted correctly.
     - UWA: balanced accuracy, the mean recall over the classes that occur in `labels`.
     - WF1: F1 per class, weighted by the class's number of utterances in `labels`.
     - UWF1: the plain mean of F1 over all `n_classes` classes; a class neither true nor predicted counts 0.
@@ -25,7 +33,7 @@ def score(labels: NDArray[np.int64], predictions: NDArray[np.int64], n_classes: 
     0.8333333333333333
 
     Raises:
-        ValueError: there is nothing to score.
+        ValueError: there are no utterances.
     """
     if len(labels) == 0:
         raise ValueError("metrics need at least one utterance; got none")

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from benchmarks import machine, plain_studies, scheduling, studies
-from study.results.plan import Plan
+from study.record.folder import StudyFolder
+from study.record.plan import Plan
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def prepared(tmp_path_factory):
 
 
 def test_every_fold_holds_out_sessions_of_its_own(prepared):
-    plan = Plan.read(prepared / "ours")
+    plan = Plan.read(StudyFolder(prepared / "ours"))
     assert len(plan.folds) == studies.SESSIONS
     for number in range(studies.SESSIONS):
         data = plain_studies.fold(prepared, number)
@@ -28,7 +29,7 @@ def test_every_fold_holds_out_sessions_of_its_own(prepared):
         assert set.union(*parts) == {each["id"] for each in plan.utterances}
 
 
-def test_both_loops_train_every_epoch_and_tell_its_time(prepared):
+def test_both_loops_train_every_epoch_and_give_its_time(prepared):
     torch.set_num_threads(1)
     for loop in plain_studies.LOOPS.values():
         epochs = list(loop(prepared, 1, 0))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks import machine, synthetic, training
-from study.training.seeding import derived_seed
+from study.seeding import derived_seed
 
 
 @pytest.fixture(scope="module")

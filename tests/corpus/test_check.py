@@ -47,16 +47,16 @@ def test_the_miniature_release_passes_and_its_shared_and_empty_texts_are_counted
     assert len(of_kind(report, "empty texts")) == 10
     # All scripted utterances have the same words in every session, but for the empty ones.
     assert report.shared_texts == 5 * (14 - 1)
-    told = of_kind(report, "texts in two groups")
-    assert [(p.fatal, p.message.split(" have")[0]) for p in told] == [(False, "65 of 140 utterances (46%)")]
+    problems = of_kind(report, "texts in two groups")
+    assert [(p.fatal, p.message.split(" have")[0]) for p in problems] == [(False, "65 of 140 utterances (46%)")]
 
 
 def test_a_speaker_in_two_groups_is_fatal_and_names_both_lines(tiny_manifest: Path) -> None:
     report = check(edit(tiny_manifest, ",b0,b", ",a1,b"))
-    told = of_kind(report, "speakers in two groups")
-    assert [p.fatal for p in told] == [True]
-    assert f"speaker a1 would be heard in training and test: found in 2 groups, a ({tiny_manifest}:4), b (" in str(told)
-    assert f"b ({tiny_manifest}:6)" in told[0].message
+    problems = of_kind(report, "speakers in two groups")
+    assert [p.fatal for p in problems] == [True]
+    assert f"speaker a1 would be in training and test: found in 2 groups, a ({tiny_manifest}:4), b (" in str(problems)
+    assert f"b ({tiny_manifest}:6)" in problems[0].message
 
 
 def test_texts_are_compared_without_case_and_punctuation(tiny_manifest: Path) -> None:
@@ -72,8 +72,8 @@ def test_files_that_cannot_be_decoded_are_fatal_whatever_they_are(tiny_manifest:
     soundfile.write(audio / "a3.wav", np.zeros(0), 16_000)
     (audio / "b0.wav").unlink()
     report = check(str(tiny_manifest))
-    told = of_kind(report, "audio files that cannot be decoded")
-    assert [p.where for p in told] == [f"{tiny_manifest}:{line}" for line in (2, 3, 4, 5)]
+    problems = of_kind(report, "audio files that cannot be decoded")
+    assert [p.where for p in problems] == [f"{tiny_manifest}:{line}" for line in (2, 3, 4, 5)]
     assert [p.where for p in of_kind(report, "missing audio files")] == [f"{tiny_manifest}:6"]
     assert all(p.fatal for p in report.problems)
     assert len(report.audio.seconds) == 7
@@ -112,15 +112,15 @@ def test_mixed_rates_and_channels_are_shown(tiny_manifest: Path) -> None:
 def test_two_groups_are_too_few(tiny_manifest: Path) -> None:
     lines = [line for line in tiny_manifest.read_text().splitlines() if not line.endswith(",c")]
     tiny_manifest.write_text("\n".join(lines))
-    told = of_kind(check(str(tiny_manifest)), "groups")
-    assert ["at least 3 groups" in p.message and "found 2: a, b" in p.message and p.fatal for p in told] == [True]
+    problems = of_kind(check(str(tiny_manifest)), "groups")
+    assert ["at least 3 groups" in p.message and "found 2: a, b" in p.message and p.fatal for p in problems] == [True]
 
 
 def test_a_class_missing_in_a_group_is_a_remark(tiny_manifest: Path) -> None:
     tiny_manifest.write_text("\n".join(line for line in tiny_manifest.read_text().splitlines() if "b1.wav" not in line))
     report = check(edit(tiny_manifest, "b3,tense", "b3,calm"))
-    told = of_kind(report, "classes missing in groups")
-    assert [(p.fatal, "group b has no utterance of class tense" in p.message) for p in told] == [(False, True)]
+    problems = of_kind(report, "classes missing in groups")
+    assert [(p.fatal, "group b has no utterance of class tense" in p.message) for p in problems] == [(False, True)]
     assert not report.fatal
 
 
@@ -131,7 +131,7 @@ def test_a_corpus_without_classes_is_a_problem_and_no_exception(tiny_manifest: P
     assert "at least 2 classes" in shown(report)
 
 
-def test_an_unreadable_manifest_is_told_once(tmp_path: Path) -> None:
+def test_an_unreadable_manifest_is_reported_once(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_bytes(b"")
     assert len(check(str(tmp_path / "m.csv")).problems) == 1
 
@@ -148,7 +148,7 @@ def test_long_lists_are_cut_unless_all_is_wanted(iemocap_release: Path, tmp_path
     assert "... and 8 more; --all shows them" in short
     assert short.count("impro01.txt:") < full.count("impro01.txt:")
     assert all(str(problem) in full for problem in report.problems)
-    assert "problems to mend: 28" in short
+    assert "problems to fix: 28" in short
 
 
 def test_markup_in_a_manifest_is_shown_and_not_obeyed(tiny_manifest: Path) -> None:

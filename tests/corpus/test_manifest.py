@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from study.corpus.manifest import leaves_folder, scan
+from study.corpus.readers.manifest import leaves_folder, scan
 from study.corpus.utterance import Problem, Utterance
 
 HEADER = "file_name,utterance_id,label,text,speaker,group"
@@ -82,7 +82,7 @@ def test_jsonl_means_the_same_as_csv(tmp_path: Path) -> None:
     row |= {"start": 0.5, "end": 2, "votes": {"sad": 3}}
     utterances, problems = read(tmp_path, json.dumps(row, ensure_ascii=False), "", name="m.jsonl")
     assert [p.message for p in problems] == [
-        "there is no column speaker: nobody can tell whether a speaker is in two groups"
+        "there is no column speaker: whether a speaker is in two groups cannot be checked"
     ]
     assert utterances == [
         Utterance("7", tmp_path / "a.wav", "so sad", "sad", "unknown in g1", "g1", 0.5, 2.0, "", {"sad": 3})
@@ -109,14 +109,16 @@ def test_a_json_object_without_a_required_key_is_a_problem_of_its_line(tmp_path:
     assert [p.split(" (")[0] for p in problems] == ["2: there is no column label"]
 
 
-def test_two_columns_of_one_meaning_are_told_and_the_standard_one_is_read(tmp_path: Path) -> None:
+def test_two_columns_of_one_meaning_are_reported_and_the_standard_one_is_read(tmp_path: Path) -> None:
     utterances, problems = read(tmp_path, "session," + HEADER, "other,a.wav,1,sad,x,s1,g1")
     assert utterances[0].group == "g1"
-    assert [p.message for p in problems] == ["column 1 ('session') also means group; column 7 ('group') is read"]
+    assert [p.message for p in problems] == [
+        "column 1 ('session') is also an alias of group; column 7 ('group') is read"
+    ]
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "expected"),
     [
         ("a.wav,1,sad,x,s1", "expected 6 cells as in the header; found 5"),
         ("a.wav,1,sad,so,sad,s1,g1", "expected 6 cells as in the header; found 7"),
@@ -130,18 +132,20 @@ def test_two_columns_of_one_meaning_are_told_and_the_standard_one_is_read(tmp_pa
         ("a.wav,1,sad\x00,x,s1,g1", "label holds bytes"),
         ("a.wav,1,sad,x\x00,s1,g1", "text holds bytes"),
         ("a.wav,1,\x1b[31msad,x,s1,g1", "label holds bytes that are not UTF-8 text or control characters: '\\x1b"),
-        ("a.wav,0,sad,x,s1,g1", "'0' is there twice, first at"),
+        ("a.wav,0,sad,x,s1,g1", "'0' occurs twice, first at"),
         ("c.wav,1,sad,x,s1,g1", "there is no file 'c.wav'"),
         (f"{'c' * 5000}.wav,1,sad,x,s1,g1", "there is no file 'ccc"),
         (".,1,sad,x,s1,g1", "there is no file '.'"),
     ],
 )
-def test_a_bad_row_is_one_problem_with_its_line_and_the_others_are_read(tmp_path: Path, row: str, told: str) -> None:
+def test_a_bad_row_is_one_problem_with_its_line_and_the_others_are_read(
+    tmp_path: Path, row: str, expected: str
+) -> None:
     good = "a.wav,0,sad,x,s1,g1"
     assert fatal(tmp_path, HEADER, good) == []
     problems = fatal(tmp_path, HEADER, good, row)
     assert len(problems) == 1
-    assert problems[0].startswith(f"3: {told}") or told in problems[0].removeprefix("3: ")
+    assert problems[0].startswith(f"3: {expected}") or expected in problems[0].removeprefix("3: ")
     assert "0" in [u.id for u in scan(tmp_path / "m.csv")[0]]
 
 
@@ -164,7 +168,7 @@ def test_every_problem_is_found_and_not_only_the_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("span", "told"),
+    ("span", "expected"),
     [
         ("x,1", "start is in seconds"),
         ("0,1,5", "expected"),
@@ -177,12 +181,12 @@ def test_every_problem_is_found_and_not_only_the_first(tmp_path: Path) -> None:
         (",1", "start and end go together"),
     ],
 )
-def test_a_wrong_span_is_fatal(tmp_path: Path, span: str, told: str) -> None:
+def test_a_wrong_span_is_fatal(tmp_path: Path, span: str, expected: str) -> None:
     problems = fatal(tmp_path, HEADER + ",start,end", f"a.wav,1,sad,x,s1,g1,{span}")
-    assert [told in p for p in problems] == [True]
+    assert [expected in p for p in problems] == [True]
 
 
-def test_wrong_votes_and_scripts_are_left_out_and_told(tmp_path: Path) -> None:
+def test_wrong_votes_and_scripts_are_left_out_and_reported(tmp_path: Path) -> None:
     utterances, problems = read(
         tmp_path,
         HEADER + ",script,votes",
@@ -194,7 +198,7 @@ def test_wrong_votes_and_scripts_are_left_out_and_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (b"", "is empty"),
         (b"\xef\xbb\xbf \n", "is empty"),
@@ -202,11 +206,11 @@ def test_wrong_votes_and_scripts_are_left_out_and_told(tmp_path: Path) -> None:
         (HEADER.encode("utf-16"), "found UTF-16"),
     ],
 )
-def test_a_manifest_without_rows_is_one_fatal_problem(tmp_path: Path, text: bytes, told: str) -> None:
+def test_a_manifest_without_rows_is_one_fatal_problem(tmp_path: Path, text: bytes, expected: str) -> None:
     (tmp_path / "m.csv").write_bytes(text)
     utterances, problems = scan(tmp_path / "m.csv")
     assert utterances == []
-    assert [(told in p.message, p.fatal) for p in problems] == [(True, True)]
+    assert [(expected in p.message, p.fatal) for p in problems] == [(True, True)]
 
 
 def test_a_pipe_is_no_manifest_and_does_not_block(tmp_path: Path) -> None:
@@ -244,7 +248,7 @@ def test_outside_files_can_be_allowed(tmp_path: Path) -> None:
     assert all(u.audio.samefile(tmp_path / "out.wav") for u in utterances)
 
 
-def test_fold_goes_before_group_and_divided_groups_are_told(tmp_path: Path) -> None:
+def test_fold_goes_before_group_and_divided_groups_are_reported(tmp_path: Path) -> None:
     utterances, problems = read(
         tmp_path, HEADER + ",fold", "a.wav,1,sad,x,s1,g1,0", "a.wav,2,sad,x,s2,g1,1", "a.wav,3,sad,x,s2,g2,1"
     )
@@ -266,10 +270,10 @@ def test_without_any_unit_to_hold_out_the_manifest_is_refused(tmp_path: Path) ->
     assert "add `group` with the session, show or recording of each row" in problems[0]
 
 
-def test_without_texts_words_are_empty_and_that_is_told(tmp_path: Path) -> None:
+def test_without_texts_words_are_empty_and_that_is_reported(tmp_path: Path) -> None:
     utterances, problems = read(tmp_path, "file,id,label,speaker,group", "a.wav,1,sad,s1,g1")
     assert utterances[0].words == ""
-    assert [(p.fatal, "only audio can be learnt from" in p.message) for p in problems] == [(False, True)]
+    assert [(p.fatal, "only audio can be used" in p.message) for p in problems] == [(False, True)]
 
 
 FRAGMENTS = st.one_of(
@@ -293,7 +297,7 @@ FRAGMENTS = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(data=st.lists(FRAGMENTS, max_size=10).map(b"".join), suffix=st.sampled_from([".csv", ".jsonl"]))
 @example(data=HEADER.encode() + b"\n" + b'"' * 300_001, suffix=".csv")
 @example(data=b'{"file": "a", "id": "b", "label": "c", "group": [' + b"[" * 100_000, suffix=".jsonl")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from study.corpus.labels import PRESETS
+from study.corpus.readers.table import descriptions
 from study.corpus.source import open_corpus
 from study.errors import UserError
 
@@ -80,9 +81,9 @@ def test_a_label_map_goes_before_the_preset_and_drops_what_it_does_not_name(tiny
 
 
 def test_a_preset_that_fits_no_label_says_which_there_are(tiny_manifest: Path) -> None:
-    told = refusal(str(tiny_manifest), labels="4")
-    assert told.startswith("--labels 4 expects labels among angry, excited, happy, neutral, sad; found none of them")
-    assert "calm, tense" in told
+    message = refusal(str(tiny_manifest), labels="4")
+    assert message.startswith("--labels 4 expects labels among angry, excited, happy, neutral, sad; found none of them")
+    assert "calm, tense" in message
 
 
 def test_one_class_is_too_few(tiny_manifest: Path) -> None:
@@ -100,12 +101,15 @@ def test_the_demo_opens_without_a_problem() -> None:
 )
 def test_another_source_is_refused_with_what_is_accepted(tmp_path: Path, name: str, found: str) -> None:
     (tmp_path / "a.wav").touch()
-    told = refusal(f"{tmp_path}/{name}" if name else "x" * 5000)
-    assert told.startswith("--corpus expects an IEMOCAP release folder or a manifest (.csv, .jsonl); found " + found)
+    message = refusal(f"{tmp_path}/{name}" if name else "x" * 5000)
+    assert message.startswith(f"--corpus expects {descriptions()}; found {found}")
 
 
 def test_a_folder_that_is_no_release_is_refused(tmp_path: Path) -> None:
-    assert refusal(str(tmp_path)).startswith(f"no IEMOCAP release at {tmp_path}: expected Session1 ... Session5;")
+    assert refusal(str(tmp_path)) == (
+        "--corpus expects an IEMOCAP release folder (Session1 ... Session5) or a manifest (.csv, .jsonl); "
+        f"found a folder of another kind at {tmp_path}; leave it out for the demo"
+    )
 
 
 def test_fatal_problems_are_the_first_with_the_number_of_the_others(tiny_manifest: Path) -> None:

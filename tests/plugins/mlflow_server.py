@@ -109,7 +109,7 @@ def wait_for_port(port: int, process: "subprocess.Popen[bytes]") -> None:
     while True:
         assert process.poll() is None, "the server ended before it listened"
         assert time.monotonic() < deadline, "the server does not listen"
-        with socket.socket() as door:
-            if door.connect_ex(("127.0.0.1", port)) == 0:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)

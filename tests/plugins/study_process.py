@@ -1,41 +1,63 @@
-"""Whole studies by the command line, in processes of their own."""
+"""Whole studies by the command line, in processes of their own, and what their ledgers hold."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
+
+from study.app.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = ("--audio-encoder", "logmel", "--text-encoder", "hash")
-# Halving decides in order of number: whichever worker is faster, the study is the same.
+# Halving decides in order of number: the study does not depend on the workers' speed.
 SMALL = ("--configs", "4", "--epochs", "4", "--finalists", "1", "--seeds", "1", *PLAIN, "--policy", "asha")
-RACE = ("--configs", "3", "--epochs", "3", "--seeds", "0", "--concurrency", "1", *PLAIN)
 
 
-def command(*arguments):
+def command(*arguments: object) -> list[str]:
+    """The command line of a study."""
     return [sys.executable, str(ROOT / "study" / "run.py"), *map(str, arguments)]
 
 
-def run(*arguments, cwd, verb=None):
-    line = command(*arguments)
-    if verb:
-        line = [
-            sys.executable,
-            "-c",
-            "from study.cli import main; raise SystemExit(main())",
-            verb,
-            *map(str, arguments),
-        ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)} if verb else dict(os.environ)
-    return subprocess.run(line, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+def run(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a study to its end in a process of its own."""
+    return subprocess.run(
+        command(*arguments), cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=300
+    )
 
 
-def ledger_facts(folder):
-    """What a ledger says but for the clock and the order in which workers happened to report."""
-    facts = []
-    for line in (folder / "ledger.jsonl").read_text().splitlines():
-        record = json.loads(line)
-        record.pop("seconds", None)
-        facts.append(json.dumps(record, sort_keys=True))
-    return sorted(facts)
+def stopped_by(
+    number: signal.Signals, after_lines: int, *arguments: object, cwd: Path, ledger: Path
+) -> tuple[int, str]:
+    """Run a study until its ledger has so many lines, and send a signal; its exit code and what it printed."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command(*arguments), cwd=cwd, stdout=pipe, stderr=subprocess.STDOUT, text=True) as driver:
+        while driver.poll() is None and len(lines_of(ledger)) < after_lines:
+            time.sleep(0.05)
+        driver.send_signal(number)
+        printed, _ = driver.communicate(timeout=120)
+    return driver.returncode, printed
+
+
+def here(capsys: Any, *arguments: object) -> tuple[int, str, str]:
+    """Run a verb in this process: its exit code, and what it printed to both streams."""
+    code = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def lines_of(ledger: Path) -> list[dict[str, Any]]:
+    """The whole lines of a ledger, none if it is not there yet."""
+    text = ledger.read_text(encoding="utf-8") if ledger.exists() else ""
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+def ledger_facts(folder: Path) -> list[str]:
+    """The content of a ledger but for the clock and the order in which workers happened to report."""
+    facts = [
+        {name: value for name, value in line.items() if name != "seconds"} for line in lines_of(folder / "ledger.jsonl")
+    ]
+    return sorted(json.dumps(fact, sort_keys=True) for fact in facts)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from study.corpus.batches import fold_data
-from study.corpus.pack import Pack, write_pack
+from study.features.pack import Pack, write_pack
+from study.training.batches import fold_data
 
 N, N_CLASSES = 160, 4
 

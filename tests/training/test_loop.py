@@ -12,8 +12,8 @@ import torch
 from models.fusion import FusionConfig
 from models.mdre import MDREConfig
 from search_spaces.recipe import Recipe
-from study.corpus.batches import FoldData
 from study.training import checkpoint
+from study.training.batches import FoldData
 from study.training.loop import Diverged, begin, learning_rate, train_fold
 from study.variants import TRAINED, VARIANTS
 
@@ -33,11 +33,12 @@ def data_for(name, fold):
     return FoldData(narrowed(fold.training), narrowed(fold.validation), narrowed(fold.test), fold.n_classes)
 
 
-def epochs_of(data, n, *, name="cross", recipe=RECIPE, seed=3, total=6, training=None, both_ways=False):
+def epochs_of(data, n, *, name="cross", recipe=RECIPE, seed=3, total=6, training=None, score_both_blocks=False):
     data = data_for(name, data)
-    config = CONFIG if isinstance(VARIANTS[name].config, FusionConfig) else MDREConfig(n_units=20)
+    small = {FusionConfig: CONFIG, MDREConfig: MDREConfig(n_units=20)}
+    config = small.get(type(VARIANTS[name].config), VARIANTS[name].config)
     training = training or begin(VARIANTS[name].model, config, recipe, data, seed)
-    run = train_fold(training, data, recipe, epochs=total, metric="UWA", seed=seed, both_ways=both_ways)
+    run = train_fold(training, data, recipe, epochs=total, metric="UWA", seed=seed, score_both_blocks=score_both_blocks)
     return training, list(islice(run, n))
 
 
@@ -92,25 +93,25 @@ def test_test_labels_change_nothing_but_test_scores(separable_fold):
     assert epochs[-1].test != changed[-1].test
 
 
-def test_a_run_used_both_ways_keeps_the_best_epoch_of_the_swapped_run_and_is_the_same_otherwise(
+def test_a_run_scored_on_both_blocks_keeps_the_best_epoch_of_the_swapped_run_and_changes_nothing_else(
     separable_fold, tmp_path
 ):
-    """The oracle: the run with its held-out parts changed over, whose own best is the other's mirrored one."""
-    swapped = replace(separable_fold, validation=separable_fold.test, test=separable_fold.validation)
-    one, epochs = epochs_of(separable_fold, 5, both_ways=True)
-    two, other = epochs_of(swapped, 5)
+    """The oracle: the run with its held-out parts swapped, whose own best is the other's `swapped`."""
+    other_way = replace(separable_fold, validation=separable_fold.test, test=separable_fold.validation)
+    one, epochs = epochs_of(separable_fold, 5, score_both_blocks=True)
+    two, other = epochs_of(other_way, 5)
     plain, alone = epochs_of(separable_fold, 5)
     assert scores_of(epochs) == scores_of(alone)
-    assert (plain.mirrored, plain.best.epoch) == (None, one.best.epoch)
+    assert (plain.swapped, plain.best.epoch) == (None, one.best.epoch)
     assert [epoch.validation for epoch in other] == [epoch.test for epoch in epochs]
     checkpoint.save(tmp_path / "run.pt", one)
     resumed = begin(VARIANTS["cross"].model, CONFIG, RECIPE, data_for("cross", separable_fold), seed=99)
     checkpoint.load_into(resumed, tmp_path / "run.pt")
-    for mirrored in (one.mirrored, resumed.mirrored):
-        assert (mirrored.epoch, mirrored.score) == (two.best.epoch, two.best.score)
-        assert mirrored.validation.equal(two.best.validation)
-        assert mirrored.test.equal(two.best.test)
-        assert all(mirrored.weights[name].equal(value) for name, value in two.best.weights.items())
+    for swapped in (one.swapped, resumed.swapped):
+        assert (swapped.epoch, swapped.score) == (two.best.epoch, two.best.score)
+        assert swapped.validation.equal(two.best.validation)
+        assert swapped.test.equal(two.best.test)
+        assert all(swapped.weights[name].equal(value) for name, value in two.best.weights.items())
 
 
 def test_scaling_reads_training_frames_only(separable_fold):
@@ -152,10 +153,10 @@ def test_predictions_on_disk_are_those_of_the_best_epoch(separable_fold, tmp_pat
 
 
 def test_seeds_are_the_same_in_another_process():
-    from study.training.seeding import derived_seed
+    from study.seeding import derived_seed
 
-    code = "from study.training.seeding import derived_seed; print(derived_seed(7, 'order', 3))"
+    code = "from study.seeding import derived_seed; print(derived_seed(7, 'order', 3))"
     root = Path(__file__).resolve().parents[2]
-    told = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
-    assert int(told) == derived_seed(7, "order", 3)
+    output = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
+    assert int(output) == derived_seed(7, "order", 3)
     assert derived_seed(7, "order", 3) != derived_seed(7, "order", 4)

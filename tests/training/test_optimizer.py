@@ -14,10 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 ABSENT = ("torch._dynamo", "sympy", "mlflow", "transformers", "optuna", "sklearn", "matplotlib", "scipy")
 FOLD_RUN = f"""
 import sys, torch
-import study.tuning.trial
+import study.execution.trainable
 from search_spaces.recipe import Recipe
-from study.corpus.batches import fold_data
-from study.corpus.pack import Pack, write_pack
+from study.training.batches import fold_data
+from study.features.pack import Pack, write_pack
 from study.training.checkpoint import load_into, save
 from study.training.loop import begin, train_fold
 from study.variants import VARIANTS

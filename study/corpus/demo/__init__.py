@@ -1,7 +1,7 @@
-"""The demo corpus: acted sentences of this project, spoken by a synthesiser, so that a study runs without a licence.
+"""The demo corpus: sentences written for this project and spoken by a synthesiser; it needs no licence.
 
-The audio, its manifest and checksums lie beside this file. `generate` made them; the words are in
-sentences.csv, who says them and how is decided in `casting` and `prosody`.
+The audio, its manifest and checksums are in this folder; `generate` made them. The words are in sentences.csv;
+`casting` assigns them to speakers and emotions, `prosody` decides how they are spoken.
 """
 
 from pathlib import Path

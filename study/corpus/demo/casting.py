@@ -1,7 +1,7 @@
-"""Who says which sentence in which emotion: the plan of the demo corpus, before anything is spoken.
+"""The plan of the demo corpus: which speaker says which sentence with which emotion.
 
-Words and voice are drawn apart, given the emotion: often the words are open and only the voice tells, often the
-voice is flat and only the words tell, and sometimes one of them suggests another emotion (irony, a brave face).
+Words and voice are drawn independently, given the emotion: often the words suit every emotion and only the voice is
+informative, often the voice is flat and only the words are, and sometimes one of them suggests another emotion.
 """
 
 import csv
@@ -16,7 +16,7 @@ from study.errors import UserError
 
 SEED = 7
 CLASSES = ("angry", "happy", "excited", "sad", "neutral", "frustrated", "surprise")
-# Utterances per class in each session, in the order of CLASSES: uneven like acted dialogue is.
+# Utterances per class in each session, in the order of CLASSES: as uneven as in acted dialogue.
 COUNTS: Mapping[str, tuple[int, ...]] = {
     "Ses01": (22, 12, 15, 18, 33, 28, 7),
     "Ses02": (15, 13, 20, 19, 33, 32, 7),
@@ -24,7 +24,7 @@ COUNTS: Mapping[str, tuple[int, ...]] = {
     "Ses04": (26, 9, 21, 15, 27, 39, 7),
     "Ses05": (17, 14, 25, 22, 34, 34, 7),
 }
-# How often an emotion is put in words that suggest ...; "open" words suit every mood.
+# Probability, given an emotion, of words that suggest each class; "open" words suit every emotion.
 WORDS: Mapping[str, Mapping[str, float]] = {
     "angry": {"angry": 0.47, "frustrated": 0.20, "open": 0.24, "neutral": 0.03, "happy": 0.06},
     "happy": {"happy": 0.51, "excited": 0.20, "open": 0.22, "neutral": 0.04, "sad": 0.03},
@@ -34,7 +34,7 @@ WORDS: Mapping[str, Mapping[str, float]] = {
     "frustrated": {"frustrated": 0.50, "angry": 0.17, "open": 0.23, "neutral": 0.05, "happy": 0.05},
     "surprise": {"surprise": 0.60, "open": 0.22, "excited": 0.06, "angry": 0.12},
 }
-# How often an emotion is put in a voice that sounds like ...
+# Probability, given an emotion, of a voice that sounds like each class.
 VOICES: Mapping[str, Mapping[str, float]] = {
     "angry": {"angry": 0.66, "frustrated": 0.19, "neutral": 0.15},
     "happy": {"happy": 0.66, "excited": 0.22, "neutral": 0.12},
@@ -44,15 +44,15 @@ VOICES: Mapping[str, Mapping[str, float]] = {
     "frustrated": {"frustrated": 0.65, "angry": 0.19, "neutral": 0.16},
     "surprise": {"surprise": 0.82, "excited": 0.06, "neutral": 0.12},
 }
-# A flat voice is this much rarer where the words do not tell the emotion either.
-FLAT_VOICE_WITHOUT_TELLING_WORDS = 0.15
+# Factor on the probability of a flat voice if the words do not suggest the emotion either.
+FLAT_VOICE_WITH_OTHER_WORDS = 0.15
 SCRIPTED_DIALOGS = ("script01_1", "script01_2", "script02_1", "script02_2")
 IMPROVISED_DIALOGS = ("impro01", "impro02", "impro03", "impro04", "impro05", "impro06")
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """Words, the emotion they suggest ("open" if none), and whether every session performs them ("scripted")."""
+    """Words, the emotion they suggest ("open" if none), and "scripted" if every session performs them."""
 
     script: str
     suggests: str
@@ -61,7 +61,7 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One utterance to be spoken: its row of the manifest, and the class its voice shall sound like."""
+    """One utterance to be spoken: its row of the manifest, and the class that its voice sounds like."""
 
     utterance_id: str
     label: str
@@ -87,9 +87,9 @@ def read_sentences(path: Path) -> list[Sentence]:
 
 
 def cast(sentences: Sequence[Sentence], seed: int = SEED) -> list[Line]:
-    """Every utterance of the corpus, dialog after dialog; the same lines for the same sentences and seed.
+    """Every utterance of the corpus, dialog by dialog; determined by the sentences and the seed.
 
-    Sentences that no session needs stay unspoken.
+    Sentences that no session needs are not used.
 
     Raises:
         UserError: there are too few improvised sentences.
@@ -112,7 +112,7 @@ def cast(sentences: Sequence[Sentence], seed: int = SEED) -> list[Line]:
 
 
 def _scripted(rng: np.random.Generator, script: Sequence[Sentence], left: Counter[str]) -> Iterator[_Part]:
-    """The whole script once, in fixed roles; how a sentence is meant may differ from session to session."""
+    """The whole script once, in fixed roles; the emotion of a sentence may differ between sessions."""
     for index, sentence in enumerate(script):
         fit = {label: left[label] * WORDS[label].get(sentence.suggests, 0.0) for label in CLASSES}
         label = _draw(rng, fit)
@@ -126,7 +126,7 @@ def _improvised(
     left: Counter[str],
     spoken: Counter[tuple[str, str]],
 ) -> Iterator[_Part]:
-    """What is left of each class, in sentences used once and never again, shared out between the two speakers."""
+    """The remaining utterances of each class, each with a sentence of its own, divided between the two speakers."""
     for label in CLASSES:
         for _ in range(left[label]):
             shares = {suggests: share for suggests, share in WORDS[label].items() if pool[suggests]}
@@ -145,22 +145,22 @@ def _improvised(
 def _voice(rng: np.random.Generator, label: str, sentence: Sentence) -> str:
     shares = dict(VOICES[label])
     if label not in (sentence.suggests, "neutral"):
-        shares["neutral"] *= FLAT_VOICE_WITHOUT_TELLING_WORDS
+        shares["neutral"] *= FLAT_VOICE_WITH_OTHER_WORDS
     return _draw(rng, shares)
 
 
 def _lines(group: str, dialogs: Sequence[str], parts: Sequence[_Part]) -> Iterator[Line]:
-    """Lines with ids like IEMOCAP's: session, who wore the markers, dialog, then who speaks and a running number.
+    """Lines with ids like IEMOCAP's: session, wearer of the markers, dialog, speaker and a running number.
 
-    As there, the speaker is the letter of the last field; the first letter says nothing about the speaker.
+    As there, the letter of the last field is the speaker; the first letter is not.
     """
     for number, (dialog, places) in enumerate(
         zip(dialogs, np.array_split(np.arange(len(parts)), len(dialogs)), strict=True)
     ):
-        said: Counter[str] = Counter()
+        spoken: Counter[str] = Counter()
         for part in (parts[place] for place in places):
             yield Line(
-                utterance_id=f"{group}{'FM'[number % 2]}_{dialog}_{part.gender}{said[part.gender]:03d}",
+                utterance_id=f"{group}{'FM'[number % 2]}_{dialog}_{part.gender}{spoken[part.gender]:03d}",
                 label=part.label,
                 text=part.sentence.text,
                 speaker=f"{int(group[-2:])}{part.gender}",
@@ -168,7 +168,7 @@ def _lines(group: str, dialogs: Sequence[str], parts: Sequence[_Part]) -> Iterat
                 script=part.sentence.script,
                 sounds=part.sounds,
             )
-            said[part.gender] += 1
+            spoken[part.gender] += 1
 
 
 def _draw(rng: np.random.Generator, shares: Mapping[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""Speech from marked text, by the espeak-ng library: the only place that touches it."""
+"""Synthesises speech from marked text with the espeak-ng library; no other module uses it."""
 
 import ctypes
 import importlib
@@ -23,13 +23,13 @@ Samples = npt.NDArray[np.int16]
 def synthesise(lines: Iterable[tuple[str, str]]) -> tuple[int, list[Samples]]:
     """The sample rate in Hz, and one array of samples for each pair of voice name and marked text.
 
-    The output depends on what the process has synthesised before: call it once, in a fresh process.
+    The output depends on what the process has synthesised before: call it once, in a new process.
 
     Raises:
         UserError: the library is not installed or does not know a voice.
     """
     library, rate_hz = _library()
-    return rate_hz, [_say(library, voice, text) for voice, text in lines]
+    return rate_hz, [_synthesise(library, voice, text) for voice, text in lines]
 
 
 def _library() -> tuple[ctypes.CDLL, int]:
@@ -41,12 +41,12 @@ def _library() -> tuple[ctypes.CDLL, int]:
             "install the extra: pip install 'ser-study[demo-audio]'"
         ) from error
     library = ctypes.CDLL(str(loader.get_library_path()))
-    # The library wants the folder that holds espeak-ng-data, not that folder.
+    # The library expects the folder that contains espeak-ng-data, not that folder.
     parent = Path(loader.get_data_path()).parent
     return library, library.espeak_Initialize(_SYNCHRONOUS, 0, str(parent).encode(), 0)
 
 
-def _say(library: ctypes.CDLL, voice: str, text: str) -> Samples:
+def _synthesise(library: ctypes.CDLL, voice: str, text: str) -> Samples:
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
         raise UserError(f"every speaker needs a voice of espeak-ng; {voice!r} is not one; correct it in prosody.py")
     chunks: list[Samples] = []

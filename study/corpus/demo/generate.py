@@ -1,7 +1,7 @@
 """Makes the demo corpus: `python -m study.corpus.demo.generate [--out DIR]`.
 
 Writes audio/<utterance_id>.ogg, manifest.csv and CHECKSUMS.sha256. Needs the extra `demo-audio` (espeak-ng, a tool
-of this script only). The same versions of espeak-ng and libsndfile give the same bytes.
+of this script only). The bytes are reproducible with equal versions of espeak-ng and libsndfile.
 """
 
 import argparse
@@ -63,24 +63,24 @@ def speak(lines: Sequence[Line]) -> list[Audio]:
         (SPEAKERS[line.speaker].voice, marked(line.text, manner(rng, SPEAKERS[line.speaker], line.sounds)))
         for line, rng in zip(lines, generators, strict=True)
     ]
-    # A fresh process: the synthesiser's output depends on all it has said before.
+    # A new process: the synthesiser's output depends on all that the process has synthesised before.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         rate_hz, recordings = pool.submit(espeak.synthesise, orders).result()
     return [finished(samples, rate_hz, rng) for samples, rng in zip(recordings, generators, strict=True)]
 
 
 def finished(samples: espeak.Samples, rate_hz: int, rng: np.random.Generator) -> Audio:
-    """Samples at the corpus's rate, with natural pauses at both ends and room noise."""
+    """Samples at the corpus's rate, with pauses at both ends and room noise."""
     common = np.gcd(rate_hz, RATE_HZ)
     audio: Audio = resample_poly(samples / 32768.0, RATE_HZ // common, rate_hz // common)
-    heard = np.flatnonzero(np.abs(audio) > AUDIBLE * np.abs(audio).max())
+    audible = np.flatnonzero(np.abs(audio) > AUDIBLE * np.abs(audio).max())
     before, after = round(SILENCE_BEFORE_SECONDS * RATE_HZ), round(SILENCE_AFTER_SECONDS * RATE_HZ)
-    audio = np.pad(audio[heard[0] : heard[-1] + 1], (before, after))
+    audio = np.pad(audio[audible[0] : audible[-1] + 1], (before, after))
     return audio + ROOM_NOISE * rng.standard_normal(len(audio))
 
 
 def write(out: Path, lines: Sequence[Line], recordings: Sequence[Audio]) -> None:
-    """Writes the audio files into `out`/audio, a folder that exists, and manifest and checksums beside it."""
+    """Write the audio files into the folder `out`/audio, which exists, and manifest and checksums into `out`."""
     names = [f"audio/{line.utterance_id}.ogg" for line in lines]
     for serial, (name, audio) in enumerate(zip(names, recordings, strict=True)):
         (out / name).write_bytes(ogg.with_serial(_encoded(audio), serial))

@@ -1,4 +1,4 @@
-"""Ogg files whose bytes repeat: the random serial number of a stream is replaced by a chosen one."""
+"""Makes Ogg files reproducible: replaces the random serial number of a stream by a chosen one."""
 
 import struct
 
@@ -16,10 +16,10 @@ _CRC = tuple(_crc_of_byte(value) for value in range(256))
 
 
 def with_serial(data: bytes, serial: int) -> bytes:
-    """The same Ogg stream under another serial number, 0 to 2**32 - 1.
+    """An Ogg stream with its serial number replaced by `serial`, 0 to 2**32 - 1.
 
-    Encoders draw the number at random, so that equal audio gives unequal files. It is part of each page's
-    checksum, which is computed anew.
+    Encoders draw the number at random, so equal audio gives unequal files. Each page's checksum covers it and is
+    computed again.
 
     Source: RFC 3533, section 6 (page layout and checksum).
     """

@@ -1,7 +1,7 @@
-"""How a line is spoken: a speaker's own manner, moved by an emotion and by chance, as marks in the text.
+"""The prosody of a line: a speaker's usual manner, changed by the emotion and at random, as marks in the text.
 
-Part of each emotion is in the course of the utterance and not in its average: anger mounts, frustration sighs
-out, excitement speeds up, surprise rises at the end.
+Part of each emotion is in the course of the utterance and not in its average: anger grows louder, frustration
+fades, excitement speeds up, surprise rises at the end.
 """
 
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ STYLES: Mapping[str, Manner] = {
     "frustrated": (7.0, -26.0, 8.0, -0.08, -0.30, 0.48, -0.50),
     "surprise": (24.0, 60.0, 36.0, -0.14, -0.10, 0.18, 0.20),
 }
-# Standard deviation of one utterance about its speaker and style.
+# Standard deviation of an utterance around its speaker and style.
 SPREAD: Manner = (6.0, 7.0, 8.0, 0.06, 0.09, 0.11, 0.13)
-# A style is played this many times as strongly as above, drawn anew for each utterance.
+# Range of the factor on a style, drawn for each utterance.
 STRENGTH = (0.8, 1.5)
 
 
@@ -62,10 +62,10 @@ def manner(rng: np.random.Generator, speaker: Speaker, sounds: str) -> Manner:
 
 
 def marked(text: str, how: Manner) -> str:
-    """The text with a mark before every word that sets pitch, range, rate and amplitude from there on.
+    """The text with a mark before every word that sets pitch, range, rate and amplitude from that word on.
 
-    Marks are the synthesiser's embedded commands: control-A, a number and a letter. They leave the clause and so
-    its own intonation whole.
+    Marks are the synthesiser's embedded commands: control-A, a number and a letter. They do not divide the clause,
+    so its intonation is kept.
     """
     pitch, bend, pitch_range, rate, hurry, loud, swell = how
     words = text.split()

@@ -1,0 +1,71 @@
+"""The verb `features`, and what `run` shares with it: the corpus, the output folder, and the feature packs."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from study.app import terminal
+from study.app.output import print_line
+from study.app.settings import Settings
+from study.corpus.utterance import Corpus
+from study.errors import FINISHED, UserError
+from study.features.prepare import prepare
+from study.features.spec import FeatureChoice
+from study.modalities import MODALITIES
+from study.variants import VARIANTS
+
+
+def extract(settings: Settings, console: Console) -> int:
+    """Extract the features that a study with these settings would use, and print their paths."""
+    require_folder(settings.machines.output.absolute())
+    corpus = open_corpus(settings, console)
+    for modality, choices in prepared_features(corpus, settings, console).items():
+        for choice in choices:
+            path = Path(choice.path)
+            print_line(console, f"{modality}: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    return FINISHED
+
+
+def prepared_features(corpus: Corpus, settings: Settings, console: Console) -> dict[str, list[FeatureChoice]]:
+    """The feature packs of every modality that the variants need, extracted where they are not there yet.
+
+    Raises:
+        UserError: the corpus lacks what a modality needs, or features cannot be extracted.
+    """
+    needed = {name for variant in settings.variants for name in VARIANTS[variant].modalities}
+    modalities = [row for name, row in MODALITIES.items() if name in needed]
+    for row in modalities:
+        row.require(corpus, [name for name in settings.variants if row.name in VARIANTS[name].modalities])
+    demo = settings.corpus.is_demo
+    settings.features.check_dtype(MODALITIES.values(), demo)
+    folder, trust = settings.machines.output.absolute() / "features", settings.features.trust_remote_code
+    found: dict[str, list[FeatureChoice]] = {}
+    for row in modalities:
+        specs = settings.features.specs(row, demo)
+        with terminal.extraction_progress(console) as on_progress:
+            found[row.name] = prepare(corpus, row, specs, folder, on_progress=on_progress, trust_remote_code=trust)
+    return found
+
+
+def open_corpus(settings: Settings, console: Console) -> Corpus:
+    """The corpus that is asked for, after printing what is in it."""
+    corpus = settings.corpus.open()
+    terminal.print_corpus(console, corpus)
+    return corpus
+
+
+def require_folder(output: Path) -> None:
+    """Make sure that there is a folder to write into.
+
+    Raises:
+        UserError: there is none and none can be made, or it cannot be written.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise UserError(f"--output expects a folder that can be written; {output} is none ({error.strerror})") from None

@@ -1,0 +1,24 @@
+"""Lines and tables on the terminal. Text that comes from users is never read as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_line(console: Console, line: str, style: str | None = None) -> None:
+    """Print a line as it is, however long."""
+    console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def plain_table(
+    *headings: str, right: Collection[str] = (), padding: tuple[int, int, int, int] = (0, 2, 0, 0), **column: Any
+) -> Table:
+    """A table without lines; columns in `right` are aligned there, and `column` has further settings of all columns."""
+    table = Table(box=None, pad_edge=False, padding=padding)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in right else "left", **column)
+    return table

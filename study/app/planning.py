@@ -1,0 +1,162 @@
+"""From settings and a corpus to the plan of a study, new or continued."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import math
+import platform
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from study.app.settings import Settings
+from study.corpus.folds import Fold
+from study.corpus.utterance import Corpus
+from study.errors import UserError
+from study.execution.connection import Slots
+from study.features.spec import FeatureChoice
+from study.protocols import PROTOCOLS
+from study.record.plan import Plan
+from study.record.terms import Terms
+from study.variants import TRAINED, VARIANTS
+
+PACKAGES = ("ser-study", "torch", "torchaudio", "ray", "optuna", "mlflow", "transformers", "scikit-learn", "numpy")
+
+
+def default_name(corpus: Corpus, settings: Settings) -> str:
+    """The study's name where none is given: the same command finds the same study again."""
+    labels = f"-{settings.corpus.labels}" if settings.corpus.labels else ""
+    variants = "all" if settings.variants == tuple(VARIANTS) else "-".join(settings.variants)
+    return f"{corpus.name}{labels}-{variants}{PROTOCOLS[settings.terms.protocol].name_suffix}"
+
+
+def make_plan(settings: Settings, corpus: Corpus, features: Mapping[str, Sequence[FeatureChoice]], name: str) -> Plan:
+    """The plan that `settings` ask for, with the packs of each modality; what depends on slots is set by `with_slots`.
+
+    Raises:
+        UserError: the corpus has too few groups for cross-validation.
+    """
+    sizes = Counter(utterance.group for utterance in corpus.utterances)
+    return Plan(
+        name=name,
+        corpus={
+            "name": corpus.name,
+            "digest": corpus.digest(),
+            "utterances": len(corpus.utterances),
+            "speakers": len({utterance.speaker for utterance in corpus.utterances}),
+            "classes": corpus.counts(),
+            "groups": {group: sizes[group] for group in corpus.groups()},
+            "notes": list(corpus.notes),
+        },
+        classes=list(corpus.classes),
+        folds=[_plain(fold) for fold in PROTOCOLS[settings.terms.protocol].divide(sizes)],
+        features={modality: list(choices) for modality, choices in features.items()},
+        utterances=[
+            {
+                "id": u.id,
+                "label": u.label,
+                "group": u.group,
+                "speaker": u.speaker,
+                "script": u.script,
+                "words": words_key(u.words),
+            }
+            for u in corpus.utterances
+        ],
+        variants=list(settings.variants),
+        terms=settings.terms,
+        environment=environment(),
+    )
+
+
+def _plain(fold: Fold) -> dict[str, Any]:
+    """The fold as JSON gives it back."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(fold).items()}
+
+
+def words_key(words: str) -> str:
+    """A short key that equal words share, whatever their case and punctuation; "" without words.
+
+    A study's folder holds keys instead of words: a licensed corpus's transcripts stay where they are.
+    """
+    plain = " ".join(re.findall(r"\w+", words.lower()))
+    return hashlib.sha256(plain.encode()).hexdigest()[:12] if plain else ""
+
+
+def continued(stored: Plan, asked: Plan) -> Plan:
+    """The plan of a study that goes on: more variants, configurations, finalists, seeds or time may be asked for.
+
+    Raises:
+        UserError: something else changed; the line names it with its old and its new value.
+    """
+    if changes := stored.differences(asked):
+        raise UserError(
+            f"cannot continue {stored.name} with other settings: {'; '.join(changes)}; "
+            "give this study another --name, or start over with --fresh"
+        )
+    return replace(
+        asked,
+        variants=list(dict.fromkeys([*stored.variants, *asked.variants])),
+        terms=stored.extended(asked.terms),
+        prior=stored.prior,
+        seconds=stored.seconds and stored.seconds * _growth(stored.terms, asked.terms),
+        features={**stored.features, **asked.features},
+        lookahead=stored.lookahead,
+    )
+
+
+def with_slots(plan: Plan, slots: Slots) -> Plan:
+    """The plan with as many configurations open at once as keep the slots busy, and its limits in worker seconds.
+
+    Three more than fill the slots: while the last folds of one run to their end, others have rungs to reach. Limits
+    are divided equally over the variants that are trained.
+
+    Raises:
+        UserError: a budget of GPU hours where no run has a GPU.
+    """
+    seconds = []
+    if plan.terms.wall_seconds is not None:
+        seconds.append(plan.terms.wall_seconds * slots.number)
+    if plan.terms.gpu_hours is not None:
+        if not slots.gpus_per_run:
+            raise UserError("--gpu-hours expects runs on GPUs, and Ray sees none; --budget limits the wall clock")
+        seconds.append(plan.terms.gpu_hours * 3600 / slots.gpus_per_run)
+    trained = sum(name in TRAINED for name in plan.variants)
+    return replace(
+        plan,
+        lookahead=plan.lookahead or math.ceil(slots.number / len(plan.folds)) + 3,
+        seconds=plan.seconds or (min(seconds) / max(1, trained) if seconds else None),
+    )
+
+
+def _growth(stored: Terms, asked: Terms) -> float:
+    """By how much the limits were raised; a lower one than before changes nothing."""
+    pairs = ((stored.wall_seconds, asked.wall_seconds), (stored.gpu_hours, asked.gpu_hours))
+    grown = [now / before for before, now in pairs if before is not None and now is not None]
+    return max(1.0, min(grown)) if grown else 1.0
+
+
+def environment() -> dict[str, str]:
+    """Versions that figures may depend on, and the revision of the project where it is known."""
+    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    try:
+        found["revision"] = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        found["revision"] = "unknown"
+    return found

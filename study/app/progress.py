@@ -1,0 +1,149 @@
+"""The view of a study that runs: live on a terminal, a line per configuration elsewhere."""
+
+import time
+from collections import Counter
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from study.app.output import plain_table, print_line
+from study.record.events import Closed, EpochDone, Event, Phase, Promoted
+from study.search.conductor import Conductor
+from study.search.search import Search
+
+# The headings of `_counts`.
+COUNTS = ("configs", "open", "complete", "stopped", "lost", "confirmed")
+
+
+class ProgressView:
+    """Counts, the best score so far, elapsed and remaining time of a study under way."""
+
+    def __init__(self, console: Console, name: str, metric: str) -> None:
+        """Show the study `name`, whose `metric` selects, on `console`."""
+        self._console = console
+        self._name = name
+        self._metric = metric
+        self._started = time.monotonic()
+        self._epochs_before: int | None = None
+        self._conductor: Conductor | None = None
+        self._live = Live(console=console, refresh_per_second=4, transient=True, get_renderable=self.render)
+
+    def __enter__(self) -> "ProgressView":
+        """Begin to draw, where there is a terminal to draw on."""
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Stop drawing and leave the terminal as it was."""
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def follow(self, conductor: Conductor) -> None:
+        """Show `conductor` from now on; what it has already replayed does not count for the pace."""
+        self._conductor = conductor
+        self._started = time.monotonic()
+        self._epochs_before = _epochs_done(conductor)
+
+    def __call__(self, event: Event) -> None:
+        """Print one event where there is no terminal: a line when a configuration goes on, closes or is confirmed."""
+        if self._conductor is None or self._console.is_terminal or event.variant not in self._conductor.searches:
+            return
+        search = self._conductor.searches[event.variant]
+        match event:
+            case Closed():
+                what = f"{event.outcome} ({event.reason}) · {_opened(search)} configs"
+            case Promoted() if search.entries[event.config].phase is Phase.OPEN:
+                what = f"goes on ({event.reason}) · {_opened(search)} configs"
+            case EpochDone(ended=True) if event.seed:
+                what = f"fold {event.fold} with new seed {event.seed} · {_confirmed(search)} confirmation runs"
+            case _:
+                return
+        line = f"{event.variant} config {event.config} {what} · best {_best(search)} · {self._times()}"
+        print_line(self._console, line)
+
+    def render(self) -> RenderableType:
+        """The view at this moment."""
+        if self._conductor is None:
+            return Text("starting workers ...")
+        done, expected = _epochs_done(self._conductor), expected_of_study(self._conductor)
+        numbers = (*COUNTS, "running", f"best validation {self._metric}")
+        table = plain_table("variant", *numbers, right=numbers)
+        for name, search in self._conductor.searches.items():
+            table.add_row(name, *_counts(search), str(_running(self._conductor, name)), _best(search))
+        below = Table.grid()  # a bar alone does not end its line
+        below.add_row(ProgressBar(total=max(expected, 1), completed=done, width=60))
+        below.add_row(f"study {self._name} · epoch {done} of about {expected} · {self._times()}")
+        return Group(table, below)
+
+    def remaining_seconds(self) -> float | None:
+        """Expected seconds to the end at the pace so far, or None before there is a pace."""
+        if self._conductor is None or self._epochs_before is None:
+            return None
+        done = _epochs_done(self._conductor)
+        trained = done - self._epochs_before
+        if trained == 0:
+            return None
+        return (expected_of_study(self._conductor) - done) * (time.monotonic() - self._started) / trained
+
+    def _times(self) -> str:
+        remaining = self.remaining_seconds()
+        left = "time left unknown yet" if remaining is None else f"about {clock(remaining)} left"
+        return f"{clock(time.monotonic() - self._started)} elapsed, {left}"
+
+
+def expected_of_study(conductor: Conductor) -> int:
+    """Epochs that the whole study is likely to take."""
+    return round(sum(search.expected_epochs() for search in conductor.searches.values()))
+
+
+def clock(seconds: float) -> str:
+    """Seconds as "1:05" or "2:03:04"."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def _epochs_done(conductor: Conductor) -> int:
+    searches = conductor.searches.values()
+    searched = sum(entry.epochs_spent() for search in searches for entry in search.entries)
+    return searched + sum(search.confirmation.epochs_spent() for search in searches)
+
+
+def _counts(search: Search) -> list[str]:
+    phases = Counter(entry.phase for entry in search.entries)
+    lost = phases[Phase.DIVERGED] + phases[Phase.FAILED]
+    return [
+        _opened(search),
+        str(phases[Phase.OPEN]),
+        str(phases[Phase.COMPLETE]),
+        str(phases[Phase.STOPPED]),
+        str(lost),
+        _confirmed(search),
+    ]
+
+
+def _opened(search: Search) -> str:
+    """Configurations proposed so far, of how many where their number is the limit."""
+    opened = len(search.entries)
+    return str(opened) if search.rules.seconds is not None else f"{opened}/{search.rules.n_configs}"
+
+
+def _confirmed(search: Search) -> str:
+    """Confirmation runs that are done, of how many; the finalists are known when the search is over."""
+    if not search.confirmation.begun:
+        return "-"
+    finalists = search.confirmation.finalists.values()
+    return f"{sum(len(f.ended) for f in finalists)}/{sum(len(f.curves) for f in finalists)}"
+
+
+def _running(conductor: Conductor, variant: str) -> int:
+    return sum(run.variant == variant for run in conductor.busy)
+
+
+def _best(search: Search) -> str:
+    best = search.best()
+    return "-" if best is None else f"{best.score(search.rules.epochs):.3f}"

@@ -1,0 +1,173 @@
+"""The verb `run`: from settings to a finished study, its report, and an exit code."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from study import process
+from study.app import planning, terminal
+from study.app.extraction import open_corpus, prepared_features, require_folder
+from study.app.output import print_line
+from study.app.preview import print_preview
+from study.app.progress import ProgressView
+from study.app.settings import Settings
+from study.errors import FAILED, FINISHED, INTERRUPTED
+from study.execution import connection, remote_driver, tuner
+from study.execution.checkpoint_cleanup import CheckpointCleanup, sweep_checkpoints
+from study.execution.connection import Slots
+from study.execution.cost_estimate import expected_cost
+from study.execution.jobs import jobs_of
+from study.record.folder import StudyFolder
+from study.record.ledger import Ledger
+from study.record.plan import Plan
+from study.report import write as report
+from study.samplers.optuna_mirror import OptunaMirror
+from study.samplers.warm_start import load_prior, warm_proposer
+from study.search.conductor import Conductor, Listener
+from study.searches import conductor_of
+from study.tracking.tracker import Tracker, TrackingLink
+from study.tracking.uri import check_uri
+from study.variants import TRAINED, VARIANTS
+
+
+def run(settings: Settings, console: Console) -> int:
+    """Run a study, or go on with it, and show what it found."""
+    machines = settings.machines
+    output = machines.output.absolute()
+    require_folder(output)
+    check_uri(machines.tracking_uri, output)
+    corpus = open_corpus(settings, console)
+    folder = StudyFolder.of(output, machines.name or planning.default_name(corpus, settings))
+    with folder.held():
+        if machines.fresh and not machines.dry_run:
+            shutil.rmtree(folder.path, ignore_errors=True)
+        features = prepared_features(corpus, settings, console)
+        plan = planning.make_plan(settings, corpus, features, folder.path.name)
+        if folder.plan.exists() and not machines.fresh:
+            plan = planning.continued(Plan.read(folder), plan)
+            if _is_finished(plan, folder):
+                print_line(console, f"study {plan.name} is finished already; --fresh starts it over")
+                written = report.write(folder, spaces(plan))
+                return show(plan, folder, console, written, _tracked(settings, plan, folder, written))
+        elif plan.terms.warm_start:
+            plan = replace(plan, prior=load_prior(StudyFolder.of(output, plan.terms.warm_start)))
+        console.print("starting workers ...", style="dim")
+        with connection.cluster(machines.address, machines.concurrency, machines.gpus_per_run) as slots:
+            plan = planning.with_slots(plan, slots)
+            if machines.dry_run:
+                return preview(plan, slots, output, console)
+            plan.write(folder)
+            return _train_and_report(settings, plan, folder, slots, console)
+
+
+def _train_and_report(settings: Settings, plan: Plan, folder: StudyFolder, slots: Slots, console: Console) -> int:
+    tracker = Tracker(settings.machines.tracking_uri, settings.machines.output.absolute(), plan)
+    with _tracked_to_the_end(tracker):
+        finished = train(settings, plan, folder, slots, console, tracker)
+        if finished:
+            written = report.write(folder, spaces(plan))
+    if not finished:
+        tracker.finish(None, ())
+        print_line(console, process.go_on_message())
+        return INTERRUPTED
+    return show(plan, folder, console, written, tracker.finish(written.view, written.files))
+
+
+def train(
+    settings: Settings, plan: Plan, folder: StudyFolder, slots: Slots, console: Console, tracker: Tracker
+) -> bool:
+    """Run what is left of the study; False if it was interrupted."""
+    folder.sweep()
+    view, cleanup = ProgressView(console, plan.name, plan.metric), CheckpointCleanup(folder)
+    mirror = OptunaMirror(settings.machines.output.absolute(), plan, spaces(plan))
+    ledger = Ledger(folder.ledger)
+    if ledger.events:
+        print_line(console, f"continuing study {plan.name}")
+    conductor = _conductor(plan, ledger, slots.number, tracker, mirror, cleanup, view)
+    cleanup.follow(conductor)
+    view.follow(conductor)
+    with view:
+        tuner.run(conductor, jobs_of(plan), folder, slots, settings.machines.epoch_seconds)
+    folder.sweep()
+    sweep_checkpoints(folder, conductor)
+    if warning := mirror.finish():
+        print_line(console, warning, style="yellow")
+    return conductor.finished()
+
+
+def preview(plan: Plan, slots: Slots, output: Path, console: Console) -> int:
+    """Print what the study would train and cost, from an epoch of each variant; only features are kept."""
+    costs = []
+    for name in plan.variants:
+        if name in TRAINED:
+            print_line(console, f"timing {name} ...", style="dim")
+            costs.append(expected_cost(plan, name))
+    print_preview(console, plan, costs, slots, output)
+    return FINISHED
+
+
+def needs_remote_driver(settings: Settings) -> bool:
+    """Whether the cluster is reached by Ray Client only."""
+    return remote_driver.client_address(settings.machines.address) is not None
+
+
+def run_remotely(settings: Settings, arguments: Sequence[str], console: Console) -> int:
+    """Run the command that was typed, `arguments`, on the head of a cluster, with the files that are meant here."""
+    address = remote_driver.client_address(settings.machines.address)
+    assert address is not None
+    corpus = settings.corpus
+    paths = {"--output": settings.machines.output, "--corpus": corpus.corpus, "--label-map": corpus.label_map}
+    # Of an option that is given twice, the second counts.
+    absolute = [text for option, path in paths.items() if path for text in (option, str(Path(path).absolute()))]
+    code = remote_driver.run_on_head(address, [*arguments, *absolute], sys.stdout.write)
+    if code == INTERRUPTED:
+        print_line(console, f"that is on the head of the cluster; from here:\n  {process.typed_command()}")
+    return code
+
+
+def spaces(plan: Plan) -> dict[str, Callable[[Any], object]]:
+    """The function that draws a configuration, by variant."""
+    return {name: VARIANTS[name].choosing(plan.choices()).suggest for name in TRAINED}
+
+
+def show(
+    plan: Plan, folder: StudyFolder, console: Console, written: report.WrittenReport, link: TrackingLink | None
+) -> int:
+    """Print the report; the exit code is FAILED if a variant has no complete configuration."""
+    terminal.print_report(console, written.view, folder, link)
+    return FINISHED if all(written.view.variants[name].tuned for name in plan.variants) else FAILED
+
+
+def _conductor(plan: Plan, ledger: Ledger, slots: int, *listeners: Listener) -> Conductor:
+    propose = warm_proposer(plan.terms.seed, plan.terms.sampler, plan.prior, plan.choices())
+    return conductor_of(plan, ledger, propose, slots=slots, listeners=listeners)
+
+
+def _is_finished(plan: Plan, folder: StudyFolder) -> bool:
+    return _conductor(plan, Ledger(folder.ledger), slots=1).finished()
+
+
+@contextmanager
+def _tracked_to_the_end(tracker: Tracker) -> Iterator[None]:
+    """End the tracker's runs where an exception ends the block, so that none stays marked as running."""
+    try:
+        yield
+    except BaseException:
+        tracker.finish(None, ())
+        raise
+
+
+def _tracked(settings: Settings, plan: Plan, folder: StudyFolder, written: report.WrittenReport) -> TrackingLink:
+    """Bring the tracker up to a study that is finished: a kill may have come between the last epoch and this."""
+    tracker = Tracker(settings.machines.tracking_uri, settings.machines.output.absolute(), plan)
+    for event in Ledger(folder.ledger).events:
+        tracker(event)
+    return tracker.finish(written.view, written.files)

@@ -1,0 +1,140 @@
+"""What the user asked for, checked: options and the defaults that depend on each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from study.corpus.options import CorpusOptions
+from study.errors import UserError
+from study.execution.watchdog import EPOCH_SECONDS
+from study.features.options import FeatureOptions
+from study.option import duration, is_name, option, options_of
+from study.protocols import PROTOCOLS
+from study.record.terms import NAME, TIME, Terms
+from study.variants import VARIANTS
+
+# The demo corpus is small: this finishes on two cores in a few minutes. Real corpora get a real budget.
+DEMO = {"n_configs": 16, "epochs": 12, "finalists": 1, "seeds": 1}
+# Many variants on the demo: half the configurations each, so that all ten take about as long as a coffee.
+DEMO_OF_MANY = {**DEMO, "n_configs": 8}
+MANY = 3
+STUDY = {"n_configs": 40, "epochs": 50, "finalists": 3, "seeds": 3}
+UNLIMITED = 1000  # configurations, where time is the limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantOptions:
+    """Which systems are studied."""
+
+    variants: tuple[str, ...] = option(
+        "--variant",
+        f"all, or of {', '.join(VARIANTS)}, with commas (cross)",
+        default=("cross",),
+        metavar="NAMES",
+        read=lambda text: variants_of(text),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineOptions:
+    """Where a study runs and what it is called."""
+
+    name: str | None = option(
+        "--name", "the study's name (from corpus and variants)", default=None, metavar="NAME", law=NAME, holds=is_name
+    )
+    output: Path = option(  # noqa: RUF009 (it declares the field)
+        "--output",
+        "database, artifacts, features, studies (mlruns)",
+        default=Path("mlruns"),
+        metavar="DIR",
+        read=Path,
+    )
+    fresh: bool = option("--fresh", "forget what this study has done and start over", default=False)
+    dry_run: bool = option(
+        "--dry-run",
+        "print what the study would train and cost, estimated from one epoch; only features are kept",
+        default=False,
+    )
+    concurrency: int | None = option(
+        "--concurrency",
+        "fold runs at once (all cores, or all GPU shares)",
+        default=None,
+        metavar="N",
+        read=int,
+        law="at least 1",
+        holds=lambda n: n >= 1,
+    )
+    gpus_per_run: float | None = option(
+        "--gpus-per-run",
+        "GPUs per fold run, fractions allowed (1 if any)",
+        default=None,
+        metavar="X",
+        read=float,
+        law="0, a fraction of one, or a whole number",
+        holds=lambda x: 0 <= x <= 1 or (x > 1 and float(x).is_integer()),
+    )
+    epoch_seconds: float = option(
+        "--epoch-timeout",
+        "an epoch that takes longer hangs: its run is ended and tried once more (30m)",
+        default=EPOCH_SECONDS,
+        metavar="TIME",
+        read=duration,
+        law=TIME,
+    )
+    address: str | None = option(
+        "--address", "a running Ray cluster: auto or ray://host:port (this machine)", default=None, metavar="ADDR"
+    )
+    tracking_uri: str | None = option(
+        "--tracking-uri", "an MLflow server (a database in OUTPUT)", default=None, metavar="URI"
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a run; see `ser-study run --help` for what they mean."""
+
+    variants: tuple[str, ...]
+    corpus: CorpusOptions
+    terms: Terms
+    features: FeatureOptions
+    machines: MachineOptions
+
+
+def terms_of(given: Mapping[str, Any], demo: bool, n_variants: int) -> Terms:
+    """The terms of a study: those `given`, and the usual ones of its corpus and protocol for the others.
+
+    Raises:
+        UserError: a value breaks its law, or the protocol refuses it.
+    """
+    options, name = options_of(Terms), given.get("protocol", "shared")
+    protocol = PROTOCOLS[name]
+    for refusal in protocol.refusals:
+        value, flag = given.get(refusal.term), options[refusal.term].flag
+        if value is not None and value not in refusal.allowed:
+            raise UserError(f"{flag} expects {refusal.why}, under --protocol {name}; found {value}")
+    usual: dict[str, Any] = dict((DEMO_OF_MANY if n_variants >= MANY else DEMO) if demo else STUDY)
+    if "wall_seconds" in given or "gpu_hours" in given:
+        usual["n_configs"] = UNLIMITED
+    values = {**usual, **protocol.defaults, **given}
+    for term, value in values.items():
+        options[term].check(value)
+    return Terms(**values)
+
+
+def variants_of(text: str) -> tuple[str, ...]:
+    """The variants that `text` names: "all", or names with commas.
+
+    Raises:
+        UserError: one of them is not in the table.
+    """
+    if text.strip() == "all":
+        return tuple(VARIANTS)
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in VARIANTS]
+    if unknown or not names:
+        found = ", ".join(unknown) or repr(text)
+        raise UserError(f"--variant expects all, or names from {', '.join(VARIANTS)} with commas; found {found}")
+    return names

@@ -1,0 +1,129 @@
+"""What the terminal shows before and after a study: the corpus, extraction under way, the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from study.app.output import plain_table, print_line
+from study.app.progress import clock
+from study.corpus.utterance import Corpus
+from study.features.extract import Progress as Extraction
+from study.record.folder import StudyFolder
+from study.report.formats import format_value
+from study.report.tables import budget_sentence, nested_sentences, table_rows
+from study.report.view import ReportView, VariantView
+from study.tracking.tracker import TrackingLink
+from study.training.metrics import METRICS
+
+# From this many tuned variants on, the terminal shows test scores only.
+MANY = 3
+
+
+def print_corpus(console: Console, corpus: Corpus) -> None:
+    """One paragraph about a corpus: its size, its classes, and what was dropped in reading."""
+    counts = ", ".join(f"{name} {count}" for name, count in corpus.counts().items())
+    size = f"{len(corpus.utterances)} utterances in {len(corpus.groups())} groups"
+    print_line(console, f"{corpus.name}: {size}; {counts}")
+    for note in corpus.notes:
+        print_line(console, f"  {note}", style="dim")
+
+
+@contextmanager
+def extraction_progress(console: Console) -> Iterator[Callable[[Extraction], None]]:
+    """A progress bar with rate and remaining time for feature extraction; nothing where there is none to do."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f} of {task.total:.0f} utterances · {task.fields[pace]}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    tasks: dict[str, TaskID] = {}
+
+    def show(progress: Extraction) -> None:
+        if not tasks:  # where there is nothing to extract, nothing is drawn
+            bar.start()
+        if progress.what not in tasks:
+            tasks[progress.what] = bar.add_task(escape(progress.what), total=progress.utterances_total, pace="")
+        left = "" if progress.remaining_seconds is None else f", about {clock(progress.remaining_seconds)} left"
+        pace = f"{progress.rate:.0f} {progress.unit}{left}"
+        bar.update(tasks[progress.what], completed=progress.utterances_done, pace=pace)
+
+    try:
+        yield show
+    finally:
+        if tasks:
+            bar.stop()
+
+
+def print_report(console: Console, view: ReportView, folder: StudyFolder, link: TrackingLink | None) -> None:
+    """The result tables, the best configuration beside the published one, and where to look further."""
+    tuned = {name: variant for name, variant in view.variants.items() if variant.cost.n_configs}
+    many = len(tuned) >= MANY
+    console.print()
+    what = "test scores (validation is in the report)" if many else "mean ± std"
+    print_line(console, f"{view.name}: {what} over {view.over}\n")
+    console.print(_results(view, many))
+    for name, variant in tuned.items():
+        _print_variant(console, name, variant, with_table=not many)
+    if view.conclusion:
+        console.print("\n[bold]compared[/bold]")
+    for sentence in view.conclusion:
+        print_line(console, f"  {sentence}")
+    protocol = f"Protocol {view.protocol}: chosen by validation {view.metric}; {view.protocol_note}."
+    console.print(f"\n{protocol}", style="dim", highlight=False, markup=False)
+    print_line(console, f"\nreport       {folder.path / 'report.html'}")
+    print_line(console, f"             {folder.path / 'report.md'}")
+    if link is not None and tuned:  # a guess alone is nothing to compare
+        if link.command:
+            print_line(console, f"compare      {link.command}")
+        print_line(console, f"             {link.url}")
+        if link.warning:
+            print_line(console, link.warning, style="yellow")
+
+
+def _results(view: ReportView, many: bool) -> Table:
+    # Narrow enough for 80 columns.
+    table = plain_table("", *([] if many else ["scored on"]), *METRICS, right=METRICS, no_wrap=True)
+    for variant, setting, part, *values in table_rows(view):
+        style = "bold" if (setting, part) == ("tuned", "test") else None
+        if not many:
+            table.add_row(f"{variant} {setting}", part, *values, style=style)
+        elif part == "test":
+            table.add_row(f"{variant} {setting}", *values, style=style)
+    return table
+
+
+def _print_variant(console: Console, name: str, variant: VariantView, with_table: bool) -> None:
+    console.print(f"\n[bold]{name}[/bold]: {budget_sentence(variant)}", highlight=False, soft_wrap=True)
+    for number, reason in variant.cost.lost.items():
+        print_line(console, f"  configuration {number} was lost: {reason}", style="red")
+    if variant.tuned is None:
+        print_line(console, "  no configuration was completed, so there is nothing to select", style="red")
+        return
+    for sentence in nested_sentences(variant):
+        print_line(console, f"  {sentence}")
+    if variant.selected == 0:
+        print_line(console, "  the published setting was the best")
+    elif not with_table:
+        print_line(console, f"  configuration {variant.selected} was the best")
+    else:
+        print_line(console, f"  configuration {variant.selected} was the best, beside the published setting:")
+        console.print(_parameters(variant))
+
+
+def _parameters(variant: VariantView) -> Table:
+    table = plain_table("parameter", "best", "published", right=("best", "published"), padding=(0, 4, 0, 2))
+    published = (variant.published and variant.published.params) or {}
+    for key, value in ((variant.tuned and variant.tuned.params) or {}).items():
+        before = format_value(published[key]) if key in published else "-"
+        best = format_value(value)
+        table.add_row(escape(key), escape(best), escape(before), style="dim" if best == before else None)
+    return table

@@ -1,0 +1,1 @@
+"""One module per corpus layout, and the table of all of them."""

@@ -1,0 +1,108 @@
+"""The machines of a cluster: how many fold runs fit on them, and whether they share the study's folder."""
+
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from study.errors import UserError
+
+PROBE_SECONDS = 60.0
+
+
+def alive_nodes() -> list[dict[str, Any]]:
+    """The entries of `ray.nodes()` for the machines that are up."""
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def room(resources: Sequence[Mapping[str, float]], gpu_share: float) -> int:
+    """How many fold runs of one core and `gpu_share` GPUs fit on machines with these `resources`.
+
+    A run never spans machines, and a share of a GPU never spans GPUs: a share of two thirds fits once on a GPU.
+    """
+    total = 0
+    for each in resources:
+        fits, gpus = int(each.get("CPU", 0)), each.get("GPU", 0.0)
+        if gpu_share:
+            by_gpu = int(gpus) * int(1 / gpu_share) if gpu_share <= 1 else int(gpus // gpu_share)
+            fits = min(fits, by_gpu)
+        total += fits
+    return total
+
+
+def check_shared_storage(folder: Path) -> None:
+    """Check that every machine can read files of this one in the study's `folder`, and this one can read theirs.
+
+    Raises:
+        UserError: a machine cannot, or does not answer within a minute, or cannot import this project.
+    """
+    probe = folder / f".probe-{secrets.token_hex(4)}"
+    probe.mkdir()
+    try:
+        (probe / "driver").write_text(probe.name, encoding="utf-8")
+        faults = _faults(probe)
+    finally:
+        shutil.rmtree(probe, ignore_errors=True)
+    if faults:
+        others = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise UserError(
+            f"every machine of a cluster reads and writes the study's folder {folder}; {faults[0]}{others}; "
+            "give --output a folder on storage that all of them share, and install the project on each"
+        )
+
+
+def leave_mark(probe: str, mark: str) -> str:
+    """Runs on a machine: read the driver's file in `probe`, write `mark`, and return the fault or an empty string."""
+    folder = Path(probe)
+    try:
+        if (folder / "driver").read_text(encoding="utf-8") != folder.name:
+            return "it reads something else there"
+    except OSError as error:
+        return f"it cannot read there ({error.strerror})"
+    try:
+        (folder / mark).write_text(mark, encoding="utf-8")
+    except OSError as error:
+        return f"it cannot write there ({error.strerror})"
+    return ""
+
+
+def _faults(probe: Path) -> list[str]:
+    """The faults of machines, each with the machine's name."""
+    asked = {}
+    for node in alive_nodes():
+        # Without a core, so that busy machines answer too.
+        only_there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        remote = ray.remote(num_cpus=0, max_retries=1, scheduling_strategy=only_there)(leave_mark)
+        asked[remote.remote(str(probe), node["NodeID"])] = node
+    done, _ = ray.wait(list(asked), num_returns=len(asked), timeout=PROBE_SECONDS)
+    faults = [_fault(answer if answer in done else None, node, probe) for answer, node in asked.items()]
+    still_up = {node["NodeID"] for node in alive_nodes()}
+    found = zip(asked.values(), faults, strict=True)
+    return [f"{_name(node)}: {fault}" for node, fault in found if fault and node["NodeID"] in still_up]
+
+
+def _fault(answer: Any, node: Mapping[str, Any], probe: Path) -> str:
+    if answer is None:
+        return f"it did not answer within {PROBE_SECONDS:.0f} s"
+    try:
+        fault = str(ray.get(answer))
+    except Exception as error:  # a broken installation on the machine can raise anything
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        missing = [line for line in lines if "No module named" in line]
+        return (missing or lines or [type(error).__name__])[-1]
+    if fault:
+        return fault
+    try:
+        arrived = (probe / node["NodeID"]).read_text(encoding="utf-8") == node["NodeID"]
+    except OSError:
+        arrived = False
+    return "" if arrived else "files that it writes there do not appear here"
+
+
+def _name(node: Mapping[str, Any]) -> str:
+    host, address = node.get("NodeManagerHostname", ""), node.get("NodeManagerAddress", "")
+    return f"{host} ({address})" if host and host != address else str(address)

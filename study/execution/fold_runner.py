@@ -1,0 +1,133 @@
+"""Trains one configuration on one fold inside a worker, an epoch at a time; knows nothing of Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from search_spaces.recipe import Recipe
+from study.execution.job import Job
+from study.execution.pack_cache import on_this_node
+from study.execution.worker_result import EpochTrained
+from study.features.inputs import input_of
+from study.features.pack import Pack
+from study.record.folder import StudyFolder
+from study.record.plan import Plan
+from study.training import checkpoint
+from study.training.batches import FoldData, fold_data
+from study.training.loop import Epoch, begin, train_fold
+from study.variants import VARIANTS
+
+
+class FoldRunner:
+    """One fold run of a study: taken up from its checkpoint, if there is one."""
+
+    def __init__(self, folder: StudyFolder, job: Job, device: torch.device, fetch: bool) -> None:
+        """Load the data and the model; `fetch` copies packs to this machine first.
+
+        Raises:
+            UserError: a feature pack is missing or damaged.
+        """
+        self._folder, self._job = folder, job
+        self._plan = Plan.read(folder)
+        variant = VARIANTS[job.run.variant]
+        self._recipe = Recipe(**job.recipe)
+        if job.score_both_blocks:
+            # A stop that suits one of the held-out parts would give the race of the other part a hint of its scores.
+            self._recipe = replace(self._recipe, patience=self._plan.terms.epochs)
+        features = tuple(self._recipe.features.items())
+        self._data = _fold(folder, variant.inputs, features, job.run.fold, device, fetch)
+        self._training = begin(variant.model, variant.rebuilt(job.model), self._recipe, self._data, job.torch_seed)
+        # What a loss of power damaged is trained again from its first epoch, to the same scores.
+        checkpoint.load_into(self._training, folder.checkpoint_of(job.run))
+        self._epochs = self._remaining()
+
+    def next_epoch(self) -> EpochTrained:
+        """Train one epoch and save it; the predictions as well if it is the last.
+
+        Raises:
+            Diverged: the training loss or a prediction is not finite.
+            StorageFull: there is no room for the checkpoint or the predictions.
+        """
+        epoch = next(self._epochs)
+        finished = self._training.finished(self._plan.terms.epochs, self._recipe.patience)
+        ended = epoch.number == len(self._training.history) and finished
+        if ended:
+            self._save_predictions()
+        return EpochTrained(epoch.number, epoch.loss, epoch.validation, epoch.test, round(epoch.seconds, 4), ended)
+
+    def _remaining(self) -> Iterator[Epoch]:
+        """Epochs that the checkpoint has and the ledger has not, then new ones, each saved before it is reported."""
+        yield from self._training.history[self._job.epochs_known :]
+        for epoch in train_fold(
+            self._training,
+            self._data,
+            self._recipe,
+            epochs=self._plan.terms.epochs,
+            metric=self._plan.metric,
+            seed=self._job.torch_seed,
+            score_both_blocks=self._job.score_both_blocks,
+        ):
+            checkpoint.save(self._folder.checkpoint_of(self._job.run), self._training)
+            yield epoch
+
+    def _save_predictions(self) -> None:
+        assert self._training.best is not None
+        run, validation, test = self._job.run, self._data.validation.ids, self._data.test.ids
+        checkpoint.save_predictions(self._folder.predictions_of(run), self._training.best, validation, test)
+        if self._training.swapped is not None:
+            path = self._folder.predictions_of(run, swapped=True)
+            checkpoint.save_predictions(path, self._training.swapped, test, validation)
+
+
+def parts_of_fold(plan: Plan, fold: int) -> dict[str, list[tuple[str, int]]]:
+    """(utterance id, class index) pairs of the fold's training, validation and test parts."""
+    classes = {name: index for index, name in enumerate(plan.classes)}
+    part_of = {group: part for part in ("training", "validation", "test") for group in plan.folds[fold][part]}
+    parts: dict[str, list[tuple[str, int]]] = {"training": [], "validation": [], "test": []}
+    for utterance in plan.utterances:
+        parts[part_of[utterance["group"]]].append((utterance["id"], classes[utterance["label"]]))
+    return parts
+
+
+def data_of_fold(
+    plan: Plan,
+    inputs: Sequence[str],
+    fold: int,
+    device: torch.device,
+    fetch: bool = False,
+    features: Mapping[str, str] | None = None,
+) -> FoldData:
+    """What a variant with these `inputs` trains on and is tested with.
+
+    `fetch` copies packs to this machine first; `features` are the labels of the features chosen, by modality, where a
+    study has several.
+    """
+    packs = {}
+    for name in inputs:
+        stream = input_of(name)
+        path = plan.pack(stream.modality, (features or {}).get(stream.modality))
+        packs[name] = stream.view(_pack(Path(path), fetch))
+    return fold_data(packs, parts_of_fold(plan, fold), len(plan.classes), device)
+
+
+# As many folds as a protocol has, and few bytes each: their frames stay in the packs.
+@lru_cache(maxsize=16)
+def _fold(
+    folder: StudyFolder,
+    inputs: tuple[str, ...],
+    features: tuple[tuple[str, str], ...],
+    fold: int,
+    device: torch.device,
+    fetch: bool,
+) -> FoldData:
+    return data_of_fold(Plan.read(folder), inputs, fold, device, fetch, dict(features))
+
+
+@lru_cache(maxsize=4)
+def _pack(path: Path, fetch: bool) -> Pack:
+    return Pack.open(on_this_node(path) if fetch else path)

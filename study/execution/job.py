@@ -1,0 +1,30 @@
+"""What a worker needs to know to train a fold run, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from study.record.events import FoldRun
+
+
+@dataclass(frozen=True)
+class Job:
+    """A fold run with its model's config and recipe as fields.
+
+    `torch_seed` names all its random numbers; `epochs_known` is how many epochs the ledger holds. With
+    `score_both_blocks` the run is used twice: its test part, too, selects a best epoch. A run that outgrew its share
+    has a `whole_gpu`.
+    """
+
+    run: FoldRun
+    model: dict[str, Any]
+    recipe: dict[str, Any]
+    torch_seed: int
+    epochs_known: int
+    score_both_blocks: bool = False
+    whole_gpu: bool = False
+
+    def on_whole_gpu(self) -> Job:
+        """The job with a GPU of its own."""
+        return replace(self, whole_gpu=True)

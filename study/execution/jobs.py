@@ -1,0 +1,34 @@
+"""From an assignment of the conductor to the job that a worker is given."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+from study.execution.job import Job
+from study.protocols import PROTOCOLS
+from study.record.plan import Plan
+from study.samplers.proposer import configuration
+from study.search.conductor import Assignment
+from study.seeding import derived_seed
+from study.variants import VARIANTS
+
+Jobs = Callable[[Assignment], Job]
+
+
+def jobs_of(plan: Plan) -> Jobs:
+    """The function that turns assignments of the study of `plan` into jobs."""
+    both_blocks, seed = PROTOCOLS[plan.terms.protocol].score_both_blocks, plan.terms.seed
+
+    def job(assignment: Assignment) -> Job:
+        run = assignment.run
+        config, recipe = configuration(VARIANTS[run.variant], assignment.params)
+        return Job(
+            run=run,
+            model=asdict(config),
+            recipe=asdict(recipe),
+            # Common random numbers: configurations that share a fold also share its order and dropout seeds.
+            torch_seed=derived_seed(seed, "run", run.fold, run.seed),
+            epochs_known=assignment.epochs_known,
+            score_both_blocks=both_blocks,
+        )
+
+    return job

@@ -1,0 +1,139 @@
+"""Ray Tune's trial scheduler as a thin shell: it passes results to the conductor and carries out its decisions."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from study.execution.job import Job
+from study.execution.jobs import Jobs
+from study.execution.storage_stopper import StorageStopper
+from study.execution.worker_result import EpochTrained, RunDiverged, RunFailed, ShareOutgrown, StorageIsFull, from_tune
+from study.files import StorageFull
+from study.record.events import FoldRun, Phase
+from study.search.conductor import Conductor
+from study.search.state import Continue, Pause, RunDecision
+
+FALSE_STARTS = 8
+WHOLE_GPU = {"cpu": 1, "gpu": 1}
+
+
+class RaceScheduler(FIFOScheduler):
+    """Pauses, resumes and stops fold runs as the conductor decides."""
+
+    def __init__(self, conductor: Conductor, jobs: Jobs, stopper: StorageStopper) -> None:
+        """Act for `conductor`, whose assignments become `jobs`, until the `stopper` has a reason."""
+        super().__init__()
+        self._conductor = conductor
+        self._jobs = jobs
+        self._stopper = stopper
+        self._trials: dict[FoldRun, Trial] = {}
+        self._false_starts: Counter[FoldRun] = Counter()
+        self._outgrown: set[tuple[str, int]] = set()  # configurations that need a whole GPU
+
+    def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
+        """Accept whatever metric is named: the conductor has its own."""
+        return True
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Remember which trial a fold run is."""
+        self._trials[fold_run(trial)] = trial
+        self._equip(trial, trial.config["job"])
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Record the epoch, then continue, pause or stop its run."""
+        trial.run_metadata.num_failures = 0  # what is counted are a worker's deaths in a row
+        decision: str = self._stopper.attempt(lambda: self._act(tune_controller, trial, result), TrialScheduler.STOP)
+        return decision
+
+    def _act(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        run = fold_run(trial)
+        match from_tune(result):
+            case EpochTrained() as epoch:
+                return _carry_out(tune_controller, trial, self._conductor.report(epoch.event(run)))
+            case ShareOutgrown():
+                # One fold has as much to hold as another, so the configuration's other runs need not try.
+                self._outgrown.add((run.variant, run.config))
+                self._conductor.requeue(run)
+                return _pause(tune_controller, trial)
+            case StorageIsFull(reason):
+                raise StorageFull(reason)
+            case RunDiverged(reason):
+                self._conductor.mark_lost(run, Phase.DIVERGED, reason)
+            case RunFailed(reason):
+                self._conductor.mark_lost(run, Phase.FAILED, reason)
+        return TrialScheduler.STOP  # type: ignore[no-any-return]
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """Close the configuration of a run that failed in its last attempt."""
+        if trial.status == Trial.ERROR:
+            return  # Tune has stopped it already and is about to try again; after the last attempt it still runs
+        run = fold_run(trial)
+        if trial.status == Trial.PENDING and self._false_starts[run] < FALSE_STARTS:
+            # Its worker died before it began, which Tune never tries again: the run gets a new trial.
+            self._false_starts[run] += 1
+            self._trials.pop(run, None)
+            self._conductor.requeue(run)
+            return
+        self._stopper.attempt(lambda: self._conductor.mark_lost(run, Phase.FAILED, first_cause(trial)), None)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """The paused trial that the conductor wants next, after stopping those that are not wanted any more."""
+        for run, trial in list(self._trials.items()):
+            if trial.status == Trial.PAUSED and not self._conductor.is_wanted(run):
+                del self._trials[run]
+                tune_controller.stop_trial(trial)
+        self._conductor.held = any(
+            trial.status == Trial.PENDING and trial.config["job"].whole_gpu for trial in self._trials.values()
+        )
+        wanted = self._stopper.attempt(self._conductor.next_run, None)
+        if wanted is None or wanted not in self._trials:
+            return None  # nothing, or a run that the searcher is about to begin
+        trial = self._trials[wanted]
+        if trial.status != Trial.PAUSED:
+            return None
+        self._equip(trial, self._jobs(self._conductor.assign(wanted)))
+        return trial
+
+    def _equip(self, trial: Trial, job: Job) -> None:
+        """Give `trial`, which does not run, its job, and a whole GPU if its configuration has outgrown a share."""
+        whole = (job.run.variant, job.run.config) in self._outgrown
+        trial.set_config({"job": job.on_whole_gpu() if whole else job})
+        if whole:
+            trial.update_resources(WHOLE_GPU)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing for Ray's snapshot of the tuner, which is never restored."""
+        return {}
+
+
+def _carry_out(tune_controller: Any, trial: Trial, decision: RunDecision | None) -> str:
+    match decision:
+        case None | Continue():
+            return TrialScheduler.CONTINUE  # type: ignore[no-any-return]
+        case Pause():
+            return _pause(tune_controller, trial)
+        case _:
+            return TrialScheduler.STOP  # type: ignore[no-any-return]
+
+
+def _pause(tune_controller: Any, trial: Trial) -> str:
+    # The worker keeps its own checkpoint; Ray's would cost twice the time of a switch.
+    tune_controller.pause_trial(trial, should_checkpoint=False)
+    return TrialScheduler.NOOP  # type: ignore[no-any-return]
+
+
+def fold_run(trial: Trial) -> FoldRun:
+    """The fold run that a trial trains."""
+    run: FoldRun = trial.config["job"].run
+    return run
+
+
+def first_cause(trial: Trial) -> str:
+    """The last line of a failed trial's traceback, which names the error."""
+    path = trial.error_file
+    text = Path(path).read_text(encoding="utf-8", errors="replace") if path and Path(path).exists() else ""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    return lines[-1] if lines else "the worker died without an error message"

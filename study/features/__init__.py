@@ -1,0 +1,1 @@
+"""What frozen encoders make of utterances, computed once and kept in packs."""

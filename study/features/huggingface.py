@@ -1,0 +1,161 @@
+"""From a model's name to the local folder that holds it: given, in the hub's cache, or downloaded into it."""
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import huggingface_hub
+import torch
+import transformers
+
+from study.errors import UserError, type_and_line
+
+# Long enough for a slow line, short enough that a machine without a network soon gets its error.
+HUB_TIMEOUT_SECONDS = 5.0
+CAUSE_LENGTH = 220  # of a library's error in ours
+# Configuration, tokenizers and code; never .bin, .h5 or .msgpack twins of the weights.
+SMALL_FILES = (".json", ".txt", ".model", ".py")
+
+# Parts that no frame depends on, which many published weights leave out.
+UNUSED_PARTS = ("pooler", "masked_spec_embed", "decoder.")
+
+Loaded = TypeVar("Loaded")
+
+
+def model_folder(spec: str) -> Path:
+    """The folder with the model's files: `spec` itself, or where the hub's cache keeps the model of that id.
+
+    Raises:
+        UserError: there is no such folder, and no such model that can be downloaded.
+    """
+    folder = Path(spec).expanduser()
+    if folder.is_dir():
+        if not _is_complete(folder):
+            raise UserError(
+                f"a model folder holds config.json and model*.safetensors (or pytorch_model*.bin), {folder} does "
+                f"not; pass a folder written by save_pretrained or by hf download"
+            )
+        return folder
+    cached = _cached(spec)
+    return cached if cached else _downloaded(spec)
+
+
+def folder_digest(folder: Path) -> str:
+    """sha256 over names and bytes of the model's files: equal for equal models wherever they are kept."""
+    state = hashlib.sha256()
+    for name in sorted(_needed(path.name for path in folder.iterdir() if path.is_file())):
+        with (folder / name).open("rb") as file:
+            state.update(f"{name}\x1f{hashlib.file_digest(file, 'sha256').hexdigest()}\x1e".encode())
+    return state.hexdigest()
+
+
+def model_name(spec: str, folder: Path) -> str:
+    """The model's name in file names and reports: its hub id, or its folder's own name wherever that lies."""
+    return folder.resolve().name if Path(spec).expanduser().is_dir() else spec
+
+
+def model_identity(spec: str, folder: Path, layer: str) -> dict[str, object]:
+    """What the frames of the model in `folder` depend on: its name, the digest of its files, layer and arithmetic."""
+    return {
+        "name": model_name(spec, folder),
+        "weights": folder_digest(folder),
+        "layer": layer,
+        "dtype": "float32",
+        "version": 1,
+    }
+
+
+def frozen_encoder(spec: str, folder: Path, kind: str, trust_remote_code: bool) -> torch.nn.Module:
+    """The encoder half of the model in `folder`, in float32 and evaluation mode, on the GPU where there is one.
+
+    Raises:
+        UserError: the files cannot be loaded or lack some of the encoder's weights.
+    """
+    model, report = loaded(
+        spec,
+        kind,
+        lambda: transformers.AutoModel.from_pretrained(
+            folder, trust_remote_code=trust_remote_code, dtype=torch.float32, output_loading_info=True
+        ),
+    )
+    encoder: torch.nn.Module = model.get_encoder() if model.config.is_encoder_decoder else model
+    # transformers fills gaps with random numbers and only warns.
+    absent = sorted(name for name in report["missing_keys"] if not any(part in name for part in UNUSED_PARTS))
+    if absent:
+        raise UserError(
+            f"the weights of {spec!r} lack {len(absent)} tensors of its configuration ({absent[0]}, ...); "
+            f"download the model again or pass another one"
+        )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return encoder.eval().requires_grad_(False).to(device)
+
+
+def loaded(spec: str, kind: str, load: Callable[[], Loaded]) -> Loaded:
+    """What `load` gives, with the library's warnings and progress bars kept quiet.
+
+    Raises:
+        UserError: `load` failed: the files of `spec` are not `kind`.
+    """
+    before = transformers.logging.get_verbosity()
+    bars = transformers.logging.is_progress_bar_enabled()
+    transformers.logging.set_verbosity(transformers.logging.CRITICAL)
+    transformers.logging.disable_progress_bar()
+    try:
+        return load()
+    # Model files are hostile data, and every library under this call raises its own errors for them.
+    except Exception as error:
+        raise UserError(
+            f"expected {kind} in {spec!r}, could not load it ({type_and_line(error)[:CAUSE_LENGTH]}); "
+            f"pass another model, or --trust-remote-code if it brings its own code and you trust it"
+        ) from error
+    finally:
+        transformers.logging.set_verbosity(before)
+        if bars:
+            transformers.logging.enable_progress_bar()
+
+
+def _needed(names: Iterable[str]) -> list[str]:
+    """The files of a model that loading reads: safetensors where there are any, else PyTorch's own format."""
+    found = [name for name in names if "/" not in name]
+    weights = [name for name in found if name.startswith("model") and name.endswith(".safetensors")]
+    weights = weights or [name for name in found if name.startswith("pytorch_model") and name.endswith(".bin")]
+    return weights + [name for name in found if name.endswith(SMALL_FILES)] if weights else []
+
+
+def _is_complete(folder: Path) -> bool:
+    return "config.json" in _needed(path.name for path in folder.iterdir() if path.is_file())
+
+
+def _cached(spec: str) -> Path | None:
+    try:
+        config = huggingface_hub.try_to_load_from_cache(spec, "config.json")
+    except ValueError as error:
+        raise UserError(
+            f"an encoder is a built-in name, a model folder or a hub id such as "
+            f"microsoft/wavlm-base-plus, found {spec!r}, which is neither a folder here nor such an id"
+        ) from error
+    folder = Path(config).parent if isinstance(config, str) else None
+    return folder if folder and _is_complete(folder) else None
+
+
+def _downloaded(spec: str) -> Path:
+    try:
+        # One request without the library's retries, which would keep a machine without a network waiting.
+        model = huggingface_hub.HfApi().model_info(spec, timeout=HUB_TIMEOUT_SECONDS)
+        files = _needed(file.rfilename for file in model.siblings or ())
+        if "config.json" not in files:
+            raise UserError(f"the hub's {spec!r} holds no transformers model; pass the id of another model")
+        print(f"downloading {spec} into the Hugging Face cache", file=sys.stderr, flush=True)
+        # By branch and not by commit: the cache finds a model again only under the branch it was asked for.
+        return Path(huggingface_hub.snapshot_download(spec, allow_patterns=files))
+    except UserError:
+        raise
+    # The hub's errors share no base class with those of its network library, nor with a full disk's.
+    except Exception as error:
+        raise UserError(
+            f"encoder {spec!r} is not a folder here, not in the Hugging Face cache, and the hub did not give it "
+            f"({type_and_line(error)[:CAUSE_LENGTH]}); run `hf download {spec}` where there is a network, pass a model "
+            f"folder, or use the built-in encoders logmel (audio) and hash (text)"
+        ) from error

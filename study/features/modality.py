@@ -1,0 +1,91 @@
+"""What a modality is: everything that extraction, options and messages need to know of it, in one row."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from study.corpus.utterance import Corpus, Utterance
+from study.errors import UserError
+from study.features.encoder import Encoded, Encoder
+from study.features.spec import FULL, OUTPUT, EncoderSpec
+
+E = TypeVar("E", bound=Encoder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modality(Generic[E]):
+    """One modality: how its features are made, from what, and what its lack is called.
+
+    Attributes:
+        name: "audio", "text", ...; what variants call its frames.
+        default_encoder: for real corpora.
+        demo_encoder: for the demo corpus; needs no download.
+        built_in: encoders without weights, by name.
+        pretrained: opens an encoder with weights, given its name, its layer and whether it may run code of its own;
+            the weights are not read yet.
+        in_half: the encoder with its matrix products in bfloat16.
+        at_rate: the encoder at so many frames per second; None where frames are not timed.
+        encode: features of a block's utterances, one by one in their order; a UserError, not raised, for each that
+            has none.
+        contents: by utterance id, in the corpus's order, a digest of what the utterance's features are computed from.
+        lack: what a corpus lacks for this modality and what to do about it; empty if it lacks nothing.
+        block: utterances that are encoded and saved together. A kill loses at most one block per thread: with a
+            base-size model, 15 s of work.
+        amount: how much there is to encode in an utterance, in the unit of the rate.
+        rate_unit: of the rate of extraction, which is amount per second: "x real time" for seconds of audio.
+    """
+
+    name: str
+    default_encoder: str
+    demo_encoder: str
+    built_in: Mapping[str, Callable[[], E]]
+    pretrained: Callable[[str, str, bool], E]
+    in_half: Callable[[E], E]
+    at_rate: Callable[[E, float], E] | None = None
+    encode: Callable[[E, Sequence[Utterance]], Iterator[Encoded | UserError]]
+    contents: Callable[[Corpus], dict[str, str]]
+    lack: Callable[[Corpus], str]
+    block: int
+    amount: Callable[[Utterance], float]
+    rate_unit: str
+
+    def open(self, spec: EncoderSpec, trust_remote_code: bool = False) -> E:
+        """The encoder that `spec` names, its weights not yet read.
+
+        A name that is not built in is a local model folder or a model of the Hugging Face hub, which is downloaded
+        when it is not in the local cache. `trust_remote_code` allows a model folder to run its own Python code.
+
+        Raises:
+            UserError: no such model, no way to reach it, files that are not an encoder of this modality, no such
+                layer, a frame rate that averaging two or four frames does not give, or a precision for an encoder
+                without weights.
+        """
+        encoder = self._built_in(spec) if spec.name in self.built_in else self._pretrained(spec, trust_remote_code)
+        if spec.rate_hz is None:
+            return encoder
+        if self.at_rate is None:
+            raise UserError(f"frames of {self.name} are not timed, found {spec.rate_hz:g} Hz; leave the rate out")
+        return self.at_rate(encoder, spec.rate_hz)
+
+    def require(self, corpus: Corpus, variants: Sequence[str]) -> None:
+        """Make sure that a corpus has what `variants`, which take this modality, need of it.
+
+        Raises:
+            UserError: it has not.
+        """
+        if lack := self.lack(corpus):
+            raise UserError(f"variant {', '.join(variants)} {lack}")
+
+    def _built_in(self, spec: EncoderSpec) -> E:
+        if spec.layer != OUTPUT:
+            raise UserError(f"{spec.name} has no layers to choose from, found layer {spec.layer!r}; leave it out")
+        if spec.dtype != FULL:
+            raise UserError(
+                f"--encoder-dtype {spec.dtype} is for encoders with weights, and {spec.name} has none; leave the "
+                "option out, or choose another encoder"
+            )
+        return self.built_in[spec.name]()
+
+    def _pretrained(self, spec: EncoderSpec, trust_remote_code: bool) -> E:
+        encoder = self.pretrained(spec.name, spec.layer, trust_remote_code)
+        return encoder if spec.dtype == FULL else self.in_half(encoder)

@@ -1,0 +1,174 @@
+"""Features of a corpus, computed once: the finished pack if there is one, else extraction."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+
+from study.corpus.utterance import Corpus, Utterance
+from study.errors import UserError
+from study.features.content import digest
+from study.features.encoder import AveragedFrames, Encoded, Encoder, to_half
+from study.features.extract import Encode, Progress, extract, progress_count
+from study.features.frame_rate import averaged_halves
+from study.features.modality import Modality
+from study.features.pack import Pack
+from study.features.spec import EncoderSpec, FeatureChoice
+from study.features.store import FeatureStore
+
+NAMED_FAILURES = 3
+
+OnProgress = Callable[[Progress], None]
+
+
+def prepare(
+    corpus: Corpus,
+    modality: Modality[Any],
+    specs: Sequence[EncoderSpec],
+    folder: Path,
+    *,
+    on_progress: OnProgress | None = None,
+    trust_remote_code: bool = False,
+    workers: int | None = None,
+) -> list[FeatureChoice]:
+    """The features of a modality that `specs` ask for, in their order; see `pack_of`."""
+    # Own rates first: what is averaged from them need not be encoded.
+    paths = {
+        spec: pack_of(
+            corpus,
+            modality,
+            spec,
+            folder,
+            on_progress=on_progress,
+            trust_remote_code=trust_remote_code,
+            workers=workers,
+        )
+        for spec in sorted(specs, key=lambda spec: -(spec.rate_hz or float("inf")))
+    }
+    return [FeatureChoice(spec, str(paths[spec])) for spec in specs]
+
+
+def pack_of(
+    corpus: Corpus,
+    modality: Modality[Any],
+    spec: EncoderSpec,
+    folder: Path,
+    *,
+    on_progress: OnProgress | None = None,
+    trust_remote_code: bool = False,
+    workers: int | None = None,
+) -> Path:
+    """The pack with the features of all of the corpus's utterances; extracted now unless it is already in `folder`.
+
+    `workers` is the number of threads, by default as many as torch may use. A second process that wants features
+    of the same encoder waits for the first. Frames that are averages of others in `folder` are not encoded again.
+
+    Raises:
+        UserError: no such encoder or layer, utterances that cannot be read (reported together, after all others are
+            extracted and kept), a folder that cannot be written, or a pack in it that is damaged.
+    """
+    encoder = modality.open(spec, trust_remote_code)
+    contents = modality.contents(corpus)
+    key = digest(list(contents.values()))
+    store = FeatureStore(folder, modality.name, encoder.identity)
+    if not store.path(key).exists():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(store.lock):
+                # Another process may have finished it while this one waited.
+                if not store.path(key).exists():
+                    extraction = _Extraction(store, corpus, modality, encoder, contents, spec.label)
+                    extraction.run(on_progress, workers or torch.get_num_threads())
+                    store.finish(corpus, key, contents)
+        except OSError as error:
+            raise UserError(
+                f"features are kept in {folder}, which does not work ({error}); pass another folder"
+            ) from error
+    store.check(key)
+    return store.path(key)
+
+
+class _Extraction:
+    """What one encoder still has to make for a corpus."""
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        corpus: Corpus,
+        modality: Modality[Any],
+        encoder: Encoder,
+        contents: Mapping[str, str],
+        label: str,
+    ) -> None:
+        """Keep in `store` what `encoder` makes of `corpus`; `contents` are those of its utterances."""
+        self._store, self._corpus, self._contents = store, corpus, contents
+        self._modality, self._encoder, self._label = modality, encoder, label
+
+    def run(self, on_progress: OnProgress | None, workers: int) -> None:
+        """Encode what is missing, block by block.
+
+        Raises:
+            UserError: utterances that could not be encoded; the others are kept.
+        """
+        missing = self._missing()
+        if not missing:
+            return
+        self._store.parts.mkdir(exist_ok=True)
+        failures = extract(
+            missing,
+            self._encode(missing),
+            save=lambda encoded: self._store.save_block(encoded, self._contents),
+            on_block=self._count(missing, on_progress) if on_progress else lambda block: None,
+            workers=workers,
+        )
+        if failures:
+            named = " | ".join(failures[:NAMED_FAILURES]) + (" | ..." if len(failures) > NAMED_FAILURES else "")
+            raise UserError(
+                f"features of every utterance are needed, {len(failures)} of {len(self._corpus.utterances)} could not "
+                f"be encoded, the others are kept: {named}"
+            )
+
+    def _missing(self) -> list[list[Utterance]]:
+        found, everyone, size = self._store.find(), self._corpus.utterances, self._modality.block
+        # Blocks are cut before what is there is left out: an utterance is in the same block, and so in the same batch,
+        # whether or not the extraction was interrupted.
+        cuts = [everyone[start : start + size] for start in range(0, len(everyone), size)]
+        return [block for cut in cuts if (block := [u for u in cut if self._contents[u.id] not in found])]
+
+    def _encode(self, missing: Sequence[Sequence[Utterance]]) -> Encode:
+        """What makes features of a block: from a pack at the encoder's own rate where it has them, else the encoder."""
+        known = self._own_rate()
+        if not all(self._contents[u.id] in known for block in missing for u in block):
+            self._encoder.load()
+
+        def encode(block: Sequence[Utterance]) -> Iterator[Encoded | UserError]:
+            new = []
+            for utterance in block:
+                if self._contents[utterance.id] in known:
+                    yield self._averaged(utterance, *known[self._contents[utterance.id]])
+                else:
+                    new.append(utterance)
+            if new:
+                yield from self._modality.encode(self._encoder, new)
+
+        return encode
+
+    def _own_rate(self) -> dict[str, tuple[Pack, int]]:
+        """By content, where the frames are that this encoder averages; nothing if it averages none."""
+        if not isinstance(self._encoder, AveragedFrames):
+            return {}
+        return FeatureStore(self._store.folder, self._store.modality, self._encoder.own.identity).find()
+
+    def _averaged(self, utterance: Utterance, pack: Pack, row: int) -> Encoded:
+        assert isinstance(self._encoder, AveragedFrames)
+        frames = averaged_halves(pack.of(row), self._encoder.together)
+        return Encoded(utterance, to_half(frames, utterance.id))
+
+    def _count(
+        self, missing: Sequence[Sequence[Utterance]], on_progress: OnProgress
+    ) -> Callable[[Sequence[Utterance]], None]:
+        what = f"{self._modality.name} by {self._label}"
+        everyone = self._corpus.utterances
+        return progress_count(everyone, missing, self._modality.amount, on_progress, what, self._modality.rate_unit)

@@ -1,0 +1,62 @@
+"""Which features a study asks for, and which it has: typed once, where the options are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+FULL, HALF = "float32", "bfloat16"
+ENCODER_DTYPES = (FULL, HALF)
+OUTPUT = "last"
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """One way to make features: an encoder, and what of it.
+
+    Attributes:
+        name: a built-in encoder ("logmel"), a local model folder or a hub id.
+        layer: "last" (the model's output), a number (0 is the input of the first layer, 1 its output; some large
+            models normalise the output of their last layer once more) or "mean:a-b".
+        dtype: the precision of the encoder's matrix products, "float32" or "bfloat16".
+        rate_hz: frames per second, by averaging the encoder's own; None leaves them as they are.
+    """
+
+    name: str
+    layer: str = OUTPUT
+    dtype: str = FULL
+    rate_hz: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name for people and for the search: what differs from the defaults follows the encoder's name."""
+        parts = [
+            self.name,
+            f"layer {self.layer}" if self.layer != OUTPUT else "",
+            f"{self.rate_hz:g} Hz" if self.rate_hz is not None else "",
+            self.dtype if self.dtype != FULL else "",
+        ]
+        return ", ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class FeatureChoice:
+    """Features that a modality's frames may come from: how they were made, and the path of the pack."""
+
+    spec: EncoderSpec
+    path: str
+
+    @property
+    def label(self) -> str:
+        """Their name in the search and in reports."""
+        return self.spec.label
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> FeatureChoice:
+        """The choice whose `dataclasses.asdict` is `found`.
+
+        Raises:
+            TypeError: fields that a choice or its spec does not have.
+        """
+        return cls(**{**found, "spec": EncoderSpec(**found["spec"])})

@@ -1,0 +1,123 @@
+"""Pretrained text encoders: BERT, RoBERTa and whatever else transformers loads as an encoder of tokens."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformers import AutoConfig, AutoTokenizer
+
+from study.errors import UserError
+from study.features.huggingface import frozen_encoder, loaded, model_folder, model_identity
+from study.features.spec import OUTPUT
+
+BATCH = 16
+# The length that BERT and its relatives were trained on, for a model that does not state its own.
+USUAL_MAX_TOKENS = 512
+
+
+def open_text_model(spec: str, trust_remote_code: bool) -> "TextModel":
+    """The text encoder in the folder, or of the hub id, `spec`; its weights are read at first use.
+
+    Raises:
+        UserError: no such model, or files that are not a text encoder whose tokenizer frames every text with
+            special tokens.
+    """
+    folder = model_folder(spec)
+    config, tokenizer = loaded(
+        spec,
+        "a text encoder",
+        lambda: (
+            AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code),
+            AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code),
+        ),
+    )
+    # An empty text still needs a token, and a batch needs padding.
+    if not tokenizer("")["input_ids"] or tokenizer.pad_token_id is None:
+        raise UserError(
+            f"a text encoder frames every text with special tokens and can pad it, the tokenizer of {spec!r} "
+            f"does not; pass an encoder such as BERT or RoBERTa"
+        )
+    return TextModel(spec, folder, config, tokenizer, trust_remote_code)
+
+
+class TextModel:
+    """Last hidden states of a frozen text encoder.
+
+    Token vectors leave out the special tokens, unless a text has no others. The sentence vector is the state
+    of the classification token where the model puts one first, else the mean of the token vectors. Texts
+    longer than the model's limit are cut there.
+    """
+
+    def __init__(self, spec: str, folder: Path, config: Any, tokenizer: Any, trust_remote_code: bool) -> None:
+        """Takes what is in `folder`."""
+        self._spec, self._folder, self._trust = spec, folder, trust_remote_code
+        self._config, self._tokenizer = config, tokenizer
+        # The tokenizer changes its own settings during a call and so serves one thread at a time.
+        self._lock = threading.Lock()
+        self.dim: int = config.hidden_size
+
+    @cached_property
+    def identity(self) -> Mapping[str, object]:
+        """The model by name and by the digest of its files, and the arithmetic."""
+        return model_identity(self._spec, self._folder, OUTPUT)
+
+    def load(self) -> None:
+        """Reads the weights.
+
+        Raises:
+            UserError: the folder's weights are not those of its configuration.
+        """
+        _ = self._model
+
+    @cached_property
+    def _model(self) -> torch.nn.Module:
+        return frozen_encoder(self._spec, self._folder, "a text encoder", self._trust)
+
+    def encode(self, texts: Sequence[str]) -> list[tuple[Float[Tensor, "tokens dim"], Float[Tensor, " dim"]]]:
+        """For each text its token vectors, at least one, and its sentence vector; computed in sorted batches."""
+        encoded = [self._tokens(text) for text in texts]
+        by_length = sorted(range(len(texts)), key=lambda index: len(encoded[index][0]))
+        vectors: dict[int, tuple[Tensor, Tensor]] = {}
+        for start in range(0, len(texts), BATCH):
+            batch = by_length[start : start + BATCH]
+            states = self._states([encoded[index][0] for index in batch])
+            for index, state in zip(batch, states, strict=True):
+                vectors[index] = self._split(state, *encoded[index])
+        return [vectors[index] for index in range(len(texts))]
+
+    def _tokens(self, text: str) -> tuple[Int[Tensor, " tokens"], Bool[Tensor, " tokens"]]:
+        """Token ids, and which of them are special."""
+        with self._lock:
+            found = self._tokenizer(text, truncation=True, max_length=self._max_tokens, return_special_tokens_mask=True)
+        return torch.tensor(found["input_ids"]), torch.tensor(found["special_tokens_mask"]).bool()
+
+    @cached_property
+    def _max_tokens(self) -> int:
+        positions = getattr(self._config, "max_position_embeddings", USUAL_MAX_TOKENS)
+        table = getattr(getattr(self._model, "embeddings", None), "position_embeddings", None)
+        # RoBERTa counts positions from one past its padding index, so it has two fewer than it states.
+        unused = getattr(table, "padding_idx", None)
+        limit = positions if unused is None else positions - unused - 1
+        return int(min(self._tokenizer.model_max_length, limit))
+
+    @torch.inference_mode()
+    def _states(self, ids: list[Int[Tensor, " tokens"]]) -> list[Float[Tensor, "tokens dim"]]:
+        model = self._model
+        device = next(model.parameters()).device
+        padded = pad_sequence(ids, batch_first=True, padding_value=self._tokenizer.pad_token_id)
+        mask = pad_sequence([torch.ones_like(each) for each in ids], batch_first=True)
+        states = model(input_ids=padded.to(device), attention_mask=mask.to(device)).last_hidden_state.cpu()
+        return [state[: len(each)] for state, each in zip(states, ids, strict=True)]
+
+    def _split(
+        self, state: Float[Tensor, "tokens dim"], ids: Int[Tensor, " tokens"], special: Bool[Tensor, " tokens"]
+    ) -> tuple[Float[Tensor, "words dim"], Float[Tensor, " dim"]]:
+        tokens = state if bool(special.all()) else state[~special]
+        has_class_token = int(ids[0]) == self._tokenizer.cls_token_id
+        return tokens, state[0] if has_class_token else tokens.mean(0)

@@ -1,0 +1,30 @@
+"""What text encoders read of a corpus: the words of its utterances."""
+
+from collections.abc import Iterator, Sequence
+
+from study.corpus.utterance import Corpus, Utterance
+from study.errors import UserError
+from study.features.content import digest
+from study.features.encoder import Encoded, TextEncoder, to_half
+
+
+def encode_words(encoder: TextEncoder, utterances: Sequence[Utterance]) -> Iterator[Encoded | UserError]:
+    """Token and sentence vectors of each utterance, from one call; a UserError for those out of float16's range."""
+    vectors = encoder.encode([utterance.words for utterance in utterances])
+    for utterance, (tokens, sentence) in zip(utterances, vectors, strict=True):
+        try:
+            yield Encoded(utterance, to_half(tokens, utterance.id), to_half(sentence, utterance.id))
+        except UserError as error:
+            yield error
+
+
+def word_contents(corpus: Corpus) -> dict[str, str]:
+    """By id, a digest of each utterance's words."""
+    return {u.id: digest([u.id, u.words])[:16] for u in corpus.utterances}
+
+
+def lack_of_words(corpus: Corpus) -> str:
+    """The message for a corpus in which no utterance has words, after its variants' names; empty for any other."""
+    if any(utterance.words for utterance in corpus.utterances):
+        return ""
+    return f"needs words, and no utterance of {corpus.name} has any; add a `text` column to the manifest"

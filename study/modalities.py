@@ -1,0 +1,68 @@
+"""The table of modalities. A new one is a file with its encoders, a row here, and a variant that takes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from study.errors import UserError
+from study.features.audio import audio_contents, audio_seconds, encode_audio, lack_of_audio
+from study.features.encoder import AudioEncoder, HalfAudio, HalfText, TextEncoder, at_rate
+from study.features.hashed_words import HashedWords
+from study.features.logmel import LogMel
+from study.features.modality import Modality
+from study.features.spec import OUTPUT
+from study.features.words import encode_words, lack_of_words, word_contents
+
+if TYPE_CHECKING:
+    from study.corpus.utterance import Utterance
+
+
+def _speech_model(name: str, layer: str, trust_remote_code: bool) -> AudioEncoder:
+    # Inside the functions because transformers takes a second to import, which built-in encoders need not wait for.
+    from study.features.speech import open_speech_model
+
+    return open_speech_model(name, layer, trust_remote_code)
+
+
+def _text_model(name: str, layer: str, trust_remote_code: bool) -> TextEncoder:
+    from study.features.text import open_text_model
+
+    if layer != OUTPUT:
+        raise UserError(f"text encoders give their last layer only, found layer {layer!r}; leave it out")
+    return open_text_model(name, trust_remote_code)
+
+
+def _one(utterance: Utterance) -> float:
+    return 1.0
+
+
+AUDIO: Modality[AudioEncoder] = Modality(
+    name="audio",
+    default_encoder="microsoft/wavlm-base-plus",
+    demo_encoder="logmel",
+    built_in={"logmel": LogMel},
+    pretrained=_speech_model,
+    in_half=HalfAudio,
+    at_rate=at_rate,
+    encode=encode_audio,
+    contents=audio_contents,
+    lack=lack_of_audio,
+    block=32,
+    amount=audio_seconds,
+    rate_unit="x real time",
+)
+TEXT: Modality[TextEncoder] = Modality(
+    name="text",
+    default_encoder="bert-base-uncased",
+    demo_encoder="hash",
+    built_in={"hash": HashedWords},
+    pretrained=_text_model,
+    in_half=HalfText,
+    encode=encode_words,
+    contents=word_contents,
+    lack=lack_of_words,
+    block=128,
+    amount=_one,
+    rate_unit="per second",
+)
+MODALITIES: dict[str, Modality[Any]] = {row.name: row for row in (AUDIO, TEXT)}

@@ -1,0 +1,91 @@
+"""One declaration for each option of the command line, beside the field that holds its value.
+
+The parser, its help, the check of a value, the comparison when a study goes on and the report's list of terms all
+read these declarations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Literal
+
+from study.errors import UserError
+
+UNITS_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True)
+class Option:
+    """How a field is given on the command line.
+
+    Attributes:
+        flag: for example "--epochs".
+        help: one line of `--help`, the default in brackets at its end.
+        metavar: what stands for the value in `--help`; empty for a switch.
+        read: turns the typed text into the value; a ValueError means that the text breaks `law`.
+        law: what a value must be, for the error line: "--epochs expects 1 to 50; found 90".
+        holds: whether a value that could be read keeps `law`.
+        table: names the table whose keys are the allowed values ("policies", "samplers", ...); empty for none.
+        change: whether a study that goes on may be given another value: never, a larger one, or any.
+    """
+
+    flag: str
+    help: str
+    metavar: str = ""
+    read: Callable[[str], Any] = str
+    law: str = ""
+    holds: Callable[[Any], bool] = lambda value: True
+    table: str = ""
+    change: Literal["never", "grows", "any"] = "any"
+
+    def value(self, text: str) -> Any:
+        """The value of what was typed.
+
+        Raises:
+            UserError: it breaks the law.
+        """
+        try:
+            value = self.read(text)
+        except ValueError:
+            raise UserError(f"{self.flag} expects {self.law}; found {text!r}") from None
+        self.check(value)
+        return value
+
+    def check(self, value: Any) -> None:
+        """Make sure that a value, typed or by default, keeps the law; None stands for an option left out.
+
+        Raises:
+            UserError: it does not.
+        """
+        if value is not None and not self.holds(value):
+            raise UserError(f"{self.flag} expects {self.law}; found {value}")
+
+
+def option(flag: str, help: str, *, default: Any = MISSING, **more: Any) -> Any:
+    """A dataclass field that is an option; the arguments are those of `Option`."""
+    return field(default=default, metadata={"option": Option(flag, help, **more)})
+
+
+def options_of(group: type) -> dict[str, Option]:
+    """The options that a dataclass declares, by field name, in their order."""
+    return {each.name: each.metadata["option"] for each in fields(group) if "option" in each.metadata}
+
+
+def duration(text: str) -> float:
+    """Seconds of "90m", "2h" or "1h30m".
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text.lower())
+    seconds = sum(float(number) * UNITS_SECONDS[unit] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text.lower() or not seconds:
+        raise ValueError(text)
+    return seconds
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can name a study and its folder."""
+    return bool(text) and not text.startswith(".") and all(c.isalnum() or c in "-_." for c in text)

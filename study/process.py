@@ -1,0 +1,76 @@
+"""Interrupts and exit codes of the process: an interrupted command exits with 130 and prints how to go on."""
+
+import atexit
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import NoReturn
+
+from study.errors import INTERRUPTED
+
+Handler = Callable[[int, FrameType | None], object]
+
+
+def run_to_exit(main: Callable[[], int]) -> NoReturn:
+    """Run `main`, imports of its own included, and leave the process with its exit code.
+
+    The interpreter's own end would take the loaded libraries apart for a second or two and do nothing else: it is
+    left out.
+    """
+    codes: list[int] = []
+    atexit.register(_leave_with, codes)  # registered first, it runs last
+    end_on_interrupt()
+    codes.append(main())
+    sys.exit(codes[0])
+
+
+def go_on_message() -> str:
+    """What an interrupted command prints."""
+    return f"interrupted; nothing is lost. Go on with:\n  {typed_command()}"
+
+
+def typed_command() -> str:
+    """The command that the user typed."""
+    return " ".join(["python study/run.py" if sys.argv[0].endswith("run.py") else "ser-study", *sys.argv[1:]])
+
+
+def end_on_interrupt() -> None:
+    """Have an interrupt end the process on the spot, as long as nothing is begun.
+
+    Libraries that are interrupted while they are imported break in ways of their own.
+    """
+    _handle(_leave, _leave)
+
+
+def raise_on_interrupt() -> None:
+    """Have an interrupt raise KeyboardInterrupt from now on, and SIGTERM do what an interrupt does at the time."""
+    _handle(signal.default_int_handler, _terminate)
+
+
+def _handle(interrupt: Handler, terminate: Handler) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as a shell's background jobs have it
+        signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, terminate)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    os.write(1, f"{go_on_message()}\n".encode())
+    os._exit(INTERRUPTED)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
+
+
+def _leave_with(codes: Sequence[int]) -> None:
+    if codes:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(codes[0])

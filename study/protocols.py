@@ -1,0 +1,103 @@
+"""The table of protocols: how sessions are held out, searched, selected on and reported. A new one is a row here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from study.corpus.folds import Fold, group_pairs, leave_one_group_out
+from study.record.divisions import Division, folds_and_swapped, folds_as_planned
+from study.record.nested_outcome import nested_outcome, seen_by_role
+from study.record.outcome import Outcome, as_they_are, shared_outcome
+from study.record.plan import Plan
+from study.record.results import ConfigResult
+from study.search.nested import NestedRace
+from study.search.policy import Policy
+from study.search.race import Race
+from study.search.search import Search
+from study.search.state import Rules
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A term that a protocol restricts: the values that may be given, and what is expected instead, in words."""
+
+    term: str
+    allowed: tuple[Any, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to hold out, search, select and report.
+
+    Attributes:
+        divide: the folds, given the number of utterances in each group.
+        search: a variant's search before it begins.
+        outcome: what a variant's configurations come to; None while nothing can be selected.
+        viewed: the configurations as pictures and means over folds read them.
+        divisions: what was tested, validated and trained together.
+        note: the report's sentence on what the figures mean.
+        over: what figures are means over, in words.
+        defaults: the values of terms that are not given.
+        refusals: what may not be combined with it.
+        score_both_blocks: whether each run is used twice, so that both held-out parts select a best epoch and
+            neither may end the run early.
+        adaptive_note: what the sentence of the report adds if the sampler's proposals depend on scores.
+        name_suffix: what the default name of a study ends in.
+    """
+
+    divide: Callable[[Mapping[str, int]], tuple[Fold, ...]]
+    search: Callable[[Rules, Policy], Search]
+    outcome: Callable[[Plan, Sequence[ConfigResult]], Outcome | None]
+    viewed: Callable[[Plan, Sequence[ConfigResult]], list[ConfigResult]]
+    divisions: Callable[[Plan], list[Division]]
+    note: str
+    over: str
+    defaults: Mapping[str, Any]
+    refusals: tuple[Refusal, ...] = ()
+    score_both_blocks: bool = False
+    adaptive_note: str = ""
+    name_suffix: str = ""
+
+    def sentence(self, sampler: str, reads_scores: bool) -> str:
+        """The sentence of the report on the protocol; `reads_scores` is what the sampler's row has."""
+        is_adaptive = bool(self.adaptive_note) and reads_scores
+        return f"{self.note}; {self.adaptive_note.format(sampler=sampler)}" if is_adaptive else self.note
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    "shared": Protocol(
+        divide=leave_one_group_out,
+        search=Race,
+        outcome=shared_outcome,
+        viewed=as_they_are,
+        divisions=folds_as_planned,
+        note="not nested: every session has served as validation in the choice of the configuration; "
+        "test scores were never read by it",
+        over="folds",
+        defaults={"policy": "race", "sampler": "gp"},
+    ),
+    "nested": Protocol(
+        divide=group_pairs,
+        search=NestedRace,
+        outcome=nested_outcome,
+        viewed=seen_by_role,
+        divisions=folds_and_swapped,
+        note="for every test session, a configuration and an epoch were chosen from runs and by scores of other "
+        "sessions alone; a score is the mean over the runs that held the session out",
+        over="test sessions",
+        defaults={"policy": "asha", "sampler": "qmc", "seeds": 0},
+        refusals=(
+            Refusal("policy", ("asha", "full"), "asha or full, which do not depend on the workers' speed"),
+            Refusal("seeds", (0,), "0, since there is no single choice that could be confirmed"),
+            Refusal("wall_seconds", (), "no limit of time, since what it cuts off would depend on all sessions"),
+            Refusal("gpu_hours", (), "no limit of time, since what it cuts off would depend on all sessions"),
+            Refusal("warm_start", (), "no earlier study, since its scores are those of all sessions"),
+        ),
+        score_both_blocks=True,
+        adaptive_note="but the sampler {sampler} proposed the configurations with a view of all sessions",
+        name_suffix="-nested",
+    ),
+}

@@ -1,0 +1,103 @@
+"""A study's folder: the one place that names what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from study.errors import UserError
+from study.files import sweep_temporary
+from study.record.events import FoldRun
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The paths of one study, in OUTPUT/studies/NAME."""
+
+    path: Path
+
+    @staticmethod
+    def of(output: Path, name: str) -> StudyFolder:
+        """The folder of the study `name` in `output`."""
+        return StudyFolder(output.absolute() / "studies" / name)
+
+    @property
+    def plan(self) -> Path:
+        """What the study is, fixed before its first epoch."""
+        return self.path / "plan.json"
+
+    @property
+    def ledger(self) -> Path:
+        """What has happened in it."""
+        return self.path / "ledger.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The states of runs that may be trained again."""
+        return self.path / "checkpoints"
+
+    @property
+    def predictions(self) -> Path:
+        """The class probabilities of every run that ended."""
+        return self.path / "predictions"
+
+    @property
+    def pictures(self) -> Path:
+        """The report's pictures."""
+        return self.path / "pictures"
+
+    @property
+    def hangs(self) -> Path:
+        """What runs were doing whose epochs took too long; there as long as the study runs."""
+        return self.path / "hangs"
+
+    @property
+    def scratch(self) -> Path:
+        """Ray Tune's own files; there as long as the study runs."""
+        return self.path / "ray"
+
+    def checkpoint_of(self, run: FoldRun) -> Path:
+        """The state of `run` after its last epoch."""
+        return self.checkpoints / f"{run.name}.pt"
+
+    def predictions_of(self, run: FoldRun, swapped: bool = False) -> Path:
+        """The predictions of `run`; `swapped` are those at the epoch that its test part selects."""
+        return self.predictions / f"{run.name}{'-swapped' if swapped else ''}.safetensors"
+
+    def failure_of(self, run: FoldRun) -> Path:
+        """The traceback of a run that failed."""
+        return self.path / "failures" / f"{run.name}.txt"
+
+    def runs_with_checkpoint(self) -> dict[FoldRun, Path]:
+        """The checkpoints that are there, by run."""
+        return {FoldRun.named(path.stem): path for path in self.checkpoints.glob("*.pt")}
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the study for this process alone.
+
+        Raises:
+            UserError: another process holds it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path.parent / f".{self.path.name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(
+                f"one process at a time runs a study, and another one is running {self.path.name} in "
+                f"{self.path.parent}; wait for it, or choose another --name"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def sweep(self) -> None:
+        """Remove what writers that were killed left behind; no other process may be writing here."""
+        for place in (self.path, self.checkpoints, self.predictions):
+            sweep_temporary(place)

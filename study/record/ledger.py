@@ -1,0 +1,104 @@
+"""The study's memory: one JSON line for every event, appended and never changed."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from study.errors import UserError
+from study.files import append_durably, sync
+from study.record.events import ConfigAdded, EpochDone, Event, FoldRun, from_json, to_json
+
+
+class Ledger:
+    """The append-only file of a study. One process writes it; every line is on disk before it is acted on."""
+
+    def __init__(self, path: Path, *, writable: bool = True) -> None:
+        """Open the ledger at `path`, new or with what it holds; if not `writable`, its file is left as it is.
+
+        A last line without its newline was torn by a kill in the middle of a write; nothing was decided on
+        it, so it is cut off.
+
+        Raises:
+            UserError: a line in the middle is no event.
+        """
+        self.path = path
+        self.events = list(read(path)) if path.exists() else []
+        if not writable:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.truncate(_whole_length(path))
+        sync(path.parent)
+
+    def append(self, event: Event) -> None:
+        """Write one event and wait until the disk has it.
+
+        Raises:
+            StorageFull: there is no room; the ledger is as it was.
+        """
+        append_durably(self.path, json.dumps(to_json(event), allow_nan=False).encode() + b"\n")
+        self.events.append(event)
+
+
+def read(path: Path) -> Iterator[Event]:
+    """The events of the ledger at `path`, without a torn last line.
+
+    Raises:
+        UserError: a whole line is no event, or cannot follow from those before it; with its number.
+    """
+    whole = path.read_bytes()[: _whole_length(path)]
+    order = _Order()
+    for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
+        try:
+            event = from_json(_parsed(line))
+            order.check(event)
+        except ValueError as error:
+            raise UserError(
+                f"every line of a ledger is one event in JSON; {error} in {path} line {number}; "
+                "restore the file from a copy, or start over with --fresh"
+            ) from None
+        yield event
+
+
+class _Order:
+    """Checks that configurations and the epochs of a run are counted without a gap."""
+
+    def __init__(self) -> None:
+        """Before the first event."""
+        self._configs: dict[str, int] = {}
+        self._epochs: dict[FoldRun, int] = {}
+
+    def check(self, event: Event) -> None:
+        """Take in the next event.
+
+        Raises:
+            ValueError: its number is not the one that comes next.
+        """
+        known = self._configs.get(event.variant, 0)
+        if isinstance(event, ConfigAdded):
+            self._configs[event.variant] = known + 1
+            _require("config", event.config, known)
+        elif event.config >= known:
+            raise ValueError(f"found config={event.config}, which no line before it proposes,")
+        elif isinstance(event, EpochDone):
+            self._epochs[event.run] = self._epochs.get(event.run, 0) + 1
+            _require("epoch", event.epoch, self._epochs[event.run])
+
+
+def _parsed(line: bytes) -> Any:
+    """The JSON value of a line; None for a line that is no JSON, which no event is either."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _require(name: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise ValueError(f"found {name}={found} where {expected} comes next,")
+
+
+def _whole_length(path: Path) -> int:
+    """Bytes up to the end of the last whole line."""
+    return path.read_bytes().rfind(b"\n") + 1

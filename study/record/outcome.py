@@ -1,0 +1,75 @@
+"""What a variant's search comes to: the selected configuration, its figures, and the runs that they are from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from study.record.divisions import block_name
+from study.record.events import FoldRun, Phase
+from study.record.plan import Plan
+from study.record.results import PARTS, ConfigResult, Figures, Spread, reported_metrics, selected
+
+
+@dataclass(frozen=True)
+class Use:
+    """A run whose predictions are reported, of its test part or `swapped` of the other; `block` is what it tests."""
+
+    run: FoldRun
+    block: str
+    swapped: bool = False
+
+
+@dataclass(frozen=True)
+class NestedFigures:
+    """What protocol nested adds: the choice for every test block, by its name, and one shared choice beside them.
+
+    `optimism` is the shared choice's mean test score minus that of the nested choices, by metric.
+    """
+
+    choices: dict[str, int | None]
+    shared: Figures
+    optimism: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One variant's outcome.
+
+    `config` is the configuration to go on with. `figures` are those of the tuned variant, by part and metric, and
+    `published` those of configuration 0. Under protocol nested, `figures` are those of the choices that never saw
+    what they are tested on.
+    """
+
+    config: ConfigResult
+    figures: Figures
+    published: Figures | None
+    uses: tuple[Use, ...]
+    nested: NestedFigures | None = None
+
+    def test_scores(self, metric: str) -> Spread:
+        """The tuned variant's test score over folds (under nested, over test blocks)."""
+        return self.figures["test"][metric]
+
+
+def shared_outcome(plan: Plan, configs: Sequence[ConfigResult]) -> Outcome | None:
+    """The outcome under protocol shared: one configuration for all folds; None while none is complete."""
+    best = selected(configs, plan.metric, plan.terms.finalists)
+    if best is None:
+        return None
+    published = _reported(plan, configs[0]) if configs[0].outcome is Phase.COMPLETE else None
+    uses = (
+        Use(result.run, block_name(plan.folds[fold].get("test", ())))
+        for fold, results in best.reported().items()
+        for result in results
+    )
+    return Outcome(best, _reported(plan, best), published, tuple(uses))
+
+
+def as_they_are(plan: Plan, configs: Sequence[ConfigResult]) -> list[ConfigResult]:
+    """The configurations as pictures and means over folds of protocol shared read them."""
+    return list(configs)
+
+
+def _reported(plan: Plan, config: ConfigResult) -> Figures:
+    return {part: reported_metrics(config, part, plan.metric) for part in PARTS}

@@ -1,0 +1,130 @@
+"""What a study is, fixed before its first epoch: `plan.json`, beside the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from study.errors import UserError
+from study.features.spec import FeatureChoice
+from study.files import write_file
+from study.option import options_of
+from study.record.folder import StudyFolder
+from study.record.terms import Terms, geometric_rungs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a worker, a report or a later continuation of the study has to know.
+
+    `corpus` describes it (name, digest, utterances, counts by class and by group); `folds` are as
+    `study.corpus.folds.Fold`; `features` are the packs that each modality's frames may come from, that of configuration
+    0 first; `utterances` has id, label, group, speaker, script and a key of the words of every utterance. `lookahead`
+    and `seconds` follow from the number of slots: how many configurations are open at once, and what the limits leave
+    each variant, in worker seconds. `prior` is what the sampler was given of an earlier study. `environment` (versions,
+    revision) is for readers and may differ on continuation.
+    """
+
+    name: str
+    corpus: dict[str, Any]
+    classes: list[str]
+    folds: list[dict[str, Any]]
+    features: dict[str, list[FeatureChoice]]
+    utterances: list[dict[str, str]]
+    variants: list[str]
+    terms: Terms
+    environment: dict[str, str]
+    lookahead: int = 0
+    seconds: float | None = None
+    prior: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def metric(self) -> str:
+        """What selects on validation."""
+        return self.terms.metric
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs at which configurations are compared."""
+        return geometric_rungs(self.terms.epochs, self.terms.eta)
+
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        """The labels of each modality's features, that of configuration 0 first."""
+        return {modality: tuple(choice.label for choice in choices) for modality, choices in self.features.items()}
+
+    @property
+    def encoders(self) -> dict[str, str]:
+        """By modality, the labels of its features in one text, for readers."""
+        return {modality: " | ".join(labels) for modality, labels in self.choices().items()}
+
+    def pack(self, modality: str, label: str | None = None) -> str:
+        """The path of the pack with a modality's features of this label; without one, of configuration 0.
+
+        Raises:
+            KeyError: the study has no such features.
+        """
+        paths = {choice.label: choice.path for choice in self.features[modality]}
+        return paths[label if label is not None else next(iter(paths))]
+
+    def write(self, folder: StudyFolder) -> None:
+        """Write `plan.json` into the study's folder, in one step."""
+        write_file(folder.plan, json.dumps(asdict(self), indent=1, ensure_ascii=False))
+
+    @staticmethod
+    def read(folder: StudyFolder) -> Plan:
+        """The plan of the study in `folder`.
+
+        Raises:
+            UserError: there is none, or it is not one.
+        """
+        try:
+            found = json.loads(folder.plan.read_text(encoding="utf-8"))
+            features = {
+                modality: [FeatureChoice.from_json(choice) for choice in choices]
+                for modality, choices in found["features"].items()
+            }
+            return Plan(**{**found, "terms": Terms(**found["terms"]), "features": features})
+        except FileNotFoundError:
+            raise UserError(f"no study at {folder.path}: a study's folder holds a plan.json") from None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise UserError(
+                f"a study needs the plan that it was begun with, and {folder.plan} cannot be read as one ({error}); "
+                "restore it from a copy, or run the study with --fresh, which forgets what it has done"
+            ) from None
+
+    def differences(self, other: Plan) -> list[str]:
+        """The changes that a continuation may not make, as "epochs was 12, now 20"."""
+        mine, theirs = self._identity(), other._identity()
+        shared = [key for key in mine if key in theirs]  # a modality that only one of them uses is no difference
+        return [f"{key} was {mine[key]}, now {theirs[key]}" for key in shared if mine[key] != theirs[key]]
+
+    def extended(self, asked: Terms) -> Terms:
+        """The terms of a study that goes on: of what may grow, the larger value; `warm_start` stays."""
+        grown = {
+            name: _larger(getattr(self.terms, name), getattr(asked, name))
+            for name, option in options_of(Terms).items()
+            if option.change == "grows"
+        }
+        return replace(asked, **grown, warm_start=self.terms.warm_start)
+
+    def _identity(self) -> Mapping[str, Any]:
+        terms = {
+            option.flag.removeprefix("--"): getattr(self.terms, name)
+            for name, option in options_of(Terms).items()
+            if option.change == "never"
+        }
+        return {
+            "corpus": f"{self.corpus['name']} ({self.corpus['digest'][:12]})",
+            "labels": ",".join(self.classes),
+            "folds": len(self.folds),
+            **{f"{modality} features": labels for modality, labels in self.encoders.items()},
+            **terms,
+        }
+
+
+def _larger(before: Any, now: Any) -> Any:
+    """The larger of two values; a limit that is left out now is as it was, and one that is new counts from now on."""
+    known = [value for value in (before, now) if value is not None]
+    return max(known, default=None)

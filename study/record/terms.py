@@ -1,0 +1,146 @@
+"""The terms of a study: what it was asked to do, each declared once.
+
+From a field follow its option and help on the command line, its place in `plan.json`, whether a study that goes on
+may change it, and its line in the report.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from study.option import duration, is_name, option
+from study.training.metrics import METRICS
+
+MAX_EPOCHS = 50
+TIME = "a time such as 45m, 2h or 1h30m"
+NAME = "letters, digits, '-', '_' and '.', not starting with '.'"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What a study was asked to do; see `ser-study run --help` for the meaning of each.
+
+    `eta`: one in eta configurations goes on from a stage to the next. `wall_seconds` and `gpu_hours` limit the whole
+    study; `warm_start` names an earlier one. Fields without a default depend on the corpus and the protocol.
+    """
+
+    n_configs: int = option(
+        "--configs",
+        "configurations per variant (40; demo 16, of three variants and more 8)",
+        metavar="N",
+        read=int,
+        law="at least 1",
+        holds=lambda n: n >= 1,
+        change="grows",
+    )
+    epochs: int = option(
+        "--epochs",
+        f"epochs per fold run, at most {MAX_EPOCHS} (50; demo 12)",
+        metavar="N",
+        read=int,
+        law=f"1 to {MAX_EPOCHS}",
+        holds=lambda n: 1 <= n <= MAX_EPOCHS,
+        change="never",
+    )
+    finalists: int = option(
+        "--finalists",
+        "best configurations that are trained again with new seeds (3; demo 1)",
+        default=0,
+        metavar="N",
+        read=int,
+        law="at least 1",
+        holds=lambda n: n >= 1,
+        change="grows",
+    )
+    seeds: int = option(
+        "--seeds",
+        "new seeds for each finalist; 0: no confirmation runs (3; demo 1)",
+        default=0,
+        metavar="N",
+        read=int,
+        law="0 (no confirmation) or more",
+        holds=lambda n: n >= 0,
+        change="grows",
+    )
+    wall_seconds: float | None = option(
+        "--budget",
+        "wall clock for the whole study, such as 45m or 2h, in equal parts for its variants (none)",
+        default=None,
+        metavar="TIME",
+        read=duration,
+        law=TIME,
+        change="grows",
+    )
+    gpu_hours: float | None = option(
+        "--gpu-hours",
+        "hours of GPU for the whole study, in equal parts for its variants (none)",
+        default=None,
+        metavar="X",
+        read=float,
+        law="more than 0",
+        holds=lambda x: x > 0,
+        change="grows",
+    )
+    policy: str = option(
+        "--policy",
+        "race: promote by predicted final score; asha: halve in order; full: stop none (race; nested asha)",
+        default="race",
+        metavar="NAME",
+        table="policies",
+        change="never",
+    )
+    sampler: str = option(
+        "--sampler",
+        "what proposes configurations; gp learns from unfinished ones too (gp; nested qmc)",
+        default="gp",
+        metavar="NAME",
+        table="samplers",
+        change="never",
+    )
+    protocol: str = option(
+        "--protocol",
+        "shared: one choice, for which every session has served as validation; nested: a choice for every test session "
+        "from runs that never saw it, at twice the cost (shared)",
+        default="shared",
+        metavar="NAME",
+        table="protocols",
+        change="never",
+    )
+    warm_start: str | None = option(
+        "--warm-start",
+        "let the sampler know what an earlier study in OUTPUT found",
+        default=None,
+        metavar="NAME",
+        law=NAME,
+        holds=is_name,
+    )
+    metric: str = option(
+        "--metric",
+        f"selects on validation: {', '.join(METRICS).lower()} (uwa)",
+        default="UWA",
+        metavar="NAME",
+        read=str.upper,
+        law=f"one of {', '.join(METRICS).lower()}",
+        holds=lambda name: name in METRICS,
+        change="never",
+    )
+    seed: int = option(
+        "--seed",
+        "the seed of all random numbers (0)",
+        default=0,
+        metavar="N",
+        read=int,
+        law="0 or more",
+        holds=lambda n: n >= 0,
+        change="never",
+    )
+    eta: int = 3
+
+
+def geometric_rungs(epochs: int, eta: int = 3, n_rungs: int = 2) -> tuple[int, ...]:
+    """Epochs E/eta^n, ..., E/eta, rounded, without repeats, below E: where configurations are compared.
+
+    None is before epoch 2: the first epoch is the learning rate's warm-up and predicts little of what follows.
+    """
+    candidates = (max(2, round(epochs / eta**i)) for i in range(1, n_rungs + 1))
+    return tuple(sorted({rung for rung in candidates if rung < epochs}))

@@ -1,0 +1,177 @@
+"""From a study's folder to the view of its report: every figure can be computed again without training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from study.errors import UserError
+from study.option import Option, duration, options_of
+from study.protocols import PROTOCOLS
+from study.record import ledger
+from study.record.divisions import blocks_of
+from study.record.events import Phase
+from study.record.folder import StudyFolder
+from study.record.outcome import NestedFigures, Outcome
+from study.record.plan import Plan
+from study.record.results import PARTS, ConfigResult, configurations
+from study.record.terms import Terms
+from study.report.baselines import guess_scores
+from study.report.comparisons import as_view, comparisons, conclusion
+from study.report.details import details
+from study.report.formats import NOTHING, format_duration, format_value
+from study.report.predictions import TestedFold, require_agreement, tested_folds
+from study.report.view import CostView, NestedView, ReportView, SettingView, TermView, VariantView, parts_view
+from study.samplers import SAMPLERS
+from study.variants import VARIANTS
+
+# The corpus of the published result table: seven-class IEMOCAP.
+PUBLISHED_CLASSES, PUBLISHED_UTTERANCES = 7, 7487
+LOST = (Phase.FAILED, Phase.DIVERGED)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a report is computed from, by variant: configurations, outcomes, and the reported test predictions.
+
+    A variant of which nothing can be selected has no outcome and no predictions.
+    """
+
+    plan: Plan
+    configs: Mapping[str, Sequence[ConfigResult]]
+    outcomes: Mapping[str, Outcome]
+    tested: Mapping[str, Sequence[TestedFold]]
+
+
+def build(folder: StudyFolder) -> ReportView:
+    """The report of the study in `folder`.
+
+    Raises:
+        UserError: there is no study, or its ledger or predictions are broken.
+    """
+    return report_view(gather(folder))
+
+
+def gather(folder: StudyFolder) -> Evidence:
+    """Read what the report of the study in `folder` is computed from.
+
+    Raises:
+        UserError: there is no study, or its ledger or predictions are broken or do not agree.
+    """
+    plan = Plan.read(folder)
+    if unknown := [name for name in plan.variants if name not in VARIANTS]:
+        raise UserError(
+            f"a report needs the row of every variant; {', '.join(unknown)} of {folder.plan} has none: "
+            "add it to VARIANTS in study/variants.py"
+        )
+    events = list(ledger.read(folder.ledger)) if folder.ledger.exists() else []
+    found = configurations(events, plan.terms.seeds)
+    outcomes = _outcomes(plan, found)
+    for name, outcome in outcomes.items():
+        require_agreement(folder, plan, found[name], outcome.uses)
+    tested = {name: tested_folds(folder, plan, outcome.uses) for name, outcome in outcomes.items()}
+    return Evidence(plan, found, outcomes, tested)
+
+
+def report_view(evidence: Evidence) -> ReportView:
+    """Everything that the report shows."""
+    plan = evidence.plan
+    protocol = PROTOCOLS[plan.terms.protocol]
+    compared = comparisons(plan, evidence.outcomes, evidence.tested)
+    return ReportView(
+        name=plan.name,
+        corpus=plan.corpus,
+        classes=tuple(plan.classes),
+        encoders=plan.encoders,
+        protocol=plan.terms.protocol,
+        protocol_note=protocol.sentence(plan.terms.sampler, SAMPLERS[plan.terms.sampler].reads_scores),
+        over=f"{len(blocks_of(protocol.divisions(plan)))} {protocol.over}",
+        metric=plan.metric,
+        rungs=plan.rungs,
+        terms=tuple(terms_view(plan.terms)),
+        folds=tuple(plan.folds),
+        environment=plan.environment,
+        variants={name: _variant(evidence, name) for name in plan.variants},
+        comparisons=tuple(as_view(comparison) for comparison in compared),
+        conclusion=conclusion(compared, plan),
+        score_both_blocks=protocol.score_both_blocks,
+    )
+
+
+def terms_view(terms: Terms) -> list[TermView]:
+    """A line for each term of a study that is an option."""
+    return [
+        TermView(option.flag.removeprefix("--"), _term_value(option, getattr(terms, name)))
+        for name, option in options_of(Terms).items()
+    ]
+
+
+def _outcomes(plan: Plan, found: Mapping[str, Sequence[ConfigResult]]) -> dict[str, Outcome]:
+    outcome_of = PROTOCOLS[plan.terms.protocol].outcome
+    outcomes = {name: outcome_of(plan, found[name]) for name in plan.variants if found.get(name)}
+    return {name: outcome for name, outcome in outcomes.items() if outcome is not None}
+
+
+def _term_value(option: Option, value: Any) -> str:
+    if value is None:
+        return NOTHING
+    return format_duration(value) if option.read is duration else format_value(value)
+
+
+def _variant(evidence: Evidence, name: str) -> VariantView:
+    plan, row, outcome = evidence.plan, VARIANTS[name], evidence.outcomes.get(name)
+    configs = evidence.configs.get(name, [])
+    return VariantView(
+        name=name,
+        title=row.title,
+        modalities=row.modalities,
+        tuned=_guess(plan) if row.role == "guess" else _tuned(outcome),
+        published=_published(configs, outcome),
+        selected=outcome.config.number if outcome else None,
+        confirmed=outcome.config.confirmed if outcome else False,
+        cost=CostView() if row.role == "guess" else _cost(plan, configs),
+        details=details(plan, outcome.figures, evidence.tested[name]) if outcome else None,
+        nested=_nested(outcome.nested) if outcome and outcome.nested else None,
+        reference=_reference(plan, name),
+        role=row.role,
+        compared_with=row.compared_with,
+    )
+
+
+def _guess(plan: Plan) -> SettingView:
+    return SettingView(None, parts_view({part: guess_scores(plan, part) for part in PARTS}))
+
+
+def _tuned(outcome: Outcome | None) -> SettingView | None:
+    return SettingView(outcome.config.params, parts_view(outcome.figures)) if outcome else None
+
+
+def _published(configs: Sequence[ConfigResult], outcome: Outcome | None) -> SettingView | None:
+    if outcome is None or outcome.published is None:
+        return None
+    return SettingView(configs[0].params, parts_view(outcome.published))
+
+
+def _nested(found: NestedFigures) -> NestedView:
+    return NestedView(found.choices, parts_view(found.shared), found.optimism)
+
+
+def _cost(plan: Plan, configs: Sequence[ConfigResult]) -> CostView:
+    return CostView(
+        n_configs=len(configs),
+        outcomes=dict(sorted(Counter(config.outcome.value for config in configs).items())),
+        lost={config.number: config.reason for config in configs if config.outcome in LOST},
+        n_fold_runs=sum(len(config.runs()) for config in configs),
+        epochs=sum(config.epochs_run for config in configs),
+        seconds=round(sum(config.seconds for config in configs), 2),
+        out_of_time=plan.seconds is not None and len(configs) < plan.terms.n_configs,
+    )
+
+
+def _reference(plan: Plan, name: str) -> dict[str, tuple[float, float]] | None:
+    """The published table's row of a variant that has one, where this is the corpus that it was published for."""
+    published = VARIANTS[name].published
+    its_corpus = len(plan.classes) == PUBLISHED_CLASSES and plan.corpus["utterances"] == PUBLISHED_UTTERANCES
+    return published.figures() if published is not None and its_corpus else None

@@ -1,0 +1,44 @@
+"""The common look of charts: colours, sizes and legends.
+
+Every text that comes from data is drawn as it is (`parse_math=False`), never read as mathematics.
+"""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Distinct with every kind of colour vision, and on a grey print. Source: Okabe and Ito, Color Universal Design.
+BLUE, VERMILLION, GREEN, BLACK, GREY = "#0072B2", "#D55E00", "#009E73", "#000000", "#9A9A9A"
+LIGHT_GREY = "#E4E4E4"
+WIDTH_INCHES = 8.0
+
+
+def blank_figure(height_inches: float, title: str = "", width_inches: float = WIDTH_INCHES) -> Figure:
+    """A figure without axes and without pyplot's global state."""
+    figure = Figure(figsize=(width_inches, height_inches), layout="constrained")
+    FigureCanvasAgg(figure)
+    if title:
+        figure.suptitle(title, fontsize=12, parse_math=False)
+    return figure
+
+
+def blank_axes(height_inches: float, title: str) -> tuple[Figure, Axes]:
+    """A figure of the common width with one pair of axes."""
+    figure = blank_figure(height_inches)
+    axes = figure.add_subplot()
+    axes.set_title(title, fontsize=12, loc="left", parse_math=False)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure, axes
+
+
+def legend(figure: Figure, axes: Axes) -> None:
+    """Add one entry for each kind of artist, below the axes."""
+    handles, labels = axes.get_legend_handles_labels()
+    entries = dict(zip(labels, handles, strict=True))
+    if entries:
+        figure.legend(
+            entries.values(), entries.keys(), frameon=False, fontsize=9, loc="outside lower center", ncols=len(entries)
+        )

@@ -1,0 +1,83 @@
+"""What the stored predictions of a variant's reported runs add to its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from study.protocols import PROTOCOLS
+from study.record.plan import Plan
+from study.record.results import Figures
+from study.report.predictions import TestedFold, pooled_confusion
+from study.report.view import DetailsView, PairView, ScriptView
+from study.training.metrics import METRICS, confusion_matrix, score_confusion
+
+# The labels that annotators themselves confuse most.
+CLOSE_PAIRS = (("angry", "frustrated"), ("happy", "excited"))
+
+
+def details(plan: Plan, figures: Figures, folds: Sequence[TestedFold]) -> DetailsView:
+    """The details of a variant with these `figures`, tested as `folds`."""
+    return DetailsView(
+        optimism={name: figures["validation"][name].mean - figures["test"][name].mean for name in METRICS},
+        recalls=class_recalls(folds, plan.classes),
+        pairs=tuple(close_pairs(folds, plan.classes)),
+        scripts=metrics_by_script(folds, len(plan.classes)),
+        words_seen=words_seen(plan),
+    )
+
+
+def class_recalls(folds: Sequence[TestedFold], classes: Sequence[str]) -> dict[str, float]:
+    """The share of each class's utterances that were recognised, over all folds and seeds."""
+    confusion = pooled_confusion(folds, len(classes))
+    return {
+        name: float(row[number] / row.sum())
+        for number, (name, row) in enumerate(zip(classes, confusion, strict=True))
+        if row.sum()
+    }
+
+
+def close_pairs(folds: Sequence[TestedFold], classes: Sequence[str]) -> Iterator[PairView]:
+    """For each pair of close classes, the share of the one that was taken for the other."""
+    confusion = pooled_confusion(folds, len(classes))
+    shares = confusion / np.maximum(1, confusion.sum(1, keepdims=True))
+    for first, second in CLOSE_PAIRS:
+        if first in classes and second in classes:
+            i, j = list(classes).index(first), list(classes).index(second)
+            yield PairView(first, second, float(shares[i, j]), float(shares[j, i]))
+
+
+def metrics_by_script(folds: Sequence[TestedFold], n_classes: int) -> dict[str, ScriptView]:
+    """The four metrics of scripted and of improvised utterances apart, over all folds and seeds.
+
+    Scripts are shared by sessions, so scripted words of the test set are known from training.
+    """
+    kinds = sorted({each["script"] for fold in folds for each in fold.utterances if each["script"]})
+    return {kind: _of_script(folds, kind, n_classes) for kind in kinds}
+
+
+def words_seen(plan: Plan) -> float | None:
+    """The share of test utterances whose words occur in the training part of their fold; None without words."""
+    seen = total = 0
+    for division in PROTOCOLS[plan.terms.protocol].divisions(plan):
+        known = set(_words(plan, division["training"]))
+        tested = _words(plan, division["test"])
+        seen += sum(words in known for words in tested)
+        total += len(tested)
+    return seen / total if total else None
+
+
+def _of_script(folds: Sequence[TestedFold], kind: str, n_classes: int) -> ScriptView:
+    confusion = np.zeros((n_classes, n_classes), dtype=np.int64)
+    for fold in folds:
+        chosen = np.array([utterance["script"] == kind for utterance in fold.utterances])
+        confusion += confusion_matrix(fold.labels[chosen], fold.predictions[chosen], n_classes)
+    scores: Mapping[str, float] = {name: float(value) for name, value in score_confusion(confusion).items()}
+    ids = {each["id"] for fold in folds for each in fold.utterances if each["script"] == kind}
+    return ScriptView(len(ids), scores)
+
+
+def _words(plan: Plan, groups: Sequence[str]) -> list[str]:
+    """The keys of the words of all utterances of `groups` that have any."""
+    return [each["words"] for each in plan.utterances if each["group"] in groups and each["words"]]

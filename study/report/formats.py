@@ -1,0 +1,67 @@
+"""How figures are printed: alike in tables, pages and pictures."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+NOTHING = "–"
+
+
+class Spreading(Protocol):
+    """What has a mean and a standard deviation."""
+
+    @property
+    def mean(self) -> float:
+        """The mean."""
+
+    @property
+    def std(self) -> float:
+        """The standard deviation."""
+
+
+def format_spread(spread: Spreading) -> str:
+    """Mean and standard deviation the way the field prints them, ".512 ± .014"."""
+    return f"{format_score(spread.mean)} ± {format_score(spread.std)}"
+
+
+def format_score(score: float | None) -> str:
+    """A score or probability without its leading zero, ".512"; a dash for None and nan."""
+    if score is None or math.isnan(score):
+        return NOTHING
+    return f"{score:.3f}".removeprefix("0")
+
+
+def format_difference(difference: float | None) -> str:
+    """A difference of scores with its sign, "+.012"; a dash for None and nan."""
+    if difference is None or math.isnan(difference):
+        return NOTHING
+    return ("−" if difference < 0 else "+") + format_score(abs(difference))
+
+
+def format_interval(low: float | None, high: float | None) -> str:
+    """The ends of an interval of a difference, "−.034 to +.015"; a dash where it is not defined."""
+    ends = format_difference(low), format_difference(high)
+    return NOTHING if NOTHING in ends else " to ".join(ends)
+
+
+def format_p(p: float | None) -> str:
+    """A p value, "< .001" where three digits would print it as 0; a dash for None."""
+    return "< .001" if p is not None and p < 0.0005 else format_score(p)
+
+
+def format_percent(share: float | None) -> str:
+    """A share in percent, "56 %"; a dash for None and nan."""
+    return NOTHING if share is None or math.isnan(share) else f"{100 * share:.0f} %"
+
+
+def format_value(value: Any) -> str:
+    """A parameter's value, short."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def format_duration(seconds: float) -> str:
+    """Seconds in the unit that reads best, "404 s", "12 min", "3.4 h"."""
+    if seconds < 600:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

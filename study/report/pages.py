@@ -1,0 +1,107 @@
+"""The report as pages: one HTML file that needs nothing else and prints, and one of Markdown.
+
+Text that comes from users is shown as it is and never read as markup.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+from markupsafe import Markup
+
+from study.report import tables
+from study.report.formats import (
+    format_difference,
+    format_duration,
+    format_interval,
+    format_p,
+    format_percent,
+    format_score,
+    format_spread,
+    format_value,
+)
+from study.report.view import ReportView
+from study.training.metrics import LEGEND, METRICS
+
+TEMPLATES = Path(__file__).parent / "templates"
+FILTERS = {
+    "spread": format_spread,
+    "score": format_score,
+    "p": format_p,
+    "difference": format_difference,
+    "percent": format_percent,
+    "duration": format_duration,
+    "value": format_value,
+}
+# What may be drawn for a variant: the first half of the picture's name, and its caption, in the order shown.
+VARIANT_PICTURES = {
+    "curves": "Validation score by epoch, mean over folds. Stopping compares configurations at the same epoch.",
+    "history": "The search in its order. Only complete configurations are comparable.",
+    "coordinates": "Every configuration's parameters and its validation score.",
+    "importance": "What the score depended on among the configurations of this search (fANOVA).",
+    "confusion": "Test folds taken together: percent of each true class.",
+    "folds": "Every test fold by itself: sessions differ.",
+}
+# The sections of variants are open on a page of at most so many.
+OPEN_VARIANTS = 3
+
+
+def html_page(view: ReportView, pictures: Mapping[str, str]) -> str:
+    """The report as a page with its pictures inside.
+
+    `pictures` has SVG text by name: "metric" for the whole study, and "curves-cross" and so on per variant, see
+    VARIANT_PICTURES. What `view` or `pictures` lack is left out.
+    """
+    environment = _environment(autoescape=True)
+    inside = {name: _data_uri(text) for name, text in pictures.items()}
+    return _render(environment, "report.html.j2", view, pictures=inside, open_variants=OPEN_VARIANTS)
+
+
+def markdown_page(view: ReportView, pictures: Mapping[str, str]) -> str:
+    """The report as a page of text, which refers to the `pictures` beside it."""
+    environment = _environment(autoescape=False, finalize=_as_markdown)
+    return _render(environment, "report.md.j2", view, pictures=pictures)
+
+
+def _environment(**options: Any) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES, encoding="utf-8"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **options,
+    )
+    environment.filters |= FILTERS
+    return environment
+
+
+def _render(environment: jinja2.Environment, name: str, view: ReportView, **more: Any) -> str:
+    return environment.get_template(name).render(
+        view=view,
+        metrics=METRICS,
+        legend=LEGEND,
+        captions=VARIANT_PICTURES,
+        tables=tables,
+        interval=format_interval,
+        **more,
+    )
+
+
+def _as_markdown(value: Any) -> Any:
+    """The value so that Markdown shows a text as it is: on one line, within its cell, without markup of its own."""
+    if not isinstance(value, str):
+        return value
+    text = re.sub(r"([\\`*\[|~])", r"\\\1", " ".join(value.splitlines()))
+    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # within a word it is no markup
+    return re.sub(r"[<&](?=[A-Za-z/!?#])", r"\\\g<0>", text)
+
+
+def _data_uri(svg: str) -> Markup:
+    """The picture as an address, without a character that could end an attribute in double quotes."""
+    return Markup("data:image/svg+xml," + quote(svg, safe=" !$()*+,-./:;=?@[]_~{}|^'"))

@@ -1,0 +1,122 @@
+"""The tables and sentences of a report as plain text: pages, terminal and tracker print them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from study.record.results import PARTS
+from study.report.formats import NOTHING, format_duration, format_spread
+from study.report.view import PartsView, ReportView, VariantView
+from study.training.metrics import METRICS
+
+
+@dataclass(frozen=True)
+class _Printed:
+    """Mean and deviation as the reference table prints them."""
+
+    mean: float
+    std: float
+
+
+def table_rows(view: ReportView) -> Iterator[list[str]]:
+    """Variant, setting, part and the four metrics as text, for every setting of every variant that has figures.
+
+    Settings are "tuned" (of a guess "guess"), "shared" (under protocol nested, the one choice that has seen every
+    session, where "tuned" are the nested choices), "published", and "reference", the published table's own row.
+    """
+    for name, variant in view.variants.items():
+        for setting, parts in settings(variant):
+            for part in PARTS:
+                yield [name, setting, part, *(format_spread(parts[part][metric]) for metric in METRICS)]
+        if variant.reference is not None:
+            yield [name, "reference", "test", *reference_cells(variant)]
+
+
+def settings(variant: VariantView) -> Iterator[tuple[str, PartsView]]:
+    """The settings of a variant and their figures, by name."""
+    if variant.tuned is not None:
+        yield "tuned" if variant.trained else "guess", variant.tuned.figures
+    if variant.nested is not None:
+        yield "shared", variant.nested.shared
+    if variant.published is not None:
+        yield "published", variant.published.figures
+
+
+def reference_cells(variant: VariantView) -> list[str]:
+    """The published table's row as text, one cell for each metric; empty without one."""
+    if variant.reference is None:
+        return []
+    return [
+        format_spread(_Printed(*variant.reference[metric])) if metric in variant.reference else NOTHING
+        for metric in METRICS
+    ]
+
+
+def ablation_rows(view: ReportView, parent: str) -> Iterator[list[str]]:
+    """The tuned test figures of `parent` and of its ablations, the reference's own below each where known."""
+    family = {parent, *ablations(view, parent)}
+    for variant, setting, part, *values in table_rows(view):
+        if variant in family and part == "test" and setting not in ("shared", "published"):
+            yield [f"{variant} ({setting})", *values]
+
+
+def ablations(view: ReportView, parent: str) -> list[str]:
+    """The variants that take one part away from `parent`."""
+    return [
+        name
+        for name, variant in view.variants.items()
+        if variant.role == "ablation" and parent in variant.compared_with
+    ]
+
+
+def ablated(view: ReportView) -> list[str]:
+    """The variants of the study that others take a part away from."""
+    return [name for name in view.variants if ablations(view, name)]
+
+
+def budget_sentence(variant: VariantView) -> str:
+    """What a variant's search cost, in words."""
+    cost = variant.cost
+    outcomes = ", ".join(f"{count} {name}" for name, count in cost.outcomes.items())
+    more = " Then the time was up: the same command with a longer --budget goes on." if cost.out_of_time else ""
+    return (
+        f"{cost.n_configs} configurations ({outcomes}), {cost.n_fold_runs} fold runs, "
+        f"{cost.epochs} epochs, {format_duration(cost.seconds)} of training.{more}"
+    )
+
+
+def nested_sentences(variant: VariantView) -> Iterator[str]:
+    """What nested selection chose for every test session, and how much better a shared choice would have looked."""
+    nested = variant.nested
+    if nested is None:
+        return
+    chosen = ", ".join(f"{block} by {number}" for block, number in nested.choices.items())
+    yield f"Test sessions and the configurations that were chosen without them: {chosen}."
+    measured = ", ".join(f"{metric} {value:+.3f}" for metric, value in nested.optimism.items())
+    yield f"Measured optimism, the test score of one shared choice minus that of the nested ones: {measured}."
+
+
+def folds_sentence(view: ReportView) -> str:
+    """How sessions are held out, with fold 0 for an example."""
+    test, validation = ("+".join(view.folds[0][part]) for part in PARTS[::-1])
+    if view.score_both_blocks:
+        return (
+            f"{len(view.folds)} folds, one for every pair of blocks of sessions; each run is scored on both and read "
+            f"both ways (fold 0: {test} and {validation})."
+        )
+    return (
+        f"{len(view.folds)} folds; each holds out one block of sessions as test and another whole one as validation "
+        f"(fold 0: test {test}, validation {validation})."
+    )
+
+
+def confirmation_sentence(view: ReportView) -> str:
+    """Whether figures come from confirmation runs."""
+    seeds = view.term("seeds")
+    if seeds in ("", "0"):
+        return "Figures are those of the search itself."
+    return (
+        f"The best {view.term('finalists')} of each search and the published setting were trained again with {seeds} "
+        f"new seed{'' if seeds == '1' else 's'}; the selection and all figures come from these runs."
+    )

@@ -1,0 +1,200 @@
+"""Everything that a report shows, as plain data: pages, `report.json`, the terminal and the tracker read this alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from study.record.results import Spread
+
+
+@dataclass(frozen=True)
+class MetricView:
+    """One metric over folds: mean, standard deviation (n - 1), the folds' values, and the 95 % interval of the mean."""
+
+    mean: float
+    std: float
+    folds: tuple[float, ...]
+    low: float
+    high: float
+
+    @staticmethod
+    def of(spread: Spread) -> MetricView:
+        """The view of a spread."""
+        low, high = spread.interval()
+        return MetricView(spread.mean, spread.std, spread.folds, low, high)
+
+
+# By part ("validation" or "test"), then by metric.
+PartsView = Mapping[str, Mapping[str, MetricView]]
+
+
+def parts_view(figures: Mapping[str, Mapping[str, Spread]]) -> PartsView:
+    """The view of figures by part and metric."""
+    return {part: {name: MetricView.of(value) for name, value in by.items()} for part, by in figures.items()}
+
+
+@dataclass(frozen=True)
+class SettingView:
+    """A setting of a variant, tuned or published: its parameters (None for a guess) and its figures."""
+
+    params: Mapping[str, Any] | None
+    figures: PartsView
+
+
+@dataclass(frozen=True)
+class NestedView:
+    """Under protocol nested: the choice for every test block, one shared choice's figures, and their difference."""
+
+    choices: Mapping[str, int | None]
+    shared: PartsView
+    optimism: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ScriptView:
+    """The metrics of scripted or of improvised utterances, over all test folds."""
+
+    n: int
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class PairView:
+    """Two classes that annotators confuse: the share of each that was taken for the other."""
+
+    first: str
+    second: str
+    first_as_second: float
+    second_as_first: float
+
+
+@dataclass(frozen=True)
+class DetailsView:
+    """What the stored predictions of the reported runs add.
+
+    `optimism` is validation minus test by metric; `recalls` by class over all test folds; `words_seen` the share
+    of test utterances whose words occur in training, None without words.
+    """
+
+    optimism: Mapping[str, float]
+    recalls: Mapping[str, float]
+    pairs: tuple[PairView, ...]
+    scripts: Mapping[str, ScriptView]
+    words_seen: float | None
+
+
+@dataclass(frozen=True)
+class CostView:
+    """What a variant's search took. `outcomes` counts configurations by how they ended."""
+
+    n_configs: int = 0
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    lost: Mapping[int, str] = field(default_factory=dict)
+    n_fold_runs: int = 0
+    epochs: int = 0
+    seconds: float = 0.0
+    out_of_time: bool = False
+
+
+@dataclass(frozen=True)
+class VariantView:
+    """One variant: what was selected and what it reaches.
+
+    `tuned` is None while nothing can be selected; a guess has a `tuned` setting without parameters. `selected` is the
+    number of the configuration, `confirmed` whether its figures come from runs with new seeds. `reference` is the
+    published table's row (mean and deviation by metric), where this is the corpus that it was published for. `role`
+    and `compared_with` are those of the variant's row.
+    """
+
+    name: str
+    title: str
+    modalities: tuple[str, ...]
+    tuned: SettingView | None
+    published: SettingView | None
+    selected: int | None
+    confirmed: bool
+    cost: CostView
+    details: DetailsView | None = None
+    nested: NestedView | None = None
+    reference: Mapping[str, tuple[float, float]] | None = None
+    role: str = "fusion"
+    compared_with: tuple[str, ...] = ()
+
+    @property
+    def trained(self) -> bool:
+        """Whether there was something to train."""
+        return self.role != "guess"
+
+
+@dataclass(frozen=True)
+class ComparisonView:
+    """`first` minus `second` on the test folds; see `report.significance` for each figure. None is not defined."""
+
+    first: str
+    second: str
+    metric: str
+    differences: tuple[float, ...]
+    mean: float
+    p: float | None
+    p_holm: float | None
+    low: float | None
+    high: float | None
+    worse: float | None
+    equal: float | None
+    better: float | None
+    rope: float
+    sentence: str
+
+
+@dataclass(frozen=True)
+class TermView:
+    """A term of the study, as its option and its value."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """The report of a study.
+
+    `over` is what figures are means over, for example "5 folds"; `score_both_blocks` whether each fold serves with
+    either of its held-out parts as test. `metric` is what selects, as in METRICS.
+    """
+
+    name: str
+    corpus: Mapping[str, Any]
+    classes: tuple[str, ...]
+    encoders: Mapping[str, str]
+    protocol: str
+    protocol_note: str
+    over: str
+    metric: str
+    rungs: tuple[int, ...]
+    terms: tuple[TermView, ...]
+    folds: tuple[Mapping[str, Any], ...]
+    environment: Mapping[str, str]
+    variants: Mapping[str, VariantView]
+    comparisons: tuple[ComparisonView, ...]
+    conclusion: tuple[str, ...]
+    score_both_blocks: bool = False
+
+    def term(self, name: str) -> str:
+        """The value of a term; empty if the study has none of this name."""
+        return next((each.value for each in self.terms if each.name == name), "")
+
+    def to_json(self) -> dict[str, Any]:
+        """The view as plain values; what is not finite is null."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,1 +1,0 @@
-"""What was found: the ledger, and everything computed from it."""

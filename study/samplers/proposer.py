@@ -1,0 +1,106 @@
+"""The next configuration to try: a pure function of seed, number and observations, drawn by a sampler of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import optuna
+from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
+
+from search_spaces.recipe import features_in
+from study.record.events import Phase
+from study.samplers import SAMPLERS
+from study.samplers.gp import PREDICTED, PREDICTED_ERROR
+from study.samplers.sobol import EARLIER
+from study.search.observation import Observation, Params, Proposer
+from study.seeding import derived_seed
+from study.variants import VARIANTS, Variant
+
+Suggest = Callable[[Any], Any]
+# The labels of each modality's features, of which the search chooses where there are several.
+Labels = Mapping[str, Sequence[str]]
+NO_LABELS: Labels = MappingProxyType({})
+
+# A stopped configuration is PRUNED with its value as an intermediate one: as COMPLETE, its early value would pass for a
+# final one and mislead the sampler. A diverged one is PRUNED without a value.
+STATES = {
+    Phase.OPEN: TrialState.RUNNING,
+    Phase.COMPLETE: TrialState.COMPLETE,
+    Phase.STOPPED: TrialState.PRUNED,
+    Phase.DIVERGED: TrialState.PRUNED,
+    Phase.FAILED: TrialState.FAIL,
+}
+
+
+def proposer(seed: int, sampler: str, labels: Labels = NO_LABELS) -> Proposer:
+    """What proposes the next configuration of a variant: the published setting first, then what `sampler` draws.
+
+    Raises:
+        UserError: the sampler needs a package that is not installed.
+    """
+    SAMPLERS[sampler].check()
+
+    def next_params(variant: str, observations: Sequence[Observation]) -> Params:
+        if not observations:
+            return published_params(VARIANTS[variant].choosing(labels))
+        return propose(VARIANTS[variant].choosing(labels).suggest, observations, derived_seed(seed, variant), sampler)
+
+    return next_params
+
+
+def published_params(variant: Variant) -> Params:
+    """The published setting as parameters of the variant's space."""
+    trial = FixedTrial(variant.start())
+    variant.suggest(trial)
+    return dict(trial.params)
+
+
+def configuration(variant: Variant, params: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The config and recipe that stored parameters stand for."""
+    config, recipe = variant.suggest(FixedTrial(dict(params)))
+    return config, replace(recipe, features=features_in(params))
+
+
+def propose(
+    suggest: Suggest,
+    observations: Sequence[Observation],
+    seed: int,
+    sampler: str = "tpe",
+    earlier: Sequence[Observation] = (),
+) -> Params:
+    """The parameters of configuration number `len(observations)`, which is 1 or more: number 0 is given.
+
+    `earlier` are observations of an earlier study, on this one's level. Nothing is remembered between calls: the
+    sampler is built anew for each number, so a resumed study proposes what an uninterrupted one does.
+
+    Raises:
+        UserError: the sampler needs a package that is not installed.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize", sampler=SAMPLERS[sampler](seed, len(observations)))
+    study.add_trials([as_optuna_trial(suggest, each) for each in observations])
+    study.add_trials([as_optuna_trial(suggest, each, {EARLIER: True}) for each in earlier])
+    trial = study.ask()
+    suggest(trial)
+    return dict(trial.params)
+
+
+def as_optuna_trial(
+    suggest: Suggest, observation: Observation, attributes: Mapping[str, Any] | None = None
+) -> FrozenTrial:
+    """A configuration as Optuna's samplers read it, with its predicted final score as user attributes."""
+    fixed = FixedTrial(dict(observation.params))
+    suggest(fixed)
+    reached = {} if observation.value is None else {observation.step: observation.value}
+    predicted = {PREDICTED: observation.predicted, PREDICTED_ERROR: observation.error}
+    return create_trial(
+        state=STATES[observation.phase],
+        params=fixed.params,
+        distributions=fixed.distributions,
+        value=observation.value if observation.phase is Phase.COMPLETE else None,
+        intermediate_values=reached if observation.phase in (Phase.STOPPED, Phase.OPEN) else None,
+        user_attrs={**(predicted if observation.predicted is not None else {}), **(attributes or {})},
+    )

@@ -1,0 +1,43 @@
+"""What policies share that decide in order of configuration number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from study.record.events import Phase
+from study.search.policy import RaceState
+from study.search.state import Entry, Promote, Rules, Stage
+
+
+class InOrder:
+    """Decides on configuration n from configurations before it alone, and waits for them.
+
+    So the same scores give the same race with one slot or fifty.
+    """
+
+    in_order = True
+
+    def first_stage(self, rules: Rules, number: int) -> int:
+        """The last stage for the published setting, which is never stopped; the first rung for all others."""
+        return len(self.stages(rules, number)) - 1 if number == 0 else 0
+
+    def stages(self, rules: Rules, number: int) -> tuple[Stage, ...]:
+        """All folds at every rung and at full length."""
+        folds = tuple(range(rules.n_folds))
+        return tuple(Stage(epoch, folds) for epoch in (*rules.rungs, rules.epochs))
+
+    def urgency(self, entry: Entry) -> tuple[int, ...]:
+        """Lower numbers first: others wait for them."""
+        return (entry.number,)
+
+    def may_open(self, race: RaceState) -> bool:
+        """Once all configurations that may inform the proposal are closed."""
+        return all(entry.phase is not Phase.OPEN for entry in self.known_to(race, len(race.entries)))
+
+    def known_to(self, race: RaceState, number: int) -> Sequence[Entry]:
+        """All but the `lookahead` - 1 before it."""
+        return race.entries[: max(0, number - race.rules.lookahead + 1)]
+
+    def promotion(self, race: RaceState) -> Promote | None:
+        """None: promotions are decided as soon as they are due."""
+        return None

@@ -1,0 +1,142 @@
+"""What a race is made of: its rules, its configurations, and the decisions that are taken about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+
+from study.record.events import Phase
+from study.record.terms import Terms
+
+
+@dataclass(frozen=True)
+class Continue:
+    """Train another epoch."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Keep the state and free the slot: what comes next is not decided yet."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Train no further, for `reason`."""
+
+    reason: str
+
+
+RunDecision = Continue | Pause | Stop
+
+
+@dataclass(frozen=True)
+class Promote:
+    """Configuration `number` goes on to its stage `stage`, for `reason`."""
+
+    number: int
+    stage: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Close:
+    """Configuration `number` trains no further and ends as `phase`, for `reason`."""
+
+    number: int
+    phase: Phase
+    reason: str
+
+
+ConfigDecision = Promote | Close
+
+
+@dataclass(frozen=True)
+class BlockDecision:
+    """Under protocol nested: a decision for the test block `test_block` alone."""
+
+    test_block: int
+    decision: ConfigDecision
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a configuration has to reach to be compared: `epoch`, on each of `folds`."""
+
+    epoch: int
+    folds: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules(Terms):
+    """The terms of a study as its races read them, with what the corpus and the machines add.
+
+    `rungs` are epochs, rising and below `epochs`. Policies that decide in order of number propose a configuration
+    once all those `lookahead` or more before it are closed. No configuration is opened once the rest of `seconds`
+    (worker seconds of one variant) is needed to bring the open ones and the confirmation runs to their end.
+    """
+
+    n_folds: int
+    rungs: tuple[int, ...] = ()
+    lookahead: int = 4
+    seconds: float | None = None
+
+    @property
+    def full(self) -> int:
+        """Epochs of one full cross-validation."""
+        return self.n_folds * self.epochs
+
+    @property
+    def reserve(self) -> int:
+        """Epochs that are kept back from the search: the last ones promoted, and the confirmation runs."""
+        return (self.finalists + (self.finalists + 1) * self.seeds) * self.full
+
+
+@dataclass
+class Entry:
+    """One configuration in the race.
+
+    `stages` are its own; `allowed_stage` is the index of the one it trains for or waits at. `curves` holds per
+    fold the best validation score so far after each epoch; a fold that has `ended` keeps its last value
+    at every later epoch. `pending_close` is how it has to be closed because a run diverged or failed.
+    """
+
+    number: int
+    stages: tuple[Stage, ...]
+    allowed_stage: int
+    curves: list[list[float]]
+    ended: list[bool]
+    phase: Phase = Phase.OPEN
+    reason: str = ""
+    pending_close: Close | None = None
+
+    def target(self, fold: int) -> int:
+        """The epoch up to which `fold` may be trained now; 0 while it is not needed."""
+        return max((stage.epoch for stage in self.stages[: self.allowed_stage + 1] if fold in stage.folds), default=0)
+
+    def has_reached(self, stage: int) -> bool:
+        """Whether every fold of `stage` has trained up to its epoch, or has ended before."""
+        required = self.stages[stage]
+        return all(self.ended[fold] or len(self.curves[fold]) >= required.epoch for fold in required.folds)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it has reached its allowed stage."""
+        return self.has_reached(self.allowed_stage)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it may be promoted."""
+        return self.phase is Phase.OPEN and self.allowed_stage + 1 < len(self.stages) and self.at_rest
+
+    def furthest(self) -> Stage | None:
+        """The furthest stage that it has reached."""
+        reached = [stage for index, stage in enumerate(self.stages) if self.has_reached(index)]
+        return max(reached, key=lambda stage: (stage.epoch, len(stage.folds)), default=None)
+
+    def score(self, epoch: int) -> float:
+        """The mean over the folds that were trained of the best validation score up to `epoch`."""
+        return fmean(curve[:epoch][-1] for curve in self.curves if curve)
+
+    def epochs_spent(self) -> int:
+        """Epochs trained, over all folds."""
+        return sum(len(curve) for curve in self.curves)

@@ -1,0 +1,73 @@
+"""Events sorted into fold runs as they arrive, with the times that a tracker shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from study.record.events import Closed, EpochDone, Event, FoldRun, RunLost, digest
+from study.record.results import ConfigResult, FoldResult, configurations
+
+
+@dataclass
+class History:
+    """What is known of one fold run, and when its first and last event arrived, in seconds since 1970.
+
+    When a study is continued, all earlier events arrive at once.
+    """
+
+    result: FoldResult
+    first: float
+    last: float
+    lost: RunLost | None = None
+
+    @property
+    def started(self) -> float:
+        """When the run began: never so late that it would end in the future."""
+        return min(self.first, self.last - self.result.seconds)
+
+
+@dataclass
+class Arrivals:
+    """Every event so far, by fold run.
+
+    `identity` distinguishes this ledger from every other one: it is a digest of the first result, which has its
+    seconds in it. It is empty until there is a result.
+    """
+
+    runs: dict[FoldRun, History] = field(default_factory=dict)
+    identity: str = ""
+    _events: list[Event] = field(default_factory=list)
+
+    def add(self, at: float, event: Event) -> bool:
+        """Add an event that arrived at time `at`; returns whether there is something new to show."""
+        self._events.append(event)
+        if not isinstance(event, (EpochDone, RunLost)):
+            return isinstance(event, Closed)
+        self.identity = self.identity or digest(event)
+        is_first = event.variant not in self.variants()
+        seconds = event.seconds if isinstance(event, EpochDone) else 0.0
+        history = self.runs.setdefault(event.run, History(FoldResult(event.run), at - seconds, at))
+        history.last = at
+        if isinstance(event, RunLost):
+            history.lost = event
+        else:
+            history.result.epochs.append(event)
+        return is_first or (event.seed > 0 and (history.lost is not None or history.result.ended))
+
+    def results(self, n_seeds: int) -> dict[str, list[ConfigResult]]:
+        """The configurations of every variant, in a study that asks for `n_seeds` new seeds."""
+        return configurations(self._events, n_seeds)
+
+    def variants(self) -> list[str]:
+        """The variants that have a result, in the order of their first."""
+        return list(dict.fromkeys(run.variant for run in self.runs))
+
+    def n_results(self, config: ConfigResult) -> int:
+        """The number of results of a configuration: what is written of it changes only with them."""
+        histories = self.of_config(config).values()
+        return sum(len(history.result.epochs) + (history.lost is not None) for history in histories)
+
+    def of_config(self, config: ConfigResult) -> dict[FoldRun, History]:
+        """The fold runs of a configuration, those of the search first."""
+        mine = [run for run in self.runs if (run.variant, run.config) == (config.variant, config.number)]
+        return {run: self.runs[run] for run in sorted(mine, key=lambda run: (run.seed, run.fold))}

@@ -1,0 +1,178 @@
+"""Gathers frames from packs into batches of streams, as float32, standardised by the training set."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from models.streams import Stream, consecutive
+from study.features.pack import Pack
+
+# More frames than this do not change a mean or a deviation noticeably.
+STATISTICS_FRAMES = 200_000
+# A batch of fewer numbers (2 MB in float32) fits the processor's cache without special care.
+SMALL = 2**19
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Mean and standard deviation of each dimension of one modality, from training utterances only."""
+
+    mean: Float[Tensor, " dim"]
+    deviation: Float[Tensor, " dim"]
+
+    def on(self, device: torch.device) -> "Scaling":
+        """This scaling with its tensors on `device`."""
+        return Scaling(self.mean.to(device), self.deviation.to(device))
+
+
+@dataclass(frozen=True)
+class Part:
+    """The training, validation or test utterances of a fold.
+
+    `rows` gives, per modality, the index of each utterance in the pack; `labels` are class indices.
+    """
+
+    ids: tuple[str, ...]
+    labels: Int[Tensor, " utterances"]
+    packs: Mapping[str, Pack]
+    rows: Mapping[str, Int[Tensor, " utterances"]]
+    scaling: Mapping[str, Scaling]
+    device: torch.device
+
+    def __len__(self) -> int:
+        """The number of utterances."""
+        return len(self.ids)
+
+    def batch(self, index: Int[Tensor, " batch"]) -> tuple[dict[str, Stream], Int[Tensor, " batch"]]:
+        """The streams and labels of the utterances at `index`."""
+        streams = {
+            name: _gather(pack, self.rows[name][index], self.scaling[name], self.device)
+            for name, pack in self.packs.items()
+        }
+        return streams, self.labels[index].to(self.device)
+
+    def in_order(self, batch_size: int) -> Iterator[tuple[dict[str, Stream], Int[Tensor, " batch"]]]:
+        """Every utterance once, in order."""
+        for index in torch.arange(len(self)).split(batch_size):
+            yield self.batch(index)
+
+    def by_length(
+        self, n_frames: int
+    ) -> Iterator[tuple[Int[Tensor, " batch"], dict[str, Stream], Int[Tensor, " batch"]]]:
+        """Every utterance once, the shortest first, with its index, in batches of about `n_frames` frames.
+
+        This order gives recurrent layers the fewest steps, and the limit keeps a batch near the size of the cache.
+        """
+        lengths = torch.stack([pack.lengths[self.rows[name]] for name, pack in self.packs.items()]).sum(0)
+        order = lengths.argsort(stable=True)
+        batches = (lengths[order].cumsum(0) - 1) // n_frames
+        for index in order.split(batches.unique_consecutive(return_counts=True)[1].tolist()):
+            yield index, *self.batch(index)
+
+    def shuffled(
+        self, batch_size: int, generator: torch.Generator
+    ) -> Iterator[tuple[dict[str, Stream], Int[Tensor, " batch"]]]:
+        """Every utterance once, in random order."""
+        for index in torch.randperm(len(self), generator=generator).split(batch_size):
+            yield self.batch(index)
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """The training, validation and test data of one fold."""
+
+    training: Part
+    validation: Part
+    test: Part
+    n_classes: int
+
+    @property
+    def dims(self) -> dict[str, int]:
+        """Dimensions of a frame, by modality."""
+        return {name: pack.dim for name, pack in self.training.packs.items()}
+
+
+def fold_data(
+    packs: Mapping[str, Pack],
+    parts: Mapping[str, Sequence[tuple[str, int]]],
+    n_classes: int,
+    device: torch.device | None = None,
+) -> FoldData:
+    """The data of one fold.
+
+    `parts` maps "training", "validation" and "test" to (utterance id, class index) pairs. Frames are scaled
+    by the mean and deviation of the training utterances' frames, so that no held-out data leaks into them.
+
+    Raises:
+        UserError: a pack lacks one of the utterances.
+    """
+    training = [id for id, _ in parts["training"]]
+    device = device or torch.device("cpu")
+    scaling = {name: _scaling(pack, pack.rows(training)).on(device) for name, pack in packs.items()}
+
+    def part(members: Sequence[tuple[str, int]]) -> Part:
+        ids = tuple(id for id, _ in members)
+        return Part(
+            ids=ids,
+            labels=torch.tensor([label for _, label in members], dtype=torch.long),
+            packs=packs,
+            rows={name: pack.rows(ids) for name, pack in packs.items()},
+            scaling=scaling,
+            device=device,
+        )
+
+    return FoldData(part(parts["training"]), part(parts["validation"]), part(parts["test"]), n_classes)
+
+
+def _gather(pack: Pack, rows: Int[Tensor, " batch"], scaling: Scaling, device: torch.device) -> Stream:
+    first, last = pack.offsets[rows].tolist(), pack.offsets[rows + 1].tolist()
+    lengths = tuple(b - a for a, b in zip(first, last, strict=True))
+    small = sum(lengths) * pack.dim < SMALL
+    gathered = one_by_one if device.type == "cpu" and not small else all_at_once
+    return Stream(gathered(pack.on(device), first, lengths, scaling), lengths)
+
+
+def one_by_one(
+    frames: Float[Tensor, "frames dim"], first: Sequence[int], lengths: Sequence[int], scaling: Scaling
+) -> Float[Tensor, "gathered dim"]:
+    """The scaled frames of the utterances that begin at `first`, end to end, copied one utterance at a time.
+
+    This is fastest for large batches on a CPU: an utterance stays in the cache from the first operation to the last.
+    """
+    found = torch.empty(sum(lengths), frames.shape[1])
+    for scaled, start, length in zip(found.split(lengths), first, lengths, strict=True):
+        scaled.copy_(frames[start : start + length]).sub_(scaling.mean).div_(scaling.deviation)
+    return found
+
+
+def all_at_once(
+    frames: Float[Tensor, "frames dim"], first: Sequence[int], lengths: Sequence[int], scaling: Scaling
+) -> Float[Tensor, "gathered dim"]:
+    """The scaled frames of the utterances that begin at `first`, end to end, in one gather.
+
+    This is fastest on a GPU, where every call has a fixed cost.
+    """
+    index = consecutive(torch.tensor(first), torch.tensor(lengths)).to(frames.device)
+    found = frames.index_select(0, index).to(scaling.mean.device)
+    return found.float().sub_(scaling.mean).div_(scaling.deviation)
+
+
+def _scaling(pack: Pack, rows: Int[Tensor, " utterances"]) -> Scaling:
+    first, last = pack.offsets[rows].tolist(), pack.offsets[rows + 1].tolist()
+    # Every n-th frame of every utterance: a sample that is not random, and so is equal in all workers.
+    step = max(1, (sum(last) - sum(first)) // STATISTICS_FRAMES)
+    sample = [pack.frames[a:b:step] for a, b in zip(first, last, strict=True)]
+    n_frames = sum(map(len, sample))
+    # One utterance at a time: the sample of a large corpus as one tensor of doubles would take gigabytes.
+    mean, variance = torch.zeros(2, pack.dim, dtype=torch.float64)
+    for frames in sample:
+        mean += frames.sum(0, dtype=torch.float64) / n_frames
+    for frames in sample:
+        variance += (frames.double() - mean).square().sum(0) / n_frames
+    deviation = variance.sqrt()
+    # A constant dimension is zero after centring; it is not divided by its deviation of zero.
+    deviation[deviation < 1e-6] = 1.0
+    return Scaling(mean.float(), deviation.float())

@@ -1,0 +1,169 @@
+"""Plans: what may grow, what may not, and what a study's folder does not hold."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from study.app.cli import parser
+from study.app.options import GROUPS, settings_of
+from study.app.planning import continued, default_name, make_plan, with_slots, words_key
+from study.app.settings import DEMO, STUDY, UNLIMITED
+from study.corpus.source import open_corpus
+from study.errors import UserError
+from study.execution.connection import Slots
+from study.features.spec import FeatureChoice
+from study.modalities import AUDIO, MODALITIES
+from study.option import options_of
+from study.record.folder import StudyFolder
+from study.record.plan import Plan
+from study.record.terms import Terms
+
+
+def settings(*arguments: str):
+    return settings_of(parser().parse_args(["run", *arguments]))
+
+
+def choices(found):
+    return {
+        modality: [FeatureChoice(spec, f"{modality}-{number}") for number, spec in enumerate(specs)]
+        for modality, row in MODALITIES.items()
+        if (specs := found.features.specs(row, found.corpus.is_demo))
+    }
+
+
+def planned(manifest, *arguments):
+    found = settings("--corpus", str(manifest), *arguments)
+    return make_plan(found, open_corpus(str(manifest)), choices(found), "name")
+
+
+@pytest.fixture
+def plan(tiny_manifest):
+    return planned(tiny_manifest, "--variant", "self")
+
+
+def with_terms(plan, **terms):
+    return replace(plan, terms=replace(plan.terms, **terms))
+
+
+def test_the_demo_has_a_small_budget_and_other_corpora_a_real_one():
+    assert {key: getattr(settings().terms, key) for key in DEMO} == DEMO
+    assert {key: getattr(settings("--corpus", "x.csv").terms, key) for key in STUDY} == STUDY
+    (spec,) = settings("--corpus", "x.csv").features.specs(AUDIO, demo=False)
+    assert spec.name == "microsoft/wavlm-base-plus"
+
+
+def test_a_limit_of_time_lifts_the_limit_of_configurations():
+    assert settings("--budget", "1h30m").terms.n_configs == UNLIMITED
+    assert settings("--budget", "1h30m").terms.wall_seconds == 5400
+    assert settings("--budget", "1h", "--configs", "7").terms.n_configs == 7
+
+
+def test_every_option_is_declared_once():
+    flags = [option.flag for declared in GROUPS.values() for each in declared for option in options_of(each).values()]
+    assert len(flags) == len(set(flags)) > 30
+
+
+def test_every_term_that_must_stay_is_compared_when_a_study_goes_on(plan):
+    """A new term is compared by its declaration alone."""
+    others = {"epochs": 7, "policy": "asha", "sampler": "tpe", "protocol": "nested", "metric": "WA", "seed": 5}
+    never = [name for name, option in options_of(Terms).items() if option.change == "never"]
+    assert sorted(never) == sorted(others)
+    for name, value in others.items():
+        flag = options_of(Terms)[name].flag.removeprefix("--")
+        with pytest.raises(UserError, match=f"cannot continue name .*: {flag} was .*, now {value}"):
+            continued(plan, with_terms(plan, **{name: value}))
+
+
+def test_a_plan_is_read_as_it_was_written(plan, tmp_path):
+    folder = StudyFolder(tmp_path)
+    written = with_slots(with_terms(plan, wall_seconds=60.0), Slots(2, 0.0))
+    written.write(folder)
+    assert Plan.read(folder) == written
+
+
+def test_all_means_every_variant_and_a_short_name(tiny_manifest):
+    corpus = open_corpus(str(tiny_manifest))
+    assert default_name(corpus, settings("--variant", "all")).endswith("-all")
+    assert len(settings("--variant", "all").variants) == 10
+
+
+def test_a_continued_study_may_have_more_configurations_and_variants_and_keeps_its_lookahead(plan):
+    stored = with_terms(with_slots(plan, Slots(8, 0.0)), n_configs=10)
+    grown = continued(stored, replace(with_terms(plan, n_configs=20), variants=["cross"]))
+    assert (grown.terms.n_configs, grown.variants, grown.lookahead) == (20, ["self", "cross"], stored.lookahead)
+    assert continued(stored, with_terms(plan, n_configs=5)).terms.n_configs == 10
+
+
+def test_more_time_for_a_study_grows_its_worker_seconds_in_proportion(plan):
+    stored = with_slots(with_terms(plan, wall_seconds=60.0), Slots(2, 0.0))
+    assert stored.seconds == 120.0
+    assert continued(stored, with_terms(plan, wall_seconds=180.0)).seconds == 360.0
+    assert continued(stored, with_terms(plan, wall_seconds=30.0)).seconds == 120.0
+    assert continued(stored, plan).terms.wall_seconds == 60.0
+    late = continued(with_slots(plan, Slots(2, 0.0)), with_terms(plan, wall_seconds=60.0))
+    assert with_slots(late, Slots(2, 0.0)).seconds == 120.0
+
+
+def test_gpu_hours_need_gpus(plan):
+    assert with_slots(with_terms(plan, gpu_hours=1.0), Slots(4, 0.5)).seconds == 7200.0
+    with pytest.raises(UserError, match="--gpu-hours expects runs on GPUs, and Ray sees none"):
+        with_slots(with_terms(plan, gpu_hours=1.0), Slots(4, 0.0))
+
+
+def test_a_continued_study_may_not_have_another_corpus(plan):
+    other = replace(plan, corpus={**plan.corpus, "digest": "0" * 64})
+    with pytest.raises(UserError, match="cannot continue name with other settings: corpus was"):
+        continued(plan, other)
+
+
+def test_more_slots_open_more_configurations_at_once(plan):
+    assert [with_slots(plan, Slots(slots, 0.0)).lookahead for slots in (1, 2, 3, 6, 30)] == [4, 4, 4, 5, 13]
+
+
+def test_equal_words_have_one_key_whatever_case_and_punctuation():
+    assert words_key("Not again!") == words_key("not  AGAIN") != words_key("not again now")
+    assert words_key("...") == words_key("") == ""
+
+
+def test_no_words_of_a_corpus_are_in_its_plan(plan, tiny_manifest):
+    words = open_corpus(str(tiny_manifest)).utterances[0].words
+    assert words
+    assert words not in json.dumps(asdict(plan))
+
+
+def test_a_nested_study_holds_out_every_pair_of_groups_and_has_terms_of_its_own(tiny_manifest):
+    plan = planned(tiny_manifest, "--variant", "self", "--protocol", "nested")
+    assert (plan.terms.policy, plan.terms.sampler, plan.terms.seeds) == ("asha", "qmc", 0)
+    assert [(fold["test"], fold["validation"]) for fold in plan.folds] == [
+        (["a"], ["b"]),
+        (["a"], ["c"]),
+        (["b"], ["c"]),
+    ]
+    found = settings("--corpus", str(tiny_manifest), "--variant", "self", "--protocol", "nested")
+    assert default_name(open_corpus(str(tiny_manifest)), found).endswith("-self-nested")
+
+
+@pytest.mark.parametrize(
+    "option", [("--policy", "race"), ("--seeds", "1"), ("--budget", "1h"), ("--gpu-hours", "2"), ("--warm-start", "x")]
+)
+def test_what_would_let_a_session_reach_its_own_choice_is_refused_under_nested(option):
+    with pytest.raises(UserError, match=rf"{option[0]} expects .* under --protocol nested; found "):
+        settings("--protocol", "nested", *option)
+
+
+def test_other_features_are_another_study(tiny_manifest):
+    arguments = ("--variant", "self,text", "--audio-encoder", "any/encoder")
+    one = planned(tiny_manifest, *arguments, "--frame-rate", "50")
+    several = planned(tiny_manifest, *arguments, "--frame-rate", "50,25")
+    assert len(several.features["audio"]) == 2
+    with pytest.raises(UserError, match=r"audio features was .*50 Hz, now .*25 Hz"):
+        continued(one, several)
+    # A modality that only one of the commands uses is no difference.
+    assert continued(one, replace(one, features={"text": one.features["text"]})).features == one.features
+
+
+@pytest.mark.parametrize("given", ["30", "50,", "fast"])
+def test_a_frame_rate_that_is_none_is_refused(given):
+    with pytest.raises(UserError, match="--frame-rate expects one of 50, 25"):
+        settings("--frame-rate", given)

@@ -1,0 +1,83 @@
+"""The expected length of a study: right at its end, and near enough half-way."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from study.app.progress import ProgressView, clock, expected_of_study
+from study.record.events import EpochDone
+from study.record.ledger import Ledger
+from study.samplers.proposer import proposer
+from study.search.conductor import Conductor
+from study.search.policies import POLICIES
+from study.search.race import Race
+from study.search.state import Rules
+from study.training.metrics import METRICS
+
+RULES = Rules(n_configs=12, n_folds=3, epochs=9, rungs=(2, 3), finalists=1, seeds=1)
+
+
+def epoch_of(run, number):
+    """An epoch whose score depends on configuration, fold and number."""
+    score = 0.3 + 0.01 * ((7 * run.config + 3 * run.fold) % 11) + 0.02 * number
+    scores = dict.fromkeys(METRICS, score)
+    ended = number == RULES.epochs
+    return EpochDone(run.variant, run.config, run.fold, run.seed, number, 1.0, scores, scores, 0.5, ended)
+
+
+@pytest.fixture(params=POLICIES)
+def policy(request):
+    return request.param
+
+
+@pytest.fixture
+def trained(tmp_path, policy):
+    """A function that trains a study of two variants for some epochs; gives its conductor and its epochs in all."""
+
+    def train(steps):
+        searches = {name: Race(RULES, POLICIES[policy]) for name in ("self", "cross")}
+        ledger = Ledger(tmp_path / f"{policy}-{steps}")
+        conductor = Conductor(searches, ledger, propose=proposer(0, "random"), slots=2)
+        done, busy = 0, []
+        while done < steps and not conductor.finished():
+            while (run := conductor.next_run()) is not None:
+                conductor.assign(run)
+                busy.append(run)
+            run = busy.pop(0)
+            conductor.report(epoch_of(run, conductor.epochs_known(run) + 1))
+            done += 1
+            if run in conductor.busy:
+                busy.append(run)
+        return conductor, done
+
+    return train
+
+
+def test_the_expected_length_of_a_finished_study_is_its_length(trained):
+    conductor, done = trained(10**6)
+    assert conductor.finished()
+    assert expected_of_study(conductor) == done
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+def test_the_expected_length_is_within_a_factor_of_one_and_a_half(trained, share):
+    _, total = trained(10**6)
+    conductor, _ = trained(round(share * total))
+    assert total / 1.5 <= expected_of_study(conductor) <= total * 1.5
+
+
+def test_the_view_shows_every_variant_and_the_remaining_time(trained):
+    conductor, _ = trained(40)
+    written = io.StringIO()
+    console = Console(file=written, width=100)
+    view = ProgressView(console, "name", "UWA")
+    view.follow(conductor)
+    console.print(view.render())
+    for expected in ("self", "cross", "best validation UWA", "study name", "epoch 40 of about"):
+        assert expected in written.getvalue()
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(5, "0:05"), (65, "1:05"), (3725, "1:02:05")])
+def test_times_read_like_a_clock(seconds, text):
+    assert clock(seconds) == text

@@ -1,0 +1,122 @@
+"""The table of corpus layouts: what every row keeps, and that a new row is all that a new layout needs."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from study.corpus.check import check
+from study.corpus.readers.table import READERS, Reader, descriptions, reader_of
+from study.corpus.source import open_corpus
+from study.corpus.utterance import Corpus, Problem, Utterance
+from study.errors import UserError
+
+# A layout of another kind, as in acted corpora: one folder, and everything but the words in the name of a file.
+EMOTION_LETTERS = {"W": "angry", "F": "happy", "T": "sad", "N": "neutral", "L": "bored"}
+
+
+def recognises_acted(path: Path) -> bool:
+    return os.path.isdir(path / "wav")
+
+
+def scan_acted(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list[Problem]]:
+    """Files such as wav/03a01F.wav: speaker 03, sentence a01, emotion F."""
+    utterances, problems = [], []
+    for file in sorted((path / "wav").iterdir()):
+        speaker, sentence, letter = file.stem[:2], file.stem[2:5], file.stem[5:6]
+        if letter in EMOTION_LETTERS:
+            utterances.append(
+                Utterance(file.stem, file, sentence, EMOTION_LETTERS[letter], speaker, speaker, where=str(file))
+            )
+        else:
+            problems.append(Problem(str(file), f"expected an emotion letter; found {letter!r}", False, "names"))
+    return utterances, problems
+
+
+def note_acted(corpus: Corpus, preset_name: str) -> str | None:
+    return f"{len(corpus.utterances)} utterances under preset {preset_name}"
+
+
+ACTED = Reader(
+    description="a folder of acted speech (wav/03a01F.wav)",
+    recognises=recognises_acted,
+    scan=scan_acted,
+    corpus_name=lambda path: path.name,
+    default_labels="4",
+    note=note_acted,
+)
+
+
+@pytest.fixture
+def acted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A corpus in the new layout, three speakers by five emotions and a file with a wrong name, and the row for it."""
+    (tmp_path / "acted" / "wav").mkdir(parents=True)
+    for stem in [*(f"{speaker}a01{letter}" for speaker in ("03", "08", "09") for letter in EMOTION_LETTERS), "10a01X"]:
+        soundfile.write(tmp_path / "acted" / "wav" / f"{stem}.wav", np.full(1600, 0.1), 16_000)
+    monkeypatch.setitem(READERS, "acted", ACTED)
+    return tmp_path / "acted"
+
+
+def test_a_corpus_opens_through_a_new_row(acted: Path) -> None:
+    corpus = open_corpus(str(acted))
+    assert corpus.name == "acted"
+    assert corpus.counts() == {"angry": 3, "happy": 3, "sad": 3, "neutral": 3}
+    assert corpus.groups() == ("03", "08", "09")
+    assert corpus.notes == (
+        f"{acted}/wav/10a01X.wav: expected an emotion letter; found 'X'",
+        "dropped: 3 of 15 utterances, for their label: 3 bored",
+        "12 utterances under preset 4",
+    )
+
+
+def test_a_preset_or_a_label_map_replaces_the_default_of_the_row(acted: Path) -> None:
+    assert open_corpus(str(acted), labels="5").notes[-1] == "12 utterances under preset 5"
+    label_map = acted / "map.json"
+    label_map.write_text('{"angry": "angry", "sad": "sad"}', encoding="utf-8")
+    mapped = open_corpus(str(acted), label_map=label_map)
+    assert mapped.counts() == {"angry": 3, "sad": 3}
+    assert not any("under preset" in note for note in mapped.notes)
+
+
+def test_check_reads_the_new_layout(acted: Path) -> None:
+    report = check(str(acted))
+    assert report.corpus is not None
+    assert report.corpus.name == "acted"
+    assert report.audio.seconds == (0.1,) * 12
+    assert [problem.kind for problem in report.problems if problem.where.endswith("10a01X.wav")] == ["names"]
+
+
+def test_a_refusal_lists_the_new_layout_with_the_others(acted: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        open_corpus(str(acted / "nowhere"))
+    *others, last = (reader.description for reader in READERS.values())
+    assert last == "a folder of acted speech (wav/03a01F.wav)"
+    assert str(caught.value) == (
+        f"--corpus expects {', '.join(others)} or {last}; found nothing at {acted}/nowhere; leave it out for the demo"
+    )
+
+
+def test_each_corpus_is_recognised_by_its_own_row_alone(
+    iemocap_release: Path, tiny_manifest: Path, acted: Path
+) -> None:
+    for name, path in (("iemocap", iemocap_release), ("manifest", tiny_manifest), ("acted", acted)):
+        assert [key for key, reader in READERS.items() if reader.recognises(path)] == [name]
+        assert reader_of(path) is READERS[name]
+    assert reader_of(iemocap_release.parent) is READERS["iemocap"]
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_path_that_is_no_corpus_is_not_recognised_and_raises_nothing(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "sound.wav").touch()
+    os.mkfifo(tmp_path / "pipe.csv")
+    places = ("", "nowhere", "nowhere.csv", "folder.csv", "sound.wav", "pipe.csv", "x" * 5000, "zero\0.csv")
+    assert [place for place in places if READERS[name].recognises(tmp_path / place)] == []
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_row_is_described_and_found_under_its_key(name: str) -> None:
+    assert READERS[name].description in descriptions()
+    assert READERS[name].description.startswith(("a ", "an "))

@@ -1,0 +1,164 @@
+"""A fold run inside a worker: its epochs are those of the training loop, wherever it is interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from search_spaces.recipe import Recipe
+from study.errors import UserError
+from study.execution.fold_runner import FoldRunner, data_of_fold, parts_of_fold
+from study.execution.job import Job
+from study.execution.worker_result import EpochTrained
+from study.record.events import FoldRun
+from study.training.batches import FoldData
+from study.training.checkpoint import load_predictions
+from study.training.loop import Training, begin, train_fold
+from study.variants import VARIANTS
+from tests.plugins.tiny_study import EPOCHS, N_UTTERANCES, TinyStudy
+
+CPU = torch.device("cpu")
+
+
+def runner(study: TinyStudy, job: Job) -> FoldRunner:
+    """The run as a worker takes it up."""
+    return FoldRunner(study.folder, job, CPU, fetch=False)
+
+
+def epochs_of(fold_run: FoldRunner, n: int = EPOCHS) -> list[EpochTrained]:
+    return [without_clock(fold_run.next_epoch()) for _ in range(n)]
+
+
+def without_clock(epoch: EpochTrained) -> EpochTrained:
+    return replace(epoch, seconds=0.0)
+
+
+def trained_here(study: TinyStudy, job: Job, **more: Any) -> tuple[Training, FoldData, list[EpochTrained]]:
+    """The oracle: the same run by the training loop alone, without a checkpoint."""
+    row, recipe = VARIANTS[job.run.variant], Recipe(**job.recipe)
+    data = data_of_fold(study.plan, row.inputs, job.run.fold, CPU)
+    training = begin(row.model, row.rebuilt(job.model), recipe, data, job.torch_seed)
+    epochs = [
+        EpochTrained(epoch.number, epoch.loss, epoch.validation, epoch.test, 0.0, epoch.number == EPOCHS)
+        for epoch in train_fold(training, data, recipe, epochs=EPOCHS, metric="UWA", seed=job.torch_seed, **more)
+    ]
+    return training, data, epochs
+
+
+@pytest.mark.parametrize("run", [FoldRun("text", 0, 0), FoldRun("cross", 3, 2, 1)], ids=lambda run: run.name)
+def test_its_epochs_are_those_of_the_training_loop(tiny_study: TinyStudy, run: FoldRun) -> None:
+    job = tiny_study.job(run)
+    _, _, expected = trained_here(tiny_study, job)
+    assert epochs_of(runner(tiny_study, job)) == expected
+    assert [epoch.ended for epoch in expected] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("trained", [1, 2, 3])
+def test_a_run_taken_up_in_another_process_continues_to_equal_scores(tiny_study: TinyStudy, trained: int) -> None:
+    job = tiny_study.job()
+    _, _, expected = trained_here(tiny_study, job)
+    first = epochs_of(runner(tiny_study, job), trained)
+    again = tiny_study.job(epochs_known=trained)
+    assert first + epochs_of(runner(tiny_study, again), EPOCHS - trained) == expected
+
+
+def test_epochs_that_the_ledger_lacks_are_reported_from_the_checkpoint(tiny_study: TinyStudy) -> None:
+    """Killed between checkpoint and ledger: three epochs are trained, one is on record."""
+    expected = [runner_one.next_epoch() for runner_one in [runner(tiny_study, tiny_study.job())] for _ in range(3)]
+    checkpoint = tiny_study.folder.checkpoint_of(tiny_study.job().run)
+    before = checkpoint.read_bytes()
+    again = runner(tiny_study, tiny_study.job(epochs_known=1))
+    assert [again.next_epoch() for _ in range(2)] == expected[1:], "the clock included: they are not trained again"
+    assert checkpoint.read_bytes() == before
+
+
+def test_a_run_whose_last_epoch_the_ledger_lacks_ends_and_has_its_predictions(tiny_study: TinyStudy) -> None:
+    """Killed between the last checkpoint and the predictions."""
+    job = tiny_study.job()
+    expected = epochs_of(runner(tiny_study, job))
+    predictions = tiny_study.folder.predictions_of(job.run)
+    kept = load_file(predictions)
+    predictions.unlink()
+    assert epochs_of(runner(tiny_study, tiny_study.job(epochs_known=EPOCHS - 1)), 1) == expected[-1:]
+    assert all(load_file(predictions)[part].equal(kept[part]) for part in ("validation", "test"))
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda whole: b"", lambda whole: b"junk"])
+def test_a_damaged_checkpoint_is_trained_again_to_equal_scores(
+    tiny_study: TinyStudy, damage: Callable[[bytes], bytes]
+) -> None:
+    job = tiny_study.job()
+    _, _, expected = trained_here(tiny_study, job)
+    epochs_of(runner(tiny_study, job), 2)
+    checkpoint = tiny_study.folder.checkpoint_of(job.run)
+    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
+    # From its first epoch: the conductor passes over those that it knows.
+    assert epochs_of(runner(tiny_study, tiny_study.job(epochs_known=2))) == expected
+
+
+def test_predictions_are_saved_at_the_end_and_are_those_of_the_best_epoch(tiny_study: TinyStudy) -> None:
+    job = tiny_study.job()
+    training, data, _ = trained_here(tiny_study, job)
+    assert training.best is not None
+    path, fold_run = tiny_study.folder.predictions_of(job.run), runner(tiny_study, job)
+    for _ in range(EPOCHS - 1):
+        fold_run.next_epoch()
+        assert not path.exists()
+    fold_run.next_epoch()
+    for part, probabilities in (("validation", training.best.validation), ("test", training.best.test)):
+        ids, found = load_predictions(path, part)
+        assert tuple(ids) == getattr(data, part).ids
+        assert found.equal(probabilities)
+    assert not tiny_study.folder.predictions_of(job.run, swapped=True).exists()
+
+
+def test_a_run_that_stops_early_says_that_it_has_ended(tiny_study: TinyStudy) -> None:
+    job = tiny_study.job()
+    job = replace(job, recipe={**job.recipe, "learning_rate": 0.0, "patience": 1})
+    assert [epoch.ended for epoch in epochs_of(runner(tiny_study, job), 2)] == [False, True]
+    assert tiny_study.folder.predictions_of(job.run).exists()
+
+
+def test_a_run_for_both_blocks_never_stops_early_and_keeps_the_predictions_of_either_way(
+    make_study: Callable[..., TinyStudy],
+) -> None:
+    study = make_study(protocol="nested", policy="asha")
+    job = study.job()
+    job = replace(job, recipe={**job.recipe, "patience": 1})
+    patient = replace(job, recipe={**job.recipe, "patience": EPOCHS})
+    training, data, expected = trained_here(study, patient, score_both_blocks=True)
+    assert epochs_of(runner(study, job)) == expected
+    assert training.swapped is not None
+    path = study.folder.predictions_of(job.run, swapped=True)
+    assert tuple(load_predictions(path, "test")[0]) == data.validation.ids, "what selected before is tested now"
+    assert load_predictions(path, "validation")[1].equal(training.swapped.validation)
+
+
+def test_a_missing_pack_is_named(tiny_study: TinyStudy, tmp_path: Path) -> None:
+    (tmp_path / "text.safetensors").unlink()
+    with pytest.raises(UserError, match=r"text\.safetensors"):
+        runner(tiny_study, tiny_study.job())
+
+
+def test_every_utterance_is_in_one_part_of_a_fold(tiny_study: TinyStudy) -> None:
+    for fold in range(3):
+        parts = parts_of_fold(tiny_study.plan, fold)
+        ids = [id for members in parts.values() for id, _ in members]
+        assert len(ids) == len(set(ids)) == N_UTTERANCES
+        group = {each["id"]: each["group"] for each in tiny_study.plan.utterances}
+        for part, members in parts.items():
+            assert {group[id] for id, _ in members} == set(tiny_study.plan.folds[fold][part])
+
+
+def test_what_is_on_disk_holds_tensors_only(tiny_study: TinyStudy) -> None:
+    job = tiny_study.job()
+    epochs_of(runner(tiny_study, job))
+    assert set(load_file(tiny_study.folder.predictions_of(job.run))) == {"validation", "test"}
+    state = torch.load(tiny_study.folder.checkpoint_of(job.run), weights_only=True)
+    assert set(state) == {"model", "optimizer", "history", "best", "swapped"}

@@ -1,0 +1,162 @@
+"""A worker: which result it gives of a run that ends as it should, and of one that does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+import torch
+
+from study.errors import UserError
+from study.execution.job import Job
+from study.execution.trainable import FoldTrainable, cause, memory_fraction
+from study.execution.worker_result import EpochTrained, RunDiverged, RunFailed, StorageIsFull, WorkerResult, from_tune
+from study.record.events import FoldRun
+from study.record.folder import StudyFolder
+from tests.plugins.tiny_study import EPOCHS, TinyStudy
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def worker(folder: StudyFolder, job: Job) -> FoldTrainable:
+    """A worker as Ray makes it, at the start of a run."""
+    begun = FoldTrainable.__new__(FoldTrainable)
+    begun.setup({"job": job}, study=str(folder.path), gpu_share=0.0, fetch=False)
+    return begun
+
+
+def step(begun: FoldTrainable) -> WorkerResult:
+    return from_tune(begun.step())
+
+
+def test_a_step_is_an_epoch(tiny_study: TinyStudy) -> None:
+    begun = worker(tiny_study.folder, tiny_study.job())
+    epochs = [step(begun) for _ in range(EPOCHS)]
+    assert [(each.epoch, each.ended) for each in epochs if isinstance(each, EpochTrained)] == [
+        (1, False),
+        (2, False),
+        (3, False),
+        (4, True),
+    ]
+    assert not list(tiny_study.folder.hangs.iterdir()), "the watch over each step leaves nothing behind"
+
+
+def test_a_worker_that_is_reused_takes_up_another_run(tiny_study: TinyStudy) -> None:
+    """Paused and resumed among others, a run's epochs are those of a worker of its own."""
+    one, two = (tiny_study.job(FoldRun("text", config, 0)) for config in (1, 2))
+    begun = worker(tiny_study.folder, one)
+    first = step(begun)
+    assert begun.reset_config({"job": two})
+    step(begun)
+    assert begun.reset_config({"job": replace(one, epochs_known=1)})
+    second = step(begun)
+    alone = worker(tiny_study.folder, replace(one, run=FoldRun("text", 3, 0)))
+    for mine, expected in zip((first, second), (step(alone), step(alone)), strict=True):
+        assert isinstance(mine, EpochTrained)
+        assert isinstance(expected, EpochTrained)
+        assert replace(mine, seconds=0.0) == replace(expected, seconds=0.0)
+
+
+def test_a_run_that_diverges_says_so(tiny_study: TinyStudy) -> None:
+    job = tiny_study.job()
+    diverging = replace(job, recipe={**job.recipe, "learning_rate": 1e30, "gradient_norm": 1e30})
+    result = step(worker(tiny_study.folder, diverging))
+    assert isinstance(result, RunDiverged)
+    assert "not a finite number" in result.reason
+
+
+def test_an_error_of_the_model_is_raised_once_and_reported_the_second_time(tiny_study: TinyStudy) -> None:
+    job = replace(tiny_study.job(), recipe={"no": "recipe"})
+    with pytest.raises(TypeError):
+        worker(tiny_study.folder, job).step()
+    result = step(worker(tiny_study.folder, job))
+    assert isinstance(result, RunFailed)
+    assert result.reason.startswith("TypeError: ")
+    assert "\n" not in result.reason
+    assert tiny_study.folder.failure_of(job.run).read_text(encoding="utf-8").count("Traceback") == 2
+
+
+def test_a_mistake_of_the_user_is_reported_in_its_own_words(tiny_study: TinyStudy, tmp_path: Path) -> None:
+    (tmp_path / "text.safetensors").write_bytes(b"no pack")
+    with pytest.raises(UserError) as first:
+        worker(tiny_study.folder, tiny_study.job()).step()
+    assert step(worker(tiny_study.folder, tiny_study.job())) == RunFailed(str(first.value))
+
+
+def test_memory_that_a_whole_gpu_lacks_is_explained() -> None:
+    line = cause(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 GiB.\nmore"))
+    assert line.startswith("the GPU's memory is too small for it, with the whole of it to itself (OutOfMemoryError: ")
+    assert "\n" not in line
+
+
+def test_storage_that_is_away_never_counts_as_the_run_s_failure(
+    tiny_study: TinyStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("study.execution.trainable.STORAGE_PAUSE_SECONDS", 0.0)
+    for _ in range(3):
+        with pytest.raises(OSError, match="away"):
+            worker(StudyFolder(tmp_path / "away"), tiny_study.job()).step()
+
+
+def test_a_run_that_hung_twice_has_failed_and_what_it_was_doing_is_kept(tiny_study: TinyStudy) -> None:
+    job = tiny_study.job()
+    tiny_study.folder.hangs.mkdir()
+    hang = tiny_study.folder.hangs / f"{job.run.name}.txt"
+    hang.write_text("Timeout (0:30:00)!\nThread 1\n", encoding="utf-8")
+    assert isinstance(step(worker(tiny_study.folder, job)), EpochTrained), "once may be the machine's fault"
+    hang.write_text("Timeout (0:30:00)!\nThread 1\nTimeout (0:30:00)!\nThread 2\n", encoding="utf-8")
+    result = step(worker(tiny_study.folder, job))
+    assert result == RunFailed("an epoch took longer than the 1800 s of --epoch-timeout, 2 times")
+    assert "Thread 2" in tiny_study.folder.failure_of(job.run).read_text(encoding="utf-8")
+
+
+# In a process of its own: the limit holds for every file that it writes.
+WITHOUT_ROOM = """
+import json, resource, sys
+from pathlib import Path
+from study.execution.job import Job
+from study.execution.trainable import FoldTrainable
+from study.record.events import FoldRun
+job = json.loads(sys.argv[2])
+begun = FoldTrainable.__new__(FoldTrainable)
+begun.setup({"job": Job(**{**job, "run": FoldRun(**job["run"])})}, study=sys.argv[1], gpu_share=0.0, fetch=False)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+print(json.dumps(begun.step()))
+"""
+
+
+def test_a_checkpoint_that_has_no_room_pauses_the_study_and_is_no_failure(tiny_study: TinyStudy) -> None:
+    job = tiny_study.job()
+    line = [sys.executable, "-c", dedent(WITHOUT_ROOM), str(tiny_study.folder.path)]
+    done = subprocess.run(
+        [*line, json.dumps({**vars(job), "run": vars(job.run)})],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    result = from_tune(json.loads(done.stdout))
+    assert isinstance(result, StorageIsFull)
+    assert tiny_study.folder.checkpoint_of(job.run).name in result.reason
+    assert "free some space" in result.reason
+    assert list(tiny_study.folder.checkpoints.iterdir()) == []
+    assert not tiny_study.folder.failure_of(job.run).exists()
+
+
+@pytest.mark.parametrize("gigabytes", [8, 16, 80])
+@pytest.mark.parametrize("runs", [2, 3, 4, 8])
+def test_runs_that_share_a_gpu_fit_it_with_what_each_process_takes_beside_its_tensors(
+    gigabytes: int, runs: int
+) -> None:
+    total = gigabytes * 1e9
+    fraction = memory_fraction(1 / runs, total)
+    assert 0 < fraction < 1 / runs
+    beside = (1 - runs * fraction) * total / runs
+    assert beside >= min(600e6, total / runs / 2) * 0.999

@@ -1,0 +1,77 @@
+"""The tables and sentences that pages, terminal and tracker share."""
+
+from dataclasses import replace
+
+import pytest
+
+from study.report.pages import html_page
+from study.report.tables import (
+    ablated,
+    ablation_rows,
+    budget_sentence,
+    confirmation_sentence,
+    folds_sentence,
+    nested_sentences,
+    table_rows,
+)
+from study.report.view import CostView, NestedView, SettingView, TermView
+from study.training.metrics import METRICS
+from tests.report.toy import figures, full_variant, toy_variant, toy_view
+
+
+def test_every_setting_has_a_row_for_each_part():
+    guess = toy_variant("dice", role="guess", tuned=SettingView(None, figures(0.1, 0.2)), published=None)
+    nested = NestedView({"Ses01": 3}, figures(0.5, 0.6), dict.fromkeys(METRICS, 0.01))
+    rows = list(
+        table_rows(toy_view(guess, full_variant(nested=nested), toy_variant("text", tuned=None, published=None)))
+    )
+    assert [tuple(row[:3]) for row in rows] == [
+        ("dice", "guess", "validation"), ("dice", "guess", "test"),
+        ("cross", "tuned", "validation"), ("cross", "tuned", "test"),
+        ("cross", "shared", "validation"), ("cross", "shared", "test"),
+        ("cross", "published", "validation"), ("cross", "published", "test"),
+        ("cross", "reference", "test"),
+    ]  # fmt: skip
+    assert rows[3][3:] == [".410 ± .010", ".421 ± .011", ".432 ± .012", ".443 ± .013"]
+
+
+def test_ablations_follow_from_their_rows_and_not_from_their_names():
+    small = toy_variant("small", role="ablation", compared_with=("cross",))
+    fusion = toy_variant("cross-else", compared_with=("cross",))
+    view = toy_view(full_variant(), small, fusion)
+    assert ablated(view) == ["cross"]
+    assert [row[0] for row in ablation_rows(view, "cross")] == ["cross (tuned)", "cross (reference)", "small (tuned)"]
+    assert "What cross loses without its parts" in html_page(view, {})
+    assert "loses without its parts" not in html_page(toy_view(full_variant(), fusion), {})
+    assert ablated(toy_view(small)) == []  # what it takes a part away from is not in the study
+
+
+def test_costs_in_words():
+    cost = CostView(12, {"complete": 5, "stopped": 7}, {}, 60, 398, 404.48)
+    sentence = "12 configurations (5 complete, 7 stopped), 60 fold runs, 398 epochs, 404 s of training."
+    assert budget_sentence(toy_variant(cost=cost)) == sentence
+    late = budget_sentence(toy_variant(cost=replace(cost, out_of_time=True)))
+    assert late == f"{sentence} Then the time was up: the same command with a longer --budget goes on."
+
+
+def test_nested_choices_in_words():
+    nested = NestedView({"Ses01": 3, "Ses02": 0}, figures(0.5, 0.6), {"WA": 0.0123, "UWA": -0.004})
+    assert list(nested_sentences(toy_variant(nested=nested))) == [
+        "Test sessions and the configurations that were chosen without them: Ses01 by 3, Ses02 by 0.",
+        "Measured optimism, the test score of one shared choice minus that of the nested ones: WA +0.012, UWA -0.004.",
+    ]
+    assert list(nested_sentences(toy_variant())) == []
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [("0", "those of the search itself"), ("1", "again with 1 new seed;"), ("3", "The best 2 of each search")],
+)
+def test_where_figures_come_from(seeds, words):
+    terms = (TermView("finalists", "2"), TermView("seeds", seeds))
+    assert words in confirmation_sentence(toy_view(terms=terms))
+
+
+def test_how_sessions_are_held_out():
+    assert "test Ses01, validation Ses02" in folds_sentence(toy_view())
+    assert "read both ways (fold 0: Ses01 and Ses02)" in folds_sentence(toy_view(score_both_blocks=True))

@@ -1,0 +1,211 @@
+"""Small studies made by hand: a plan, a ledger whose scores are those of stored predictions, and a report's view."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from study.corpus.folds import group_pairs, leave_one_group_out
+from study.features.spec import EncoderSpec, FeatureChoice
+from study.files import write_file
+from study.record.events import Closed, ConfigAdded, EpochDone, Event, FoldRun, Phase, to_json
+from study.record.folder import StudyFolder
+from study.record.plan import Plan
+from study.record.terms import Terms
+from study.report.view import (
+    ComparisonView,
+    CostView,
+    DetailsView,
+    MetricView,
+    PairView,
+    ReportView,
+    ScriptView,
+    SettingView,
+    TermView,
+    VariantView,
+)
+from study.training.checkpoint import save_predictions
+from study.training.loop import Best
+from study.training.metrics import METRICS, score
+
+CLASSES = ("angry", "happy", "excited", "sad", "neutral", "frustrated", "surprise")
+
+
+def toy_plan(
+    classes: Sequence[str] = CLASSES[:3], sessions: int = 3, utterances: int = 12, speakers: int = 2, **changes: Any
+) -> Plan:
+    """A study of `sessions` sessions with `utterances` each, in turn of every class, speaker and script."""
+    terms = changes.pop("terms", Terms(n_configs=4, epochs=4))
+    groups = [f"Ses{number:02d}" for number in range(1, sessions + 1)]
+    sizes = dict.fromkeys(groups, utterances)
+    divide = group_pairs if terms.protocol == "nested" else leave_one_group_out
+    said = [
+        {
+            "id": f"{group}_{number:03d}",
+            "label": classes[number % len(classes)],
+            "group": group,
+            "speaker": f"{group}{'FMX'[number // len(classes) % speakers]}",
+            "script": ("improvised", "scripted")[number % 2],
+            "words": f"{number % 5}",
+        }
+        for group in groups
+        for number in range(utterances)
+    ]
+    counts = {name: sum(each["label"] == name for each in said) for name in classes}
+    corpus = {"name": "toy", "digest": "0123456789abcdef", "utterances": len(said), "classes": counts, "groups": sizes}
+    fields: dict[str, Any] = {
+        "name": "toy",
+        "corpus": corpus,
+        "classes": list(classes),
+        "folds": [asdict(fold) for fold in divide(sizes)],
+        "features": {
+            "audio": [FeatureChoice(EncoderSpec("logmel"), "a")],
+            "text": [FeatureChoice(EncoderSpec("hash"), "t")],
+        },
+        "utterances": said,
+        "variants": ["cross"],
+        "terms": terms,
+        "environment": {"torch": "2.11.0", "revision": "57b3eaf"},
+        "lookahead": 4,
+    }
+    return Plan(**fields | changes)
+
+
+def write_study(
+    folder: StudyFolder, plan: Plan, params: Mapping[str, Sequence[Mapping[str, Any]]], seed: int = 0
+) -> None:
+    """A finished study under protocol shared: of each variant's `params`, every third configuration was stopped."""
+    plan.write(folder)
+    rng = np.random.default_rng(seed)
+    events: list[Event] = []
+    for variant, configs in params.items():
+        events += [ConfigAdded(variant, number, chosen) for number, chosen in enumerate(configs)]
+        for number in range(len(configs)):
+            stopped = number % 3 == 2
+            for fold in range(len(plan.folds)):
+                run = FoldRun(variant, number, fold)
+                events += _trained(folder, plan, run, rng, n_epochs=2 if stopped else plan.terms.epochs)
+            outcome = Phase.STOPPED if stopped else Phase.COMPLETE
+            events.append(Closed(variant, number, outcome, "epoch 2: below" if stopped else "all folds at full length"))
+    write_file(folder.ledger, "".join(json.dumps(to_json(event)) + "\n" for event in events))
+
+
+def _trained(folder: StudyFolder, plan: Plan, run: FoldRun, rng: np.random.Generator, n_epochs: int) -> list[EpochDone]:
+    """The epochs of a run, best at the last one, whose predictions are stored."""
+    parts = {part: _guessed(plan, run, part, rng) for part in ("validation", "test")}
+    ids = {part: tuple(each["id"] for each in utterances) for part, (utterances, _) in parts.items()}
+    shares = {part: predicted for part, (_, predicted) in parts.items()}
+    best = Best(n_epochs, 0.0, shares["validation"], shares["test"], {})
+    save_predictions(folder.predictions_of(run), best, ids["validation"], ids["test"])
+    last = {part: _scores(plan, utterances, predicted) for part, (utterances, predicted) in parts.items()}
+
+    def epoch(number: int) -> EpochDone:
+        part = number / n_epochs
+        scores = {name: {metric: value * part for metric, value in by.items()} for name, by in last.items()}
+        return EpochDone(
+            run.variant, run.config, run.fold, run.seed, number, 2 / number, scores["validation"], scores["test"], 0.5,
+            number == n_epochs,
+        )  # fmt: skip
+
+    return [epoch(number) for number in range(1, n_epochs + 1)]
+
+
+def _guessed(
+    plan: Plan, run: FoldRun, part: str, rng: np.random.Generator
+) -> tuple[list[Mapping[str, str]], torch.Tensor]:
+    """The utterances of a part, and class probabilities of which about half point at the true class."""
+    utterances = [each for each in plan.utterances if each["group"] in plan.folds[run.fold][part]]
+    labels = np.array([plan.classes.index(each["label"]) for each in utterances])
+    logits = rng.normal(size=(len(labels), len(plan.classes)))
+    logits[np.arange(len(labels)), labels] += 1.2
+    return utterances, torch.tensor(logits).softmax(1)
+
+
+def _scores(plan: Plan, utterances: Sequence[Mapping[str, str]], predicted: torch.Tensor) -> dict[str, float]:
+    labels = np.array([plan.classes.index(each["label"]) for each in utterances])
+    return score(labels, predicted.argmax(1).numpy(), len(plan.classes))
+
+
+def spread(mean: float, std: float = 0.1) -> MetricView:
+    """A metric's view around `mean`."""
+    return MetricView(mean, std, (mean - std, mean, mean + std), mean - 2 * std, mean + 2 * std)
+
+
+def figures(validation: float, test: float) -> dict[str, dict[str, MetricView]]:
+    """Figures of which all means and deviations differ."""
+    return {
+        part: {name: spread(first + 0.011 * n, 0.01 + 0.001 * n) for n, name in enumerate(METRICS)}
+        for part, first in (("validation", validation), ("test", test))
+    }
+
+
+def toy_variant(name: str = "cross", **changes: Any) -> VariantView:
+    """A variant with a tuned and a published setting and nothing that is optional."""
+    fields: dict[str, Any] = {
+        "name": name,
+        "title": "cross-attention between the modalities",
+        "modalities": ("audio", "text"),
+        "tuned": SettingView({"heads": 2, "learning_rate": 0.00042558}, figures(0.31, 0.41)),
+        "published": SettingView({"heads": 6, "learning_rate": 0.001}, figures(0.51, 0.61)),
+        "selected": 4,
+        "confirmed": False,
+        "cost": CostView(12, {"complete": 5, "stopped": 7}, {}, 60, 398, 404.48),
+    }
+    return VariantView(**fields | changes)
+
+
+def full_variant(name: str = "cross", **changes: Any) -> VariantView:
+    """A variant with everything that is optional."""
+    details = DetailsView(
+        optimism={"WA": 0.0181, "UWA": -0.0272, "WF1": 0.0363, "UWF1": 0.0454},
+        recalls={"angry": 0.8123},
+        pairs=(PairView("angry", "frustrated", 0.2345, 0.3456),),
+        scripts={"scripted": ScriptView(331, dict.fromkeys(METRICS, 0.9012))},
+        words_seen=0.87,
+    )
+    fields: dict[str, Any] = {
+        "details": details,
+        "reference": {metric: (0.71 + 0.011 * n, 0.021) for n, metric in enumerate(METRICS)},
+        "cost": CostView(
+            12, {"complete": 5, "stopped": 7}, {3: "the training loss is not a finite number"}, 60, 398, 404.48
+        ),
+    }
+    return toy_variant(name, **fields | changes)
+
+
+def toy_view(*variants: VariantView, **changes: Any) -> ReportView:
+    """The view of a report of `variants`, by default one with nothing that is optional."""
+    fields: dict[str, Any] = {
+        "name": "toy-cross",
+        "corpus": {"name": "toy", "utterances": 719, "classes": {"angry": 102}, "groups": {"Ses01": 135}},
+        "classes": ("angry",),
+        "encoders": {"audio": "logmel"},
+        "protocol": "shared",
+        "protocol_note": "not nested",
+        "over": "5 folds",
+        "metric": "UWA",
+        "rungs": (2, 4),
+        "terms": (TermView("epochs", "12"), TermView("finalists", "3"), TermView("seeds", "0"), TermView("seed", "17")),
+        "folds": ({"number": 0, "test": ["Ses01"], "validation": ["Ses02"], "training": ["Ses03", "Ses04"]},),
+        "environment": {"torch": "2.11.0", "revision": "57b3eaf"},
+        "variants": {variant.name: variant for variant in variants or (toy_variant(),)},
+        "comparisons": (),
+        "conclusion": (),
+    }
+    return ReportView(**fields | changes)
+
+
+def full_view(**changes: Any) -> ReportView:
+    """The view of a report with everything that is optional."""
+    pair = ComparisonView(
+        first="self", second="cross", metric="UWA", differences=(-0.02, 0.0), mean=-0.0123, p=0.0001, p_holm=None,
+        low=-0.034, high=0.015, worse=0.56, equal=0.33, better=0.11, rope=0.01,
+        sentence="no difference shown between self and cross",
+    )  # fmt: skip
+    fields = {"comparisons": (pair,), "conclusion": ("Nothing is certain.",)}
+    return toy_view(full_variant(), **fields | changes)

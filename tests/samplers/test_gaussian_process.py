@@ -1,0 +1,108 @@
+"""The process against scikit-learn's, and the cube that it lives in."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from scipy.optimize import check_grad
+from scipy.stats import norm
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern
+
+from study.samplers.encoding import UnitCube
+from study.samplers.gaussian_process import (
+    _negative_log_posterior,
+    conditioned,
+    distances,
+    expected_improvement,
+    fit,
+)
+
+random = np.random.default_rng(0)
+POINTS, VALUES, ERRORS = random.random((25, 3)), random.normal(size=25), random.uniform(0.05, 0.4, 25)
+
+
+def test_predictions_are_those_of_scikit_learn_with_the_same_scales():
+    scales, signal = np.array([0.3, 0.8, 1.5]), 1.7
+    theirs = GaussianProcessRegressor(
+        ConstantKernel(signal) * Matern(scales, nu=2.5), alpha=ERRORS**2 + 1e-8, optimizer=None
+    ).fit(POINTS, VALUES)
+    at = random.random((40, 3))
+    mean, error = theirs.predict(at, return_std=True)
+    found = conditioned(POINTS, VALUES, ERRORS, scales, signal).at(at)
+    assert found[0] == pytest.approx(mean, abs=1e-6)
+    assert found[1] == pytest.approx(error, abs=1e-6)
+
+
+def test_the_gradient_is_that_of_the_loss():
+    apart, centre, spread = distances(POINTS, POINTS), np.zeros(5), np.ones(5)
+
+    def loss(logs):
+        return _negative_log_posterior(logs, apart, VALUES, ERRORS, centre, spread)
+
+    at = np.array([-1.0, 0.2, 0.5, 0.3, -2.0])
+    assert check_grad(lambda x: loss(x)[0], lambda x: loss(x)[1], at) < 1e-4
+
+
+def test_an_inert_dimension_is_found_out():
+    values = np.sin(6 * POINTS[:, 0])
+    belief = fit(POINTS, (values - values.mean()) / values.std(), np.full(25, 0.05))
+    assert belief.scales[0] < 0.5 * min(belief.scales[1:])
+
+
+def test_a_point_with_a_large_error_is_not_believed():
+    points, values = np.array([[0.2], [0.5], [0.8]]), np.array([0.0, 5.0, 0.0])
+    sure = conditioned(points, values, np.array([0.1, 0.1, 0.1]), np.array([0.3]), 1.0).at(points)[0][1]
+    unsure = conditioned(points, values, np.array([0.1, 10.0, 0.1]), np.array([0.3]), 1.0).at(points)[0][1]
+    assert sure > 4.5
+    assert unsure < 1.0
+
+
+def test_expected_improvement_is_the_mean_of_the_gain():
+    draws = norm.ppf((np.arange(200_000) + 0.5) / 200_000) * 0.7 + 0.2
+    assert expected_improvement(np.array([0.2]), np.array([0.7]), 0.5)[0] == pytest.approx(
+        np.maximum(draws - 0.5, 0).mean(), abs=1e-4
+    )
+
+
+SPACE = {
+    "rate": FloatDistribution(1e-4, 1e-1, log=True),
+    "dropout": FloatDistribution(0.0, 0.5),
+    "layers": IntDistribution(1, 4),
+    "units": IntDistribution(8, 512, log=True),
+    "heads": CategoricalDistribution([1, 2, 4, 8]),
+    "pooling": CategoricalDistribution(["mean", "max", "attention"]),
+}
+
+
+@given(st.lists(st.floats(0, 1, exclude_max=True), min_size=6, max_size=6))
+def test_every_point_of_the_cube_is_a_configuration_of_the_space(fractions):
+    params = UnitCube(SPACE).at(np.array([fractions]))[0]
+    for name, distribution in SPACE.items():
+        assert distribution._contains(distribution.to_internal_repr(params[name]))
+
+
+@given(st.lists(st.floats(0, 1, exclude_max=True), min_size=6, max_size=6), st.integers(0, 1000))
+def test_neighbours_are_configurations_and_differ_in_at_most_three_parameters(fractions, seed):
+    cube = UnitCube(SPACE)
+    params = cube.at(np.array([fractions]))[0]
+    for near in cube.near(params, 5, np.random.default_rng(seed)):
+        assert sum(near[name] != params[name] for name in SPACE) <= 3
+        for name, distribution in SPACE.items():
+            assert distribution._contains(distribution.to_internal_repr(near[name]))
+
+
+def test_names_are_equally_far_apart_and_numbers_by_their_order():
+    cube = UnitCube({"pooling": SPACE["pooling"], "heads": SPACE["heads"]})
+    names = cube.points([{"pooling": name, "heads": 1} for name in ("mean", "max", "attention")])
+    assert cube.dims == 4
+    assert distances(names, names).sum(axis=2)[np.triu_indices(3, 1)] == pytest.approx(1.0)
+    heads = cube.points([{"pooling": "mean", "heads": n} for n in (1, 2, 4, 8)])[:, -1]
+    assert np.diff(heads) == pytest.approx(1 / 3)
+
+
+def test_whole_numbers_have_equal_shares():
+    cube = UnitCube({"layers": SPACE["layers"]})
+    drawn = [params["layers"] for params in cube.at(np.linspace(0, 1, 4000, endpoint=False)[:, None])]
+    assert [drawn.count(n) for n in (1, 2, 3, 4)] == pytest.approx([1000] * 4, abs=2)

@@ -1,0 +1,67 @@
+"""Proposals: pure functions of observations and seed, from samplers that learn what they should."""
+
+import math
+
+import optuna
+import pytest
+
+from study.record.events import Phase
+from study.samplers.proposer import STATES, propose, published_params
+from study.search.observation import Observation
+from study.variants import VARIANTS
+
+SAMPLERS = ("gp", "tpe", "random", "qmc")
+
+
+def test_a_stopped_config_is_pruned_to_optuna_and_never_complete():
+    assert STATES[Phase.STOPPED] is optuna.trial.TrialState.PRUNED
+    assert STATES[Phase.DIVERGED] is optuna.trial.TrialState.PRUNED
+    assert STATES[Phase.FAILED] is optuna.trial.TrialState.FAIL
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_proposal_depends_on_the_observations_and_on_the_seed_and_on_nothing_else(sampler):
+    suggest = VARIANTS["cross"].suggest
+    tried = [Observation(published_params(VARIANTS["cross"]), Phase.COMPLETE, 0.5, 4, 0.5)]
+    for _ in range(7):
+        value = 0.1 * len(tried)
+        tried.append(Observation(propose(suggest, tried, 1, sampler), Phase.COMPLETE, value, 4, value))
+    assert propose(suggest, tried, 1, sampler) == propose(suggest, tried, 1, sampler)
+    assert propose(suggest, tried, 1, sampler) != propose(suggest, tried, 2, sampler)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp"])
+def test_the_sampler_learns_from_complete_configs(sampler):
+    """Learning rates near 1e-3 score high: after thirty of them, proposals gather there."""
+    suggest = VARIANTS["cross"].suggest
+    tried = [Observation(published_params(VARIANTS["cross"]), Phase.COMPLETE, 1.0, 4, 1.0)]
+    for number in range(30):
+        params = propose(suggest, tried, number, sampler)
+        score = 1.0 - abs(math.log10(params["learning_rate"]) + 3)
+        tried.append(Observation(params, Phase.COMPLETE, score, 4, score))
+    late = [entry.params["learning_rate"] for entry in tried[-10:]]
+    assert sum(3e-4 < rate < 3e-3 for rate in late) >= 7
+
+
+def test_the_gaussian_process_learns_from_unfinished_configs_too():
+    """Thirty configurations that only ever waited, with predicted final scores that favour a high rate."""
+    suggest = VARIANTS["cross"].suggest
+    tried = [Observation(published_params(VARIANTS["cross"]), Phase.COMPLETE, 0.0, 4, 0.0)]
+    for number in range(30):
+        params = propose(suggest, tried, number, "gp")
+        predicted = math.log10(params["learning_rate"])
+        tried.append(Observation(params, Phase.STOPPED, predicted, 2, predicted, 0.1))
+    assert sum(entry.params["learning_rate"] > 4e-3 for entry in tried[-10:]) >= 7
+
+
+def test_the_points_of_the_quasi_random_sampler_depend_on_their_number_alone():
+    suggest = VARIANTS["cross"].suggest
+
+    def sequence(score):
+        tried = [Observation(published_params(VARIANTS["cross"]), Phase.COMPLETE, score, 4, score)]
+        for _ in range(6):
+            tried.append(Observation(propose(suggest, tried, 1, "qmc"), Phase.COMPLETE, score * len(tried), 4))
+        return [entry.params for entry in tried]
+
+    assert sequence(0.1) == sequence(-3.0)
+    assert len({params["learning_rate"] for params in sequence(0.1)[1:]}) == 6

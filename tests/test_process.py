@@ -1,0 +1,49 @@
+"""Interrupts at any moment of a command: the exit code, and the way to go on."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# A command that says when it has come so far, and then does something long.
+PROGRAM = """
+import sys, time
+from study import process
+sys.argv = ["study/run.py", "--variant", "cross"]
+def main():
+    print("begun", flush=True)
+    try:
+        if sys.orig_argv[-1] == "working":
+            process.raise_on_interrupt()
+            print("working", flush=True)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        print(process.go_on_message())
+        return 130
+    return 0
+process.run_to_exit(main)
+"""
+
+
+@pytest.mark.parametrize("moment", ["begun", "working"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_command_exits_with_130_and_says_how_to_go_on(moment: str, number: signal.Signals) -> None:
+    line = [sys.executable, "-c", PROGRAM, moment]
+    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while process.stdout.readline().strip() != moment:
+            assert process.poll() is None
+        process.send_signal(number)
+        printed, error = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert printed == "interrupted; nothing is lost. Go on with:\n  python study/run.py --variant cross\n"
+    assert error == ""
+
+
+def test_the_process_leaves_with_the_exit_code_of_its_command_and_all_of_its_output() -> None:
+    program = "from study import process; process.run_to_exit(lambda: print('done') or 3)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "done\n", "")
