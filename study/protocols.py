@@ -8,10 +8,11 @@ from typing import Any
 
 from study.corpus.folds import Fold, group_pairs, leave_one_group_out
 from study.record.divisions import Division, folds_and_swapped, folds_as_planned
-from study.record.nested_outcome import nested_outcome, seen_by_role
-from study.record.outcome import Outcome, as_they_are, shared_outcome
+from study.record.nested_outcome import block_choices, nested_outcome, seen_by_role
+from study.record.outcome import Outcome, as_they_are, shared_choices, shared_outcome
 from study.record.plan import Plan
 from study.record.results import ConfigResult
+from study.record.search_variance import Choice
 from study.search.nested import NestedRace
 from study.search.policy import Policy
 from study.search.race import Race
@@ -36,6 +37,7 @@ class Protocol:
         divide: the folds, given the number of utterances in each group.
         search: a variant's search before it begins.
         outcome: what a variant's configurations come to; None while nothing can be selected.
+        choices: what a variant's configurations were selected among, for every selection that is reported.
         viewed: the configurations as pictures and means over folds read them.
         divisions: what was tested, validated and trained together.
         note: the report's sentence on what the figures mean.
@@ -51,6 +53,7 @@ class Protocol:
     divide: Callable[[Mapping[str, int]], tuple[Fold, ...]]
     search: Callable[[Rules, Policy], Search]
     outcome: Callable[[Plan, Sequence[ConfigResult]], Outcome | None]
+    choices: Callable[[Plan, Sequence[ConfigResult]], list[Choice]]
     viewed: Callable[[Plan, Sequence[ConfigResult]], list[ConfigResult]]
     divisions: Callable[[Plan], list[Division]]
     note: str
@@ -72,6 +75,7 @@ PROTOCOLS: dict[str, Protocol] = {
         divide=leave_one_group_out,
         search=Race,
         outcome=shared_outcome,
+        choices=shared_choices,
         viewed=as_they_are,
         divisions=folds_as_planned,
         note="not nested: every session has served as validation in the choice of the configuration; "
@@ -83,6 +87,7 @@ PROTOCOLS: dict[str, Protocol] = {
         divide=group_pairs,
         search=NestedRace,
         outcome=nested_outcome,
+        choices=block_choices,
         viewed=seen_by_role,
         divisions=folds_and_swapped,
         note="for every test session, a configuration and an epoch were chosen from runs and by scores of other "

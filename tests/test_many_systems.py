@@ -75,12 +75,15 @@ def test_all_ten_systems_are_tuned_and_compared(iemocap_release, tmp_path):
     compared = [(c["first"], c["second"]) for c in report["comparisons"]]
     parents = [("self-nosp", "self"), ("self-cls", "self"), ("cross-nosp", "cross"), ("cross-cls", "cross")]
     best = max(("audio", "text", "mdre"), key=lambda name: _validation(report, name))
-    assert sorted(compared) == sorted([("self", best), ("cross", best), ("self", "cross"), *parents])
+    own = [(name, f"{name} published") for name, v in report["variants"].items() if v["selected"]]
+    assert sorted(compared) == sorted([("self", best), ("cross", best), ("self", "cross"), *parents, *own])
+    assert len(report["other_metrics"]) == 3 * len(compared)
     for comparison in report["comparisons"]:
         below, above = (_test(report, comparison[side]) for side in ("second", "first"))
         assert comparison["mean"] == pytest.approx(above - below, abs=1e-9)
-        shown = comparison["p_holm"] < 0.05
-        assert ("no difference shown" in comparison["sentence"]) is not shown
+        assert comparison["decision"] == "too few configurations"
+        assert comparison["p_holm"] is None
+        assert "too few configurations for a verdict (2; at least 16)" in comparison["sentence"]
 
 
 def _validation(report, name):
@@ -88,4 +91,5 @@ def _validation(report, name):
 
 
 def _test(report, name):
-    return report["variants"][name]["tuned"]["figures"]["test"]["UWA"]["mean"]
+    setting = "published" if name.endswith(" published") else "tuned"
+    return report["variants"][name.removesuffix(" published")][setting]["figures"]["test"]["UWA"]["mean"]

@@ -16,7 +16,7 @@ from study.corpus.utterance import Corpus
 from study.features.extract import Progress as Extraction
 from study.record.folder import StudyFolder
 from study.report.formats import format_value
-from study.report.tables import budget_sentence, nested_sentences, table_rows
+from study.report.tables import budget_sentence, comparison_lines, comparison_sentences, nested_sentences, table_rows
 from study.report.view import ReportView, VariantView
 from study.tracking.tracker import TrackingLink
 from study.training.metrics import METRICS
@@ -73,9 +73,11 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
     console.print(_results(view, many))
     for name, variant in tuned.items():
         _print_variant(console, name, variant, with_table=not many)
-    if view.conclusion:
+    if view.comparisons:
         console.print("\n[bold]compared[/bold]")
-    for sentence in view.conclusion:
+    for line in comparison_lines(view):
+        print_line(console, f"  {line}")
+    for sentence in comparison_sentences(view):
         print_line(console, f"  {sentence}")
     protocol = f"Protocol {view.protocol}: chosen by validation {view.metric}; {view.protocol_note}."
     console.print(f"\n{protocol}", style="dim", highlight=False, markup=False)

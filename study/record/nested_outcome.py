@@ -15,6 +15,7 @@ from study.record.events import FoldRun, Phase
 from study.record.outcome import NestedFigures, Outcome, Use
 from study.record.plan import Plan
 from study.record.results import PARTS, ConfigResult, Figures, FoldResult, spread
+from study.record.search_variance import Choice
 from study.record.selection import Candidate, select
 from study.training.metrics import METRICS
 
@@ -53,6 +54,12 @@ def nested_choices(configs: Sequence[ConfigResult], plan: Plan) -> NestedChoices
     viewed = [by_role(config, plan) for config in configs]
     shared = _selected([config for config in viewed if complete_for_all(config, plan)], None, plan)
     return NestedChoices(tuple(_choice(viewed, block, plan) for block in range(len(_block_names(plan)))), shared)
+
+
+def block_choices(plan: Plan, configs: Sequence[ConfigResult]) -> list[Choice]:
+    """The choice of every test block: what its own race trained to the end, by scores on other blocks."""
+    viewed = [by_role(config, plan) for config in configs]
+    return [_block_choice(viewed, block, plan) for block in range(len(_block_names(plan)))]
 
 
 def seen_by_role(plan: Plan, configs: Sequence[ConfigResult]) -> list[ConfigResult]:
@@ -94,9 +101,28 @@ def figures(choices: Sequence[ConfigResult], plan: Plan) -> Figures:
     }
 
 
+def _block_choice(viewed: Sequence[ConfigResult], block: int, plan: Plan) -> Choice:
+    places = _places(block, plan)
+    best = {config.number: [config.folds[at].best(plan.metric) for at in places] for config in _complete(viewed, block)}
+    return Choice(
+        tuple(
+            Candidate(number, fmean(epoch.validation[plan.metric] for epoch in epochs))
+            for number, epochs in best.items()
+        ),
+        {
+            number: {name: fmean(epoch.test[name] for epoch in epochs) for name in METRICS}
+            for number, epochs in best.items()
+        },
+    )
+
+
 def _choice(viewed: Sequence[ConfigResult], block: int, plan: Plan) -> ConfigResult | None:
-    complete = [config for config in viewed if config.block_outcomes.get(block) is Phase.COMPLETE]
-    return _selected(complete, _places(block, plan), plan)
+    return _selected(_complete(viewed, block), _places(block, plan), plan)
+
+
+def _complete(viewed: Sequence[ConfigResult], block: int) -> list[ConfigResult]:
+    """The configurations that the race of a block trained to the end."""
+    return [config for config in viewed if config.block_outcomes.get(block) is Phase.COMPLETE]
 
 
 def _selected(complete: Sequence[ConfigResult], places: Sequence[int] | None, plan: Plan) -> ConfigResult | None:

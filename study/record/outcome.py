@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from study.record.divisions import block_name
 from study.record.events import FoldRun, Phase
 from study.record.plan import Plan
-from study.record.results import PARTS, ConfigResult, Figures, Spread, reported_metrics, selected
+from study.record.results import PARTS, ConfigResult, Figures, candidates, reported_metrics, selected
+from study.record.search_variance import Choice
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,10 @@ class Outcome:
     uses: tuple[Use, ...]
     nested: NestedFigures | None = None
 
-    def test_scores(self, metric: str) -> Spread:
-        """The tuned variant's test score over folds (under nested, over test blocks)."""
-        return self.figures["test"][metric]
+    @property
+    def is_published(self) -> bool:
+        """Whether what was tuned is the published setting itself."""
+        return set(self.nested.choices.values() if self.nested else [self.config.number]) == {0}
 
 
 def shared_outcome(plan: Plan, configs: Sequence[ConfigResult]) -> Outcome | None:
@@ -64,6 +66,20 @@ def shared_outcome(plan: Plan, configs: Sequence[ConfigResult]) -> Outcome | Non
         for result in results
     )
     return Outcome(best, _reported(plan, best), published, tuple(uses))
+
+
+def shared_choices(plan: Plan, configs: Sequence[ConfigResult]) -> list[Choice]:
+    """The one choice of protocol shared."""
+    return [choice_among(configs, plan.metric)]
+
+
+def choice_among(configs: Sequence[ConfigResult], metric: str) -> Choice:
+    """The choice among complete configurations by all their folds."""
+    by_number = {config.number: config for config in configs}
+    found = tuple(candidates(configs, metric))
+    tests = {each.number: reported_metrics(by_number[each.number], "test", metric) for each in found}
+    means = {number: {name: spread.mean for name, spread in test.items()} for number, test in tests.items()}
+    return Choice(found, means)
 
 
 def as_they_are(plan: Plan, configs: Sequence[ConfigResult]) -> list[ConfigResult]:

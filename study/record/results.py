@@ -151,18 +151,22 @@ def configurations(events: Iterable[Event], n_seeds: int) -> dict[str, list[Conf
 
 def selected(configs: Sequence[ConfigResult], metric: str, n_finalists: int) -> ConfigResult | None:
     """The configuration to report, by the rule of `record.selection`."""
-    complete = {config.number: config for config in configs if config.outcome is Phase.COMPLETE}
-    candidates = [
+    number = select(candidates(configs, metric), n_finalists)
+    return next((config for config in configs if config.number == number), None)
+
+
+def candidates(configs: Sequence[ConfigResult], metric: str) -> list[Candidate]:
+    """The complete configurations as the rule of selection reads them."""
+    return [
         Candidate(
-            number,
+            config.number,
             config.validation_score(metric),
             config.reported_score(metric) if config.confirmed else None,
             lost=any(seed > 0 for seed in config.lost),  # seed 0 is the search's
         )
-        for number, config in complete.items()
+        for config in configs
+        if config.outcome is Phase.COMPLETE
     ]
-    number = select(candidates, n_finalists)
-    return None if number is None else complete[number]
 
 
 def metrics_over_folds(config: ConfigResult, part: str, metric: str) -> dict[str, Spread]:

@@ -19,7 +19,7 @@ from study.record.plan import Plan
 from study.record.results import PARTS, ConfigResult, configurations
 from study.record.terms import Terms
 from study.report.baselines import guess_scores
-from study.report.comparisons import as_view, comparisons, conclusion
+from study.report.comparisons import as_view, comparisons
 from study.report.details import details
 from study.report.formats import NOTHING, format_duration, format_value
 from study.report.predictions import TestedFold, require_agreement, tested_folds
@@ -79,7 +79,9 @@ def report_view(evidence: Evidence) -> ReportView:
     """Everything that the report shows."""
     plan = evidence.plan
     protocol = PROTOCOLS[plan.terms.protocol]
-    compared = comparisons(plan, evidence.outcomes, evidence.tested)
+    compared = comparisons(plan, evidence.outcomes, evidence.configs)
+    shown = {metric: tuple(as_view(comparison) for comparison in found) for metric, found in compared.items()}
+    own = shown.pop(plan.metric)
     return ReportView(
         name=plan.name,
         corpus=plan.corpus,
@@ -94,8 +96,9 @@ def report_view(evidence: Evidence) -> ReportView:
         folds=tuple(plan.folds),
         environment=plan.environment,
         variants={name: _variant(evidence, name) for name in plan.variants},
-        comparisons=tuple(as_view(comparison) for comparison in compared),
-        conclusion=conclusion(compared, plan),
+        comparisons=own,
+        conclusion=tuple(f"{comparison.sentence}." for comparison in own),
+        other_metrics=tuple(comparison for found in shown.values() for comparison in found),
         score_both_blocks=protocol.score_both_blocks,
     )
 

@@ -1,4 +1,4 @@
-"""Which pairs of systems are compared, and the sentences that follow."""
+"""Which pairs of systems are compared, and what every comparison comes to."""
 
 from __future__ import annotations
 
@@ -7,37 +7,54 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from study.protocols import PROTOCOLS
-from study.record.divisions import blocks_of
+from study.record.events import Phase
 from study.record.outcome import Outcome
 from study.record.plan import Plan
-from study.report.predictions import TestedFold, confusions_by_speaker
-from study.report.significance import Comparison, System, compare, sentence, with_holm
+from study.record.results import ConfigResult, Figures
+from study.record.search_variance import search_variance
+from study.report.significance import Comparison, System, Tuning, compare, with_holm
+from study.report.verdict import decision, sentence
 from study.report.view import ComparisonView
+from study.seeding import derived_seed
+from study.training.metrics import METRICS
 from study.variants import VARIANTS
 
-# With fewer test utterances per fold, real differences are usually missed; see the simulation in the tests.
-FEW_UTTERANCES = 1000
+# How a variant's published setting is called beside the tuned one.
+PUBLISHED = " published"
 
 
 def comparisons(
-    plan: Plan, outcomes: Mapping[str, Outcome], tested: Mapping[str, Sequence[TestedFold]]
-) -> list[Comparison]:
-    """The comparison of every pair, with Holm's adjustment over all of them."""
+    plan: Plan, outcomes: Mapping[str, Outcome], configs: Mapping[str, Sequence[ConfigResult]]
+) -> dict[str, list[Comparison]]:
+    """By metric, the study's own first: the comparison of every pair, with Holm's adjustment over those of a metric."""
     wanted = pairs(outcomes, plan.metric)
-    systems = {name: _system(plan, name, outcomes[name], tested[name]) for pair in wanted for name in pair}
+    names = {name.removesuffix(PUBLISHED) for pair in wanted for name in pair}
+    tunings = {name: tuning(plan, name, configs[name]) for name in outcomes if name in names}
     share = share_tested(plan)
-    return with_holm(
-        [compare(systems[one], systems[other], plan.metric, share, seed=plan.terms.seed) for one, other in wanted]
-    )
+    found = {}
+    for metric in (plan.metric, *(name for name in METRICS if name != plan.metric)):
+        systems = dict(_systems(outcomes, tunings, metric))
+        found[metric] = with_holm([compare(systems[one], systems[other], metric, share) for one, other in wanted])
+    return found
 
 
 def pairs(outcomes: Mapping[str, Outcome], metric: str) -> list[tuple[str, str]]:
     """Every fusion against the best baseline, then each variant against those that its row names, each pair once.
 
-    The best baseline is the best by validation: choosing it by test would make it look better than it is.
+    Then each tuned variant against its published setting, unless that was selected. The best baseline is the best by
+    validation: choosing it by test would make it look better than it is.
     """
-    found = [*_against_baseline(outcomes, metric), *_against_named(outcomes)]
+    found = [*_against_baseline(outcomes, metric), *_against_named(outcomes), *_against_published(outcomes)]
     return list(dict.fromkeys(found))
+
+
+def tuning(plan: Plan, name: str, configs: Sequence[ConfigResult]) -> dict[str, Tuning]:
+    """By metric, what is known of the search that a variant's reported configuration comes from."""
+    choices = PROTOCOLS[plan.terms.protocol].choices(plan, configs)
+    tried = [config.number for config in configs if config.outcome is not Phase.OPEN]
+    seed = derived_seed(plan.terms.seed, "search variance", name)
+    luck = search_variance(choices, tried, plan.terms.finalists, seed)
+    return {metric: Tuning(len(tried), variance) for metric, variance in luck.items()}
 
 
 def share_tested(plan: Plan) -> float:
@@ -49,36 +66,26 @@ def share_tested(plan: Plan) -> float:
     )
 
 
-def conclusion(found: Sequence[Comparison], plan: Plan) -> tuple[str, ...]:
-    """What the comparisons allow to conclude, in plain sentences."""
-    sentences = [f"{sentence(comparison)}." for comparison in found]
-    blocks = blocks_of(PROTOCOLS[plan.terms.protocol].divisions(plan))
-    mean_test = fmean(sum(plan.corpus["groups"][group] for group in block) for block in blocks)
-    if found and mean_test < FEW_UTTERANCES:
-        sentences.append(
-            f"With {mean_test:.0f} test utterances per fold, a real difference of 5 points would usually not be "
-            "shown by these tests; no difference shown does not mean that there is none."
-        )
-    return tuple(sentences)
-
-
 def as_view(comparison: Comparison) -> ComparisonView:
-    """A comparison as reports show it; None is not defined."""
-    odds = comparison.equivalence
+    """A comparison as reports show it; None is not defined, or not shown without a verdict."""
+    odds, decided = comparison.equivalence, comparison.has_verdict
     return ComparisonView(
         first=comparison.first,
         second=comparison.second,
         metric=comparison.metric,
         differences=comparison.differences,
         mean=comparison.mean,
-        p=_defined(comparison.test.p),
-        p_holm=_defined(comparison.p_holm),
+        luck=comparison.luck,
         low=_defined(comparison.interval.low),
         high=_defined(comparison.interval.high),
-        worse=_defined(odds.worse),
-        equal=_defined(odds.equal),
-        better=_defined(odds.better),
+        p=_defined(comparison.test.p) if decided else None,
+        p_holm=_defined(comparison.p_holm),
+        smallest=_defined(comparison.smallest),
+        worse=_defined(odds.worse) if decided else None,
+        equal=_defined(odds.equal) if decided else None,
+        better=_defined(odds.better) if decided else None,
         rope=odds.rope,
+        decision=decision(comparison),
         sentence=sentence(comparison),
     )
 
@@ -96,8 +103,25 @@ def _against_named(outcomes: Mapping[str, Outcome]) -> Iterator[tuple[str, str]]
         yield from ((name, other) for other in VARIANTS[name].compared_with if other in outcomes)
 
 
-def _system(plan: Plan, name: str, outcome: Outcome, folds: Sequence[TestedFold]) -> System:
-    return System(name, outcome.test_scores(plan.metric).folds, confusions_by_speaker(folds, len(plan.classes)))
+def _against_published(outcomes: Mapping[str, Outcome]) -> Iterator[tuple[str, str]]:
+    for name, outcome in outcomes.items():
+        if outcome.published is not None and not outcome.is_published:
+            yield name, name + PUBLISHED
+
+
+def _systems(
+    outcomes: Mapping[str, Outcome], tunings: Mapping[str, Mapping[str, Tuning]], metric: str
+) -> Iterator[tuple[str, System]]:
+    """The systems that may be compared, by name: tuned variants, and published settings, which no search chose."""
+    for name, tuned in tunings.items():
+        outcome = outcomes[name]
+        yield name, System(name, _folds(outcome.figures, metric), tuned[metric])
+        if outcome.published is not None:
+            yield name + PUBLISHED, System(name + PUBLISHED, _folds(outcome.published, metric))
+
+
+def _folds(figures: Figures, metric: str) -> tuple[float, ...]:
+    return figures["test"][metric].folds
 
 
 def _defined(value: float | None) -> float | None:

@@ -21,7 +21,7 @@ from study.record.outcome import Use
 from study.record.plan import Plan
 from study.record.results import PARTS, ConfigResult, FoldResult
 from study.training.checkpoint import load_predictions
-from study.training.metrics import METRICS, confusion_matrix, score, speaker_confusions
+from study.training.metrics import METRICS, confusion_matrix, score
 
 TOLERANCE = 1e-6
 # A spreadsheet reads a cell that begins with one of these as a formula.
@@ -91,16 +91,6 @@ def confusions_by_block(folds: Sequence[TestedFold], n_classes: int) -> dict[str
     """Counts [true, predicted] of each block that was tested, by its name, over the runs that tested it."""
     blocks = dict.fromkeys(fold.block for fold in folds)
     return {block: pooled_confusion([fold for fold in folds if fold.block == block], n_classes) for block in blocks}
-
-
-def confusions_by_speaker(folds: Sequence[TestedFold], n_classes: int) -> Int[np.ndarray, "speakers classes classes"]:
-    """Counts [speaker, true, predicted] over all folds, summed over seeds, speakers in order of name."""
-    return speaker_confusions(
-        np.concatenate([fold.labels for fold in folds]),
-        np.concatenate([fold.predictions for fold in folds]),
-        [utterance["speaker"] for fold in folds for utterance in fold.utterances],
-        n_classes,
-    )
 
 
 def write_predictions(path: Path, folds: Iterable[TestedFold], classes: Sequence[str]) -> None:

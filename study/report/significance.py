@@ -1,7 +1,8 @@
-"""Is one system better than another? Tests, intervals and a sentence for two systems over the same folds.
+"""Is one system better than another? A test and an interval for two systems over the same folds.
 
-The folds of one cross-validation share most of their training data and a speaker's utterances resemble each
-other, so plain t tests and plain bootstraps find differences that are not there. All are pure functions.
+The folds of one cross-validation share most of their training data, and what a search selects is in part luck. Both
+are in one standard error, from which p, interval, probabilities and smallest difference follow, so that none of them
+can contradict another. All are pure functions.
 """
 
 import math
@@ -9,15 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
 from scipy import stats
 
-from study.report.formats import format_difference, format_score
-from study.training.metrics import score_confusion
+from study.record.search_variance import FEWEST_CONFIGS
 
 ROPE = 0.01
-EQUAL_ENOUGH = 0.95
 ROUNDING = 1e-12  # scores are ratios of counts: differences this close are one
+LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -48,28 +47,50 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Tuning:
+    """The search that a system comes from.
+
+    Attributes:
+        n_configs: configurations whose search is over.
+        variance: `search_variance` of the metric; nan where nothing measures it.
+    """
+
+    n_configs: int
+    variance: float
+
+    @property
+    def allows_verdict(self) -> bool:
+        """Whether the luck of the search is known well enough."""
+        return self.n_configs >= FEWEST_CONFIGS and not math.isnan(self.variance)
+
+
+@dataclass(frozen=True)
 class System:
     """What a comparison needs to know of one system.
 
     Attributes:
         name: what the tables call it.
         scores: its test score on each fold, the mean over seeds where there are several.
-        confusions: `speaker_confusions` over all test folds, summed over seeds.
+        tuning: None for one that was not searched for, such as a published setting.
     """
 
     name: str
     scores: tuple[float, ...]
-    confusions: Int[np.ndarray, "speakers classes classes"]
+    tuning: Tuning | None = None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The figures of `first` minus `second` in one metric.
+    """Everything said about `first` minus `second` in one metric.
 
     Attributes:
         differences: one per fold; `mean` is their mean.
-        interval: of the difference on all test utterances taken together; its centre need not be `mean`.
-        p_holm: p adjusted for all comparisons of a report; None until `with_holm` has seen them all.
+        luck: the variance that the searches add to `mean`.
+        error: the standard error of `mean`; nan where folds do not measure it.
+        too_few: the configurations of the smaller search where they are too few for a verdict; p is none then.
+        p_holm: p adjusted for all comparisons of a report in this metric that have a verdict; None before `with_holm`
+            has seen them all, and without a verdict.
+        smallest: see `critical_difference`; None as long as `p_holm`.
     """
 
     first: str
@@ -77,59 +98,101 @@ class Comparison:
     metric: str
     differences: tuple[float, ...]
     mean: float
+    luck: float
+    error: float
     test: TTest
     interval: Interval
     equivalence: Equivalence
+    too_few: int | None = None
     p_holm: float | None = None
+    smallest: float | None = None
+
+    @property
+    def has_verdict(self) -> bool:
+        """Whether the study is large enough to decide."""
+        return self.too_few is None
 
 
-def corrected_t_test(differences: Sequence[float], test_share: float) -> TTest:
-    """The corrected resampled t test of no difference, given one difference per fold.
+def standard_error(differences: Sequence[float], test_share: float, luck: float = 0.0) -> float:
+    """The standard error of the mean difference over folds, as another search on other folds would vary it.
 
-    t = mean / (s sqrt(1/K + test_share)) with K - 1 degrees of freedom: the plain paired t test (test_share 0)
-    takes the folds for independent samples, although they share training data.
+    sqrt(s^2 (1/K + test_share) + luck). The plain standard error has test_share 0: it takes the folds for independent
+    samples, although they share training data.
 
-    Where nothing measures chance, p is 1 and t is nan (0 if all differences are 0): on a single fold, and when
-    every fold gives the same difference. That is a coincidence of coarse scores and not certainty: of two equal
-    systems on two folds of 20 utterances, it happens to about one pair in eleven.
+    nan where nothing measures chance: on a single fold, and when every fold gives the same difference. That is a
+    coincidence of coarse scores and not certainty: of two equal systems on two folds of 20 utterances, it happens to
+    about one pair in eleven.
 
     Args:
         differences: first minus second, one per fold, both trained and tested on the same utterances.
         test_share: n_test / n_train, the mean over folds; 1/3 when three sessions train and one tests.
+        luck: the sum of both systems' `search_variance`.
 
     Raises:
-        ValueError: no difference, one that is not finite, or a negative share.
+        ValueError: no difference, one that is not finite, or a negative share or luck.
 
-    Source: Nadeau and Bengio, Inference for the generalization error, Machine Learning 52 (2003).
+    Source: Nadeau and Bengio, Inference for the generalization error, Machine Learning 52 (2003), for the folds;
+        Bouthillier et al., Accounting for variance in machine learning benchmarks, MLSys 2021, for the search.
     """
-    folds = _checked(differences, test_share)
-    degrees, mean = len(folds) - 1, float(folds.mean())
-    scale = _scale(folds, test_share)
-    if scale == 0:
-        return TTest(math.nan if np.any(folds) or not degrees else 0.0, degrees, 1.0)
-    return TTest(mean / scale, degrees, float(2 * stats.t.sf(abs(mean / scale), degrees)))
+    folds = np.asarray(differences, dtype=float)
+    if len(folds) == 0 or not np.isfinite(folds).all():
+        raise ValueError(f"a comparison needs a finite difference on every fold; got {list(differences)}")
+    if not 0 <= test_share < math.inf:
+        raise ValueError(f"test utterances per training utterance are 0 or more; got {test_share}")
+    if not 0 <= luck < math.inf:
+        raise ValueError(f"a variance is 0 or more; got {luck}")
+    if np.ptp(folds) < ROUNDING:
+        return math.nan
+    return math.sqrt(float(folds.var(ddof=1)) * (1 / len(folds) + test_share) + luck)
 
 
-def practical_equivalence(differences: Sequence[float], test_share: float, rope: float = ROPE) -> Equivalence:
-    """How probable it is that the first system is worse, practically equal, or better, given the folds.
+def t_test(differences: Sequence[float], error: float) -> TTest:
+    """The t test of no difference with K - 1 degrees of freedom: the mean by its standard `error`.
 
-    The mass below -rope, within, and above +rope of a Student t with K - 1 degrees, centre mean and squared scale
-    (1/K + rho / (1 - rho)) s^2, where rho = n_test / (n_test + n_train), so that rho / (1 - rho) is `test_share`.
-    All three are nan where nothing measures chance: one fold, or the same difference on every fold.
+    Where nothing measures chance, p is 1 and t is nan (0 if all differences are 0).
+    """
+    degrees, mean = len(differences) - 1, float(np.mean(differences))
+    if math.isnan(error):
+        return TTest(math.nan if np.any(differences) or not degrees else 0.0, degrees, 1.0)
+    return TTest(mean / error, degrees, float(2 * stats.t.sf(abs(mean / error), degrees)))
+
+
+def t_interval(differences: Sequence[float], error: float) -> Interval:
+    """The 95 % interval of the same model: it leaves out 0 exactly where p of `t_test` is below .05.
+
+    Both ends are nan where nothing measures chance.
+    """
+    half, mean = _quantile(len(differences) - 1, LEVEL) * error, float(np.mean(differences))
+    return Interval(mean - half, mean + half)
+
+
+def critical_difference(n_folds: int, error: float, n_comparisons: int) -> float:
+    """The smallest difference that this study could show: from it on, it would have been confirmed in any company.
+
+    t at LEVEL / n_comparisons (Bonferroni, two-sided, K - 1 degrees) times the standard error; nan where nothing
+    measures chance. A true difference of this size is found about every second time. What Holm's test does not confirm
+    is below it.
+    """
+    return _quantile(n_folds - 1, LEVEL / n_comparisons) * error
+
+
+def practical_equivalence(differences: Sequence[float], error: float, rope: float = ROPE) -> Equivalence:
+    """How probable it is that the first system is worse, practically equal, or better, given folds and searches.
+
+    The mass below -rope, within, and above +rope of a Student t with K - 1 degrees around the mean, scaled by `error`.
+    All three are nan where nothing measures chance.
 
     Raises:
-        ValueError: as `corrected_t_test`, or a rope below 0.
+        ValueError: a rope below 0.
 
     Source: Corani and Benavoli, A Bayesian approach for comparing cross-validated algorithms on multiple data
-        sets, Machine Learning 100 (2015).
+        sets, Machine Learning 100 (2015), whose scale is `standard_error` without luck.
     """
     if not rope >= 0:
         raise ValueError(f"a region of practical equivalence has a half-width of 0 or more; got {rope}")
-    folds = _checked(differences, test_share)
-    scale = _scale(folds, test_share)
-    if scale == 0:
+    if math.isnan(error):
         return Equivalence(math.nan, math.nan, math.nan, rope)
-    posterior = stats.t(len(folds) - 1, loc=folds.mean(), scale=scale)
+    posterior = stats.t(len(differences) - 1, loc=np.mean(differences), scale=error)
     worse, better = float(posterior.cdf(-rope)), float(posterior.sf(rope))
     return Equivalence(worse, max(0.0, 1 - worse - better), better, rope)
 
@@ -151,95 +214,49 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def speaker_bootstrap(
-    first: Int[np.ndarray, "speakers classes classes"],
-    second: Int[np.ndarray, "speakers classes classes"],
-    metric: str,
-    draws: int = 2000,
-    seed: int = 0,
-) -> Interval:
-    """The 95 % interval of metric(first) - metric(second) when other speakers might have been recorded.
-
-    Every draw takes as many speakers as there are, with replacement, the same ones for both systems, and scores
-    the sum of their confusion counts. The ends are percentiles of the draws, expanded as a t interval with so
-    few speakers is wider than a normal one: 0.9 and 99.1 for ten, where 2.5 and 97.5 cover too little. What another
-    training run would change is not in the interval. With a single speaker both ends are nan.
-
-    Raises:
-        ValueError: the systems were not tested on the same utterances.
-
-    Source: Hesterberg, What teachers should know about the bootstrap, The American Statistician 69 (2015): the
-        expanded percentile interval, here with speakers for observations.
-    """
-    # Several seeds multiply the counts, so what must agree is each speaker's and class's share of the utterances.
-    if first.shape != second.shape or (first.sum(-1) * second.sum() != second.sum(-1) * first.sum()).any():
-        raise ValueError("a comparison needs the same test utterances of the same speakers in both systems")
-    first, second = (counts[counts.any((1, 2))] for counts in (first, second))  # a speaker without utterances is none
-    speakers = len(first)
-    if speakers < 2:
-        return Interval(math.nan, math.nan)
-    times_drawn = np.random.default_rng(seed).multinomial(speakers, np.full(speakers, 1 / speakers), size=draws)
-    scores = [score_confusion(np.tensordot(times_drawn, counts, 1))[metric] for counts in (first, second)]
-    tail = stats.norm.cdf(stats.t.ppf(0.025, speakers - 1) * math.sqrt(speakers / (speakers - 1)))
-    low, high = np.quantile(scores[0] - scores[1], [tail, 1 - tail])
-    return Interval(float(low), float(high))
-
-
-def compare(
-    first: System, second: System, metric: str, test_share: float, rope: float = ROPE, seed: int = 0
-) -> Comparison:
+def compare(first: System, second: System, metric: str, test_share: float, rope: float = ROPE) -> Comparison:
     """The comparison of two systems that were trained and tested on the same folds, fold by fold in one order.
 
     Raises:
         ValueError: different numbers of folds, or as the functions above.
     """
     differences = tuple(one - other for one, other in zip(first.scores, second.scores, strict=True))
-    mean = float(np.mean(differences))
-    test = corrected_t_test(differences, test_share)
-    interval = speaker_bootstrap(first.confusions, second.confusions, metric, seed=seed)
-    equivalence = practical_equivalence(differences, test_share, rope)
-    return Comparison(first.name, second.name, metric, differences, mean, test, interval, equivalence)
+    searches = [system.tuning for system in (first, second) if system.tuning is not None]
+    luck = sum(search.variance for search in searches if not math.isnan(search.variance))
+    error = standard_error(differences, test_share, luck)
+    return Comparison(
+        first.name,
+        second.name,
+        metric,
+        differences,
+        float(np.mean(differences)),
+        luck,
+        error,
+        t_test(differences, error),
+        t_interval(differences, error),
+        practical_equivalence(differences, error, rope),
+        min((search.n_configs for search in searches if not search.allows_verdict), default=None),
+    )
 
 
 def with_holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """The comparisons of one report with `p_holm` filled in."""
-    adjusted = holm({str(index): comparison.test.p for index, comparison in enumerate(comparisons)})
-    return [replace(comparison, p_holm=p) for comparison, p in zip(comparisons, adjusted.values(), strict=True)]
+    """The comparisons of one report and metric with `p_holm` and `smallest` filled in where there is a verdict."""
+    decided = [place for place, comparison in enumerate(comparisons) if comparison.has_verdict]
+    adjusted = holm({str(place): comparisons[place].test.p for place in decided})
+    found = list(comparisons)
+    for place in decided:
+        each = found[place]
+        smallest = critical_difference(len(each.differences), each.error, len(decided))
+        found[place] = replace(each, p_holm=adjusted[str(place)], smallest=smallest)
+    return found
 
 
-def sentence(comparison: Comparison, level: float = 0.05) -> str:
-    """One sentence: which system is above the other, or that no difference is shown.
-
-    "No difference shown" is not "equal"; that they are equal in practice is added where it is probable.
-    """
-    one, other = comparison.first, comparison.second
-    p, kind = (comparison.test.p, ", not adjusted") if comparison.p_holm is None else (comparison.p_holm, " after Holm")
-    chance = f"p < .001{kind}" if p < 0.001 else f"p = {format_score(p)}{kind}"
-    if math.isnan(comparison.test.t):
-        chance = "folds without spread do not measure chance"
-    if p < level:
-        side = "above" if comparison.mean > 0 else "below"
-        text = f"{one} {side} {other} by {format_score(abs(comparison.mean))} ({chance})"
-    else:
-        text = f"no difference shown between {one} and {other} ({format_difference(comparison.mean)}, {chance})"
-    equal, rope = comparison.equivalence.equal, comparison.equivalence.rope
-    if equal >= EQUAL_ENOUGH:
-        text += f"; equal within {format_score(rope)} with probability {format_score(equal)}"
-    return text
+def is_confirmed(comparison: Comparison) -> bool:
+    """Whether the difference is shown, after Holm's adjustment where that is known."""
+    p = comparison.test.p if comparison.p_holm is None else comparison.p_holm
+    return comparison.has_verdict and p < LEVEL
 
 
-def _checked(differences: Sequence[float], test_share: float) -> Float[np.ndarray, " folds"]:
-    """The differences as an array, or a ValueError."""
-    folds = np.asarray(differences, dtype=float)
-    if len(folds) == 0 or not np.isfinite(folds).all():
-        raise ValueError(f"a comparison needs a finite difference on every fold; got {list(differences)}")
-    if not 0 <= test_share < math.inf:
-        raise ValueError(f"test utterances per training utterance are 0 or more; got {test_share}")
-    return folds
-
-
-def _scale(folds: Float[np.ndarray, " folds"], test_share: float) -> float:
-    """The standard error of the mean difference; 0 where the folds show no spread."""
-    if np.ptp(folds) < ROUNDING:
-        return 0.0
-    return float(folds.std(ddof=1) * math.sqrt(1 / len(folds) + test_share))
+def _quantile(degrees: int, level: float) -> float:
+    """The two-sided quantile of Student's t; nan without degrees of freedom."""
+    return float(stats.t.ppf(1 - level / 2, degrees)) if degrees else math.nan

@@ -6,8 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from study.record.results import PARTS
-from study.report.formats import NOTHING, format_duration, format_spread
-from study.report.view import PartsView, ReportView, VariantView
+from study.record.search_variance import FEWEST_CONFIGS
+from study.report.formats import (
+    NOTHING,
+    format_difference,
+    format_duration,
+    format_interval,
+    format_p,
+    format_score,
+    format_spread,
+)
+from study.report.view import ComparisonView, PartsView, ReportView, VariantView
 from study.training.metrics import METRICS
 
 
@@ -73,6 +82,38 @@ def ablations(view: ReportView, parent: str) -> list[str]:
 def ablated(view: ReportView) -> list[str]:
     """The variants of the study that others take a part away from."""
     return [name for name in view.variants if ablations(view, name)]
+
+
+def comparison_row(pair: ComparisonView) -> list[str]:
+    """As text: the pair, its difference, 95 % interval, p by Holm, smallest difference to be shown, and decision."""
+    interval = format_interval(pair.low, pair.high)
+    shown = format_difference(pair.mean), interval, format_p(pair.p_holm), format_score(pair.smallest)
+    return [f"{pair.first} − {pair.second}", *shown, pair.decision]
+
+
+def comparison_lines(view: ReportView) -> Iterator[str]:
+    """The comparisons as lines of aligned columns, with a heading; nothing without comparisons."""
+    heading = ["", view.metric, "95 % interval", "Holm p", "could show", ""]
+    rows = [heading, *map(comparison_row, view.comparisons)] if view.comparisons else []
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *values, decision in rows:
+        cells = (value.rjust(width) for value, width in zip(values, widths[1:-1], strict=True))
+        yield "  ".join([name.ljust(widths[0]), *cells, decision]).rstrip()
+
+
+def every_metric(view: ReportView) -> Iterator[list[ComparisonView]]:
+    """The comparisons pair by pair, each in every metric, the study's own first."""
+    for own in view.comparisons:
+        yield [own, *(pair for pair in view.other_metrics if (pair.first, pair.second) == (own.first, own.second))]
+
+
+def comparison_sentences(view: ReportView) -> Iterator[str]:
+    """What decisions of this report mean; nothing where all is confirmed."""
+    decisions = {pair.decision for pair in view.comparisons}
+    if "too few configurations" in decisions:
+        yield f"Two searches of one variant differ, too: verdicts need {FEWEST_CONFIGS} configurations of each."
+    if "not confirmed" in decisions:
+        yield "Not confirmed is not equal: what is smaller than the study could show may still be there."
 
 
 def budget_sentence(variant: VariantView) -> str:

@@ -131,21 +131,28 @@ class VariantView:
 
 @dataclass(frozen=True)
 class ComparisonView:
-    """`first` minus `second` on the test folds; see `report.significance` for each figure. None is not defined."""
+    """`first` minus `second` on the test folds; see `report.significance` for each figure. None is not defined.
+
+    `luck` is the variance that the searches add. Without a verdict, p and probabilities are not shown. `decision` and
+    `sentence` are those of `report.verdict`.
+    """
 
     first: str
     second: str
     metric: str
     differences: tuple[float, ...]
     mean: float
-    p: float | None
-    p_holm: float | None
+    luck: float
     low: float | None
     high: float | None
+    p: float | None
+    p_holm: float | None
+    smallest: float | None
     worse: float | None
     equal: float | None
     better: float | None
     rope: float
+    decision: str
     sentence: str
 
 
@@ -162,7 +169,8 @@ class ReportView:
     """The report of a study.
 
     `over` is what figures are means over, for example "5 folds"; `score_both_blocks` whether each fold serves with
-    either of its held-out parts as test. `metric` is what selects, as in METRICS.
+    either of its held-out parts as test. `metric` is what selects, as in METRICS; `comparisons` are in it, and those in
+    the other metrics are `other_metrics`.
     """
 
     name: str
@@ -180,6 +188,7 @@ class ReportView:
     variants: Mapping[str, VariantView]
     comparisons: tuple[ComparisonView, ...]
     conclusion: tuple[str, ...]
+    other_metrics: tuple[ComparisonView, ...] = ()
     score_both_blocks: bool = False
 
     def term(self, name: str) -> str:

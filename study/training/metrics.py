@@ -1,7 +1,5 @@
 """The four metrics of speech emotion recognition, under the names used in result tables."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
@@ -66,12 +64,3 @@ def confusion_matrix(labels: NDArray[np.int64], predictions: NDArray[np.int64], 
     """Counts [true class, predicted class]."""
     counts = np.bincount(labels * n_classes + predictions, minlength=n_classes**2)
     return counts.reshape(n_classes, n_classes)
-
-
-def speaker_confusions(
-    labels: NDArray[np.int64], predictions: NDArray[np.int64], speakers: Sequence[str], n_classes: int
-) -> Int[np.ndarray, "speakers classes classes"]:
-    """Counts [speaker, true class, predicted class], speakers in sorted order."""
-    names, speaker = np.unique(np.asarray(speakers), return_inverse=True)
-    counts = np.bincount((speaker * n_classes + labels) * n_classes + predictions, minlength=len(names) * n_classes**2)
-    return counts.reshape(len(names), n_classes, n_classes)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from study.record.divisions import blocks_of, folds_and_swapped, roles
 from study.record.events import EpochDone, Phase
-from study.record.nested_outcome import by_role, figures, nested_choices, nested_outcome, seen_by_role
+from study.record.nested_outcome import block_choices, by_role, figures, nested_choices, nested_outcome, seen_by_role
 from study.record.results import configurations
+from study.record.selection import select
 from study.record.terms import Terms
 from study.report.baselines import guess_scores
 from study.report.comparisons import share_tested
@@ -74,6 +75,20 @@ def test_choices_and_figures_are_those_of_the_races_and_of_the_table(plan, seed)
     difference = fmean(shared) - found.figures["test"]["UWA"].mean
     assert found.nested.optimism == pytest.approx(dict.fromkeys(METRICS, difference))
     assert dict(zip(groups(plan), race.choices(), strict=True)) == found.nested.choices
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10**6))
+def test_what_the_luck_of_the_search_draws_from_are_the_choices_that_are_reported(plan, seed):
+    table = Table.drawn(seed)
+    conductor = study(table)
+    choices = block_choices(plan, configs_of(conductor))
+    assert [select(choice.candidates) for choice in choices] == conductor.searches["cross"].choices()
+    for block, choice in enumerate(choices):
+        assert {each.number for each in choice.candidates} == set(choice.test)
+        for each in choice.candidates:
+            found = [each.searched, choice.test[each.number]["WF1"]]
+            assert found == pytest.approx(by_hand(table, each.number, block))
 
 
 @settings(max_examples=15, deadline=None)

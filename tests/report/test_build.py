@@ -104,23 +104,49 @@ def test_limits_of_time_read_as_times_and_what_was_not_given_as_a_dash() -> None
 def test_comparisons_follow_from_the_rows_and_are_in_the_conclusion(view: ReportView) -> None:
     assert [(each.first, each.second) for each in view.comparisons] == [
         ("self", "text"), ("cross", "text"), ("self", "cross"),
+        *((name, f"{name} published") for name in ("text", "self", "cross") if view.variants[name].selected != 0),
     ]  # fmt: skip
-    assert view.conclusion[0] == f"{view.comparisons[0].sentence}."
+    assert view.conclusion == tuple(f"{each.sentence}." for each in view.comparisons)
 
 
-def test_a_single_speaker_gives_dashes_and_no_crash(tmp_path: Path) -> None:
+def test_every_comparison_is_there_in_all_four_metrics(view: ReportView) -> None:
+    own = [(each.first, each.second) for each in view.comparisons]
+    assert {each.metric for each in view.comparisons} == {"UWA"}
+    for metric in ("WA", "WF1", "UWF1"):
+        found = [each for each in view.other_metrics if each.metric == metric]
+        assert [(each.first, each.second) for each in found] == own
+        for each in found:
+            sides = [_test_figures(view, name)[metric].folds for name in (each.first, each.second)]
+            assert each.differences == pytest.approx(tuple(a - b for a, b in zip(*sides, strict=True)))
+
+
+def test_three_configurations_give_figures_and_no_verdict(folder: StudyFolder, view: ReportView) -> None:
+    for each in (*view.comparisons, *view.other_metrics):
+        assert each.decision == "too few configurations"
+        assert (each.p, each.p_holm, each.smallest, each.equal) == (None, None, None, None)
+        assert each.sentence.endswith("too few configurations for a verdict (3; at least 16)")
+        assert each.low is not None
+        assert each.luck > 0
+    text = (folder.path / "report.md").read_text(encoding="utf-8")
+    assert "verdicts need 16 configurations" in text
+    assert "p =" not in text
+
+
+def _test_figures(view: ReportView, name: str) -> Any:
+    variant = view.variants[name.removesuffix(" published")]
+    setting = variant.published if name.endswith(" published") else variant.tuned
+    assert setting is not None
+    return setting.figures["test"]
+
+
+def test_a_single_speaker_is_no_obstacle(tmp_path: Path) -> None:
     plan = toy_plan(variants=["text", "cross"])
     plan = replace(plan, utterances=[{**each, "speaker": "alone"} for each in plan.utterances])
     write_study(StudyFolder(tmp_path), plan, dict.fromkeys(["text", "cross"], PARAMS))
     written = write(StudyFolder(tmp_path), dict.fromkeys(["text", "cross"], suggest))
-    (comparison,) = written.view.comparisons
-    assert (comparison.low, comparison.high) == (None, None)
-    row = next(
-        line for line in (tmp_path / "report.md").read_text(encoding="utf-8").splitlines() if "cross - text" in line
-    )
-    assert row.split("|")[4].strip() == "–"
-    assert '<td class="number">–</td>' in (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["comparisons"][0]["low"] is None
+    comparison = written.view.comparisons[0]
+    assert comparison.low is not None
+    assert comparison.sentence in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
 def of_published_size(plan: Any, utterances: int = 7487) -> Any:

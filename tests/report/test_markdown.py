@@ -55,11 +55,17 @@ def test_the_details_of_a_variant_are_there():
         assert expected in text
 
 
+def test_comparisons_are_there_in_all_four_metrics():
+    rows = lines(full_view())
+    assert rows.count("| self − cross | UWA | −.012 | −.034 to +.015 | < .001 | .027 | confirmed |") == 1
+    assert rows.count("| self − cross | UWF1 | +2.032 | −.034 to +.015 | < .001 | .027 | confirmed |") == 1
+
+
 def test_what_is_not_defined_is_a_dash():
     view = full_view()
-    undefined = dict.fromkeys(("p", "p_holm", "low", "high", "worse", "equal", "better"))
+    undefined = dict.fromkeys(("p", "p_holm", "low", "high", "smallest", "worse", "equal", "better"))
     text = markdown_page(replace(view, comparisons=(replace(view.comparisons[0], **undefined),)), {})
-    assert "| self - cross | −.012 | – | – | – / – / – |" in text
+    assert "| self − cross | −.012 | – | – | – | confirmed | – / – / – |" in text
 
 
 def test_a_variant_without_a_complete_configuration_says_so():

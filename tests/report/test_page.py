@@ -98,7 +98,8 @@ def test_page_shows_protocol_comparisons_and_details() -> None:
     text = Page(html_page(full_view(), {})).whole_text()
     for expected in (
         "719 utterances", "angry 102", "Ses01 135", "audio: logmel", "torch 2.11.0", "57b3eaf", "Ses03, Ses04", "2, 4",
-        "epochs 12", "seed 17", "self − cross", "−.012", "−.034 to +.015", "< .001", "56 %", "33 %", "11 %",
+        "epochs 12", "seed 17", "self − cross −.012 −.034 to +.015 < .001 .027 confirmed",
+        "Every metric", "UWF1 +2.032", "WA +.032", "56 %", "33 %", "11 %",
         "Nothing is certain.", "12 configurations (5 complete, 7 stopped)", "0.0004256", "+.018", "−.027", ".812",
         ".234", ".346", ".901", "331", "87 %", "Configuration 3 was lost: the training loss",
         "cross-attention between the modalities",
@@ -132,10 +133,10 @@ def test_optional_parts_are_left_out_with_their_headings() -> None:
 
 
 def test_what_an_interval_or_a_test_does_not_define_is_a_dash() -> None:
-    undefined = dict.fromkeys(("p", "p_holm", "low", "high", "worse", "equal", "better"))
+    undefined = dict.fromkeys(("p", "p_holm", "low", "high", "smallest", "worse", "equal", "better"))
     view = full_view()
     text = Page(html_page(replace(view, comparisons=(replace(view.comparisons[0], **undefined),)), {})).whole_text()
-    assert "self − cross −.012 – – – – – –" in text
+    assert "self − cross −.012 – – – confirmed – – –" in text
 
 
 def test_parameter_that_differs_from_the_published_one_is_marked() -> None:

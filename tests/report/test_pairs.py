@@ -2,14 +2,12 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from study.record.events import FoldRun
-from study.record.outcome import Outcome
-from study.record.results import ConfigResult, spread
-from study.report import predictions
-from study.report.comparisons import as_view, comparisons, conclusion, pairs, share_tested
+from study.record.events import EpochDone, FoldRun, Phase
+from study.record.outcome import NestedFigures, Outcome
+from study.record.results import ConfigResult, FoldResult, spread
+from study.report.comparisons import as_view, comparisons, pairs, share_tested
 from study.training.metrics import METRICS
 from study.variants import VARIANTS
 from tests.report.toy import toy_plan
@@ -56,14 +54,28 @@ def test_a_pair_that_two_rules_ask_for_is_compared_once(monkeypatch):
     ]  # fmt: skip
 
 
-def predicted(plan, variant, seed):
-    """Random test predictions of every fold."""
-    rng = np.random.default_rng(seed)
+def test_a_tuned_variant_meets_its_published_setting_unless_that_is_what_was_selected():
+    tuned = outcome("cross", 0.5)
+    tuned = replace(tuned, published=tuned.figures, config=ConfigResult("cross", 3, {}))
+    assert pairs({"cross": tuned}, "UWA") == [("cross", "cross published")]
+    assert pairs({"cross": replace(tuned, config=ConfigResult("cross", 0, {}))}, "UWA") == []
+    assert pairs({"cross": replace(tuned, published=None)}, "UWA") == []
+    for choices, expected in (({"a": 0, "b": 2}, 1), ({"a": 0, "b": 0}, 0)):
+        nested = NestedFigures(choices, tuned.figures, {})
+        assert len(pairs({"cross": replace(tuned, nested=nested)}, "UWA")) == expected
+
+
+def searched(name, n_configs, last=Phase.COMPLETE):
+    """Configurations trained on three folds; test scores of one differ by .01 from those of the next."""
     found = []
-    for number, fold in enumerate(plan.folds):
-        own = tuple(each for each in plan.utterances if each["group"] in fold["test"])
-        labels = np.array([plan.classes.index(each["label"]) for each in own])
-        found.append(predictions.TestedFold(FoldRun(variant, 0, number), "b", own, labels, rng.random((len(own), 3))))
+    for number in range(n_configs):
+        folds = {}
+        for fold in range(3):
+            scores = dict.fromkeys(METRICS, 0.3 + 0.01 * number + 0.001 * fold)
+            done = EpochDone(name, number, fold, 0, 1, 1.0, scores, scores, 1.0, True)
+            folds[fold] = FoldResult(FoldRun(name, number, fold), [done])
+        outcome = last if number == n_configs - 1 else Phase.COMPLETE
+        found.append(ConfigResult(name, number, {}, folds=folds, outcome=outcome))
     return found
 
 
@@ -72,45 +84,64 @@ def plan():
     return toy_plan(variants=["text", "self", "cross"])
 
 
-def compared(plan, scores):
+def compared(plan, scores, n_configs=16, last=Phase.COMPLETE):
     found = {name: outcome(name, 0.5, test) for name, test in scores.items()}
-    return comparisons(plan, found, {name: predicted(plan, name, seed) for seed, name in enumerate(found)})
+    return comparisons(plan, found, {name: searched(name, n_configs, last) for name in found})
 
 
 SCORES = {"text": (0.40, 0.50, 0.61), "self": (0.50, 0.62, 0.70), "cross": (0.7, 0.72, 0.75)}
 
 
-def test_p_is_adjusted_over_all_comparisons(plan):
-    found = compared(plan, SCORES)
-    assert [(each.first, each.second) for each in found] == [("self", "text"), ("cross", "text"), ("self", "cross")]
-    smallest = min(each.test.p for each in found)
-    assert min(each.p_holm for each in found) == pytest.approx(min(1.0, 3 * smallest))
+def test_p_is_adjusted_over_all_comparisons_of_a_metric(plan):
+    by_metric = compared(plan, SCORES)
+    assert list(by_metric) == ["UWA", "WA", "WF1", "UWF1"]
+    for found in by_metric.values():
+        assert [(each.first, each.second) for each in found] == [("self", "text"), ("cross", "text"), ("self", "cross")]
+        smallest = min(each.test.p for each in found)
+        assert min(each.p_holm for each in found) == pytest.approx(min(1.0, 3 * smallest))
 
 
-def test_the_sentences_are_those_of_the_comparisons_with_a_word_on_small_tests(plan):
-    found = compared(plan, SCORES)
-    sentences = conclusion(found, plan)
-    assert [f"{as_view(each).sentence}." for each in found] == list(sentences[:-1])
-    assert sentences[-1].startswith("With 12 test utterances per fold")
-    large = replace(plan, corpus={**plan.corpus, "groups": dict.fromkeys(plan.corpus["groups"], 1000)})
-    assert len(conclusion(found, large)) == len(found)
-    assert conclusion([], plan) == ()
+def test_both_searches_add_their_luck(plan):
+    one, *_ = compared(plan, SCORES)["UWA"]
+    alone, *_ = compared(plan, {name: SCORES[name] for name in ("text", "self")})["UWA"]
+    # Of 16 configurations .01 apart, the best of a resample is number 15, 14, 13, ... with chances .64, .23, .08, ...
+    chances = [(1 - i / 16) ** 16 - (1 - (i + 1) / 16) ** 16 for i in range(16)]
+    mean = sum(0.01 * i * chance for i, chance in enumerate(chances))
+    expected = sum((0.01 * i - mean) ** 2 * chance for i, chance in enumerate(chances))
+    assert alone.luck == one.luck
+    assert one.luck == pytest.approx(2 * expected, rel=0.3)  # two times 200 draws
 
 
-def test_a_single_speaker_leaves_the_interval_undefined():
-    plan = toy_plan(speakers=1, variants=["text", "cross"])
-    alone = replace(plan, utterances=[{**each, "speaker": "X"} for each in plan.utterances])
-    (found,) = compared(alone, {name: SCORES[name] for name in ("text", "cross")})
-    view = as_view(found)
-    assert (view.low, view.high) == (None, None)
-    assert view.p is not None
+@pytest.mark.parametrize(("n_configs", "last", "known"), [(15, Phase.COMPLETE, 15), (16, Phase.OPEN, 15)])
+def test_fewer_than_sixteen_searched_configurations_decide_nothing(plan, n_configs, last, known):
+    for found in compared(plan, SCORES, n_configs, last).values():
+        for each in found:
+            assert (each.too_few, each.p_holm, each.smallest) == (known, None, None)
+            view = as_view(each)
+            assert (view.p, view.worse, view.equal, view.better) == (None,) * 4
+            assert view.low < view.mean < view.high
+
+
+def test_a_search_with_one_complete_configuration_decides_nothing(plan):
+    found = {name: outcome(name, 0.5, test) for name, test in SCORES.items()}
+    stopped = {
+        name: [config if not config.number else replace(config, outcome=Phase.STOPPED) for config in searched(name, 20)]
+        for name in found
+    }
+    decisions = {as_view(each).decision for each in comparisons(plan, found, stopped)["UWA"]}
+    assert decisions == {"too few complete"}
+
+
+def test_without_a_pair_there_is_nothing(plan):
+    assert compared(plan, {"cross": SCORES["cross"]}) == {name: [] for name in METRICS}
 
 
 def test_a_single_fold_leaves_the_probabilities_undefined(plan):
     one = replace(plan, folds=plan.folds[:1])
-    (found,) = compared(one, {"text": (0.4,), "cross": (0.5,)})
+    (found,) = compared(one, {"text": (0.4,), "cross": (0.5,)})["UWA"]
     view = as_view(found)
     assert (view.worse, view.equal, view.better, view.p) == (None, None, None, 1.0)
+    assert view.decision == "folds without spread"
 
 
 def test_the_share_that_is_tested_is_that_of_the_folds(plan):

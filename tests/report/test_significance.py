@@ -2,21 +2,21 @@
 
 import itertools
 import math
-import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from study.report.significance import (
-    corrected_t_test,
+    critical_difference,
     holm,
     practical_equivalence,
-    speaker_bootstrap,
+    standard_error,
+    t_interval,
+    t_test,
 )
-from study.training.metrics import METRICS, score, speaker_confusions
 
 FOLDS = (0.03, 0.05, 0.01, 0.04, 0.07)
 differences = st.lists(st.floats(-1, 1).map(lambda value: round(value, 4)), min_size=2, max_size=12).filter(
@@ -25,13 +25,15 @@ differences = st.lists(st.floats(-1, 1).map(lambda value: round(value, 4)), min_
 shares = st.floats(0.01, 1)
 
 
-def predicted(seed, right=0.6, n_classes=3, speakers=8, per_speaker=30):
-    """Labels, predictions with about `right` of them right, and speakers, of a made-up corpus."""
-    names = np.repeat([f"speaker{number}" for number in range(speakers)], per_speaker)
-    labels = np.random.default_rng(0).integers(0, n_classes, len(names))
-    rng = np.random.default_rng(seed)
-    guesses = rng.integers(0, n_classes, len(names))
-    return labels, np.where(rng.random(len(names)) < right, labels, guesses), names
+lucks = st.floats(0, 0.1)
+
+
+def corrected_t_test(values, share, luck=0.0):
+    return t_test(values, standard_error(values, share, luck))
+
+
+def equivalence(values, share, rope=0.01, luck=0.0):
+    return practical_equivalence(values, standard_error(values, share, luck), rope)
 
 
 # The corrected t test
@@ -44,6 +46,11 @@ def test_t_by_hand():
     assert test.degrees == 4
     # 2.449 lies between the two-sided 10 % and 5 % points of Student's table at 4 degrees, 2.132 and 2.776.
     assert 0.05 < test.p < 0.10
+
+
+def test_the_luck_of_the_searches_is_added_to_the_variance():
+    # 1/5 + 1/3 = 8/15 of s^2 = .0005, and .0004: the root of .000666...
+    assert standard_error(FOLDS, 1 / 3, 0.0004) == pytest.approx(math.sqrt(0.002 / 3))
 
 
 @given(differences)
@@ -65,6 +72,28 @@ def test_sharing_training_data_never_makes_a_finding_surer(values, share):
     assert corrected_t_test(values, share).p >= corrected_t_test(values, 0).p - 1e-12
 
 
+@given(differences, shares, lucks)
+def test_luck_never_makes_a_finding_surer(values, share, luck):
+    assert corrected_t_test(values, share, luck).p >= corrected_t_test(values, share).p - 1e-12
+
+
+@given(differences, shares, lucks)
+def test_the_interval_and_p_never_contradict_each_other(values, share, luck):
+    error = standard_error(values, share, luck)
+    interval, p = t_interval(values, error), t_test(values, error).p
+    assume(abs(p - 0.05) > 1e-9)
+    assert (interval.low > 0 or interval.high < 0) == (p < 0.05)
+    assert (abs(np.mean(values)) > critical_difference(len(values), error, 1)) == (p < 0.05)
+
+
+def test_the_interval_by_hand():
+    # Student's table at 4 degrees: 2.776 for 95 %; for two comparisons 97.5 %: 3.495.
+    interval = t_interval(FOLDS, 0.01)
+    assert (interval.low, interval.high) == pytest.approx((0.04 - 0.02776, 0.04 + 0.02776), abs=1e-5)
+    assert critical_difference(5, 0.01, 1) == pytest.approx(0.02776, abs=1e-5)
+    assert critical_difference(5, 0.01, 2) == pytest.approx(0.03495, abs=1e-5)
+
+
 def test_it_holds_its_level_where_folds_correlate_as_assumed_and_the_plain_test_does_not():
     # Five equal sessions, three in training: n_test / (n_test + n_train) = 1/4 is the correlation of two folds.
     rng = np.random.default_rng(0)
@@ -77,7 +106,11 @@ def test_it_holds_its_level_where_folds_correlate_as_assumed_and_the_plain_test_
 def test_folds_without_spread_measure_no_chance(values):
     test = corrected_t_test(values, 0.25)
     assert (math.isnan(test.t), test.degrees, test.p) == (True, len(values) - 1, 1)
-    assert math.isnan(practical_equivalence(values, 0.25).equal)
+    assert math.isnan(equivalence(values, 0.25).equal)
+    error = standard_error(values, 0.25, 0.001)  # the luck of the searches alone measures no folds
+    assert all(
+        math.isnan(x) for x in (error, t_interval(values, error).low, critical_difference(len(values), error, 1))
+    )
 
 
 def test_equal_scores_on_every_fold_are_no_difference():
@@ -93,15 +126,21 @@ def test_what_is_no_comparison_is_refused(values, share):
         corrected_t_test(values, share)
 
 
+@pytest.mark.parametrize("luck", [-1e-9, math.nan, math.inf])
+def test_luck_that_is_no_variance_is_refused(luck):
+    with pytest.raises(ValueError, match="variance is 0 or more"):
+        standard_error(FOLDS, 0.25, luck)
+
+
 # Practical equivalence
 
 
-@given(differences, shares, st.floats(0, 0.2))
-def test_the_probabilities_are_the_integrals_of_the_posterior(values, share, rope):
-    found = practical_equivalence(values, share, rope)
+@given(differences, shares, st.floats(0, 0.2), lucks)
+def test_the_probabilities_are_the_integrals_of_the_posterior(values, share, rope, luck):
+    found = equivalence(values, share, rope, luck)
     rho = share / (1 + share)  # n_test / (n_test + n_train)
     n, centre, sd = len(values), np.mean(values), np.std(values, ddof=1)
-    scale = sd * math.sqrt(1 / n + rho / (1 - rho))
+    scale = math.sqrt(sd**2 * (1 / n + rho / (1 - rho)) + luck)
     norm = math.gamma(n / 2) / (math.gamma((n - 1) / 2) * math.sqrt((n - 1) * math.pi))
 
     def density(z):
@@ -121,20 +160,20 @@ def test_the_probabilities_are_the_integrals_of_the_posterior(values, share, rop
 
 @given(differences, shares)
 def test_without_a_region_the_smaller_tail_is_half_of_p(values, share):
-    found = practical_equivalence(values, share, rope=0)
+    found = equivalence(values, share, rope=0)
     assert min(found.worse, found.better) == pytest.approx(corrected_t_test(values, share).p / 2)
     assert found.equal == pytest.approx(0, abs=1e-12)
 
 
 @given(differences, shares)
 def test_exchanging_the_systems_exchanges_worse_and_better(values, share):
-    one, other = practical_equivalence(values, share), practical_equivalence([-value for value in values], share)
+    one, other = equivalence(values, share), equivalence([-value for value in values], share)
     assert (one.worse, one.equal, one.better) == pytest.approx((other.better, other.equal, other.worse))
 
 
 def test_a_negative_region_is_refused():
     with pytest.raises(ValueError, match="half-width of 0 or more"):
-        practical_equivalence(FOLDS, 0.25, rope=-0.01)
+        practical_equivalence(FOLDS, 0.02, rope=-0.01)
 
 
 # Holm
@@ -160,61 +199,3 @@ def test_holm_is_the_closed_test_of_bonferroni(values):
 def test_a_number_that_is_no_p_value_is_refused():
     with pytest.raises(ValueError, match="got nan for self"):
         holm({"self": math.nan, "cross": 0.5})
-
-
-# The bootstrap over speakers
-
-
-@pytest.mark.parametrize("metric", METRICS)
-def test_the_interval_is_that_of_utterances_resampled_by_speaker(metric):
-    # The same draws, but the slow way: copy the speakers' utterances and score them one draw at a time.
-    labels, first, names = predicted(1)
-    second = predicted(2, right=0.5)[1]
-    counts = [speaker_confusions(labels, predictions, names, 3) for predictions in (first, second)]
-    slow = []
-    for times in np.random.default_rng(5).multinomial(8, np.full(8, 1 / 8), size=200):
-        rows = np.concatenate([np.tile(np.flatnonzero(names == f"speaker{k}"), times[k]) for k in range(8)])
-        slow.append(score(labels[rows], first[rows], 3)[metric] - score(labels[rows], second[rows], 3)[metric])
-    found = speaker_bootstrap(*counts, metric, draws=200, seed=5)
-    # t(7) at 97.5 % is 2.365; times sqrt(8/7) 2.528, which leaves .574 % in each tail of a normal distribution.
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(slow, [0.00574, 0.99426])), abs=1e-4)
-
-
-def test_two_thousand_draws_of_ten_speakers_take_well_under_a_second():
-    counts = np.random.default_rng(0).integers(1, 30, (10, 7, 7))
-    other = np.random.default_rng(1).permuted(counts, axis=2)
-    start = time.process_time()
-    speaker_bootstrap(counts, other, "UWF1", draws=2000)
-    assert time.process_time() - start < 0.5
-
-
-def test_an_interval_over_many_equal_speakers_is_the_normal_one():
-    # 400 speakers of one utterance: a speaker's difference in hits is -1, 0 or 1, and its mean is normal.
-    rng = np.random.default_rng(0)
-    labels, names = np.zeros(400, int), [str(number) for number in range(400)]
-    first, second = ((rng.random(400) < wrong).astype(int) for wrong in (0.2, 0.4))
-    found = speaker_bootstrap(*(speaker_confusions(labels, p, names, 2) for p in (first, second)), "WA", draws=20000)
-    gaps = (first == 0).astype(float) - (second == 0)
-    half = 1.96 * gaps.std() / 20
-    assert (found.low, found.high) == pytest.approx((gaps.mean() - half, gaps.mean() + half), abs=0.004)
-
-
-def test_several_seeds_of_one_system_may_be_summed():
-    labels, first, names = predicted(1)
-    once = speaker_confusions(labels, first, names, 3)
-    other = speaker_confusions(*predicted(2), 3)
-    assert speaker_bootstrap(once * 3, other, "WA") == speaker_bootstrap(once, other, "WA")
-
-
-def test_systems_that_were_tested_on_other_utterances_are_refused():
-    one = speaker_confusions(*predicted(1), 3)
-    for other in (one[:-1], one[::-1]):
-        with pytest.raises(ValueError, match="same test utterances of the same speakers"):
-            speaker_bootstrap(one, other, "WA")
-
-
-def test_one_speaker_gives_no_interval():
-    one = speaker_confusions(*predicted(1, speakers=1), 3)
-    assert math.isnan(speaker_bootstrap(one, one, "WA").low)
-    silent = np.concatenate([one, np.zeros_like(one)])
-    assert math.isnan(speaker_bootstrap(silent, silent, "WA").high)

@@ -9,6 +9,8 @@ from study.report.tables import (
     ablated,
     ablation_rows,
     budget_sentence,
+    comparison_lines,
+    comparison_sentences,
     confirmation_sentence,
     folds_sentence,
     nested_sentences,
@@ -16,7 +18,7 @@ from study.report.tables import (
 )
 from study.report.view import CostView, NestedView, SettingView, TermView
 from study.training.metrics import METRICS
-from tests.report.toy import figures, full_variant, toy_variant, toy_view
+from tests.report.toy import figures, full_variant, full_view, toy_variant, toy_view
 
 
 def test_every_setting_has_a_row_for_each_part():
@@ -75,3 +77,22 @@ def test_where_figures_come_from(seeds, words):
 def test_how_sessions_are_held_out():
     assert "test Ses01, validation Ses02" in folds_sentence(toy_view())
     assert "read both ways (fold 0: Ses01 and Ses02)" in folds_sentence(toy_view(score_both_blocks=True))
+
+
+def test_comparisons_are_aligned_and_fit_a_hundred_columns():
+    (pair,) = full_view().comparisons
+    long = replace(pair, first="cross-nosp", second="cross-nosp published", p_holm=0.0412, decision="not confirmed")
+    heading, *rows = comparison_lines(full_view(comparisons=(pair, long)))
+    assert heading.split() == ["UWA", "95", "%", "interval", "Holm", "p", "could", "show"]
+    assert [row.index("−.034 to +.015") for row in rows] == [rows[0].index("−.034 to +.015")] * 2
+    assert rows[0].endswith("< .001        .027  confirmed")
+    assert max(map(len, rows)) <= 98  # and two for the indentation
+    assert list(comparison_lines(toy_view())) == []
+
+
+def test_what_a_decision_means_is_said_once():
+    (pair,) = full_view().comparisons
+    assert list(comparison_sentences(full_view())) == []
+    few, not_confirmed = (replace(pair, decision=name) for name in ("too few configurations", "not confirmed"))
+    found = list(comparison_sentences(full_view(comparisons=(few, few, not_confirmed, not_confirmed))))
+    assert [words in sentence for words, sentence in zip(("need 16", "not equal"), found, strict=True)] == [True] * 2

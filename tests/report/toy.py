@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -203,9 +203,10 @@ def toy_view(*variants: VariantView, **changes: Any) -> ReportView:
 def full_view(**changes: Any) -> ReportView:
     """The view of a report with everything that is optional."""
     pair = ComparisonView(
-        first="self", second="cross", metric="UWA", differences=(-0.02, 0.0), mean=-0.0123, p=0.0001, p_holm=None,
-        low=-0.034, high=0.015, worse=0.56, equal=0.33, better=0.11, rope=0.01,
-        sentence="no difference shown between self and cross",
+        first="self", second="cross", metric="UWA", differences=(-0.02, 0.0), mean=-0.0123, luck=0.0001, p=0.0123,
+        p_holm=0.0001, low=-0.034, high=0.015, smallest=0.0271, worse=0.56, equal=0.33, better=0.11, rope=0.01,
+        decision="confirmed", sentence="self trails cross by .012",
     )  # fmt: skip
-    fields = {"comparisons": (pair,), "conclusion": ("Nothing is certain.",)}
+    others = tuple(replace(pair, metric=name, mean=0.0321 + n) for n, name in enumerate(("WA", "WF1", "UWF1")))
+    fields = {"comparisons": (pair,), "conclusion": ("Nothing is certain.",), "other_metrics": others}
     return toy_view(full_variant(), **fields | changes)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from study.training.metrics import METRICS, confusion_matrix, score, score_confusion, speaker_confusions
+from study.training.metrics import METRICS, confusion_matrix, score, score_confusion
 
 N_CLASSES = 5
 pairs = st.lists(st.tuples(st.integers(0, N_CLASSES - 1), st.integers(0, N_CLASSES - 1)), min_size=1, max_size=60)
@@ -60,9 +60,3 @@ def test_a_batch_of_confusions_scores_like_each_alone():
     counts = [[confusion_matrix(labels[i, j], predictions[i, j], 5) for j in range(3)] for i in range(2)]
     for name, values in score_confusion(np.array(counts)).items():
         assert values == pytest.approx(np.array([[scores[name] for scores in row] for row in each]))
-
-
-def test_speakers_are_counted_apart_in_sorted_order():
-    labels, predictions = np.array([0, 1, 1, 0]), np.array([0, 0, 1, 1])
-    counts = speaker_confusions(labels, predictions, ["M2", "F1", "M2", "F1"], 2)
-    assert counts.tolist() == [[[0, 1], [1, 0]], [[1, 0], [0, 1]]]
