@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from study.errors import UserError
@@ -14,8 +15,10 @@ class StorageFull(UserError):
     """The disk has no room for a file of the study. The study pauses; everything written before is intact."""
 
 
-def write_file(path: Path, content: bytes | str) -> None:
-    """Replace `path` by `content` (text as UTF-8) in one step: a reader finds the old content or the new one.
+def write_file(path: Path, content: bytes | str | Sequence[bytes | memoryview]) -> None:
+    """Replace `path` by `content` in one step: a reader finds the old content or the new one.
+
+    Text is written as UTF-8; pieces are written one after the other.
 
     The content is on disk when this returns.
 
@@ -25,7 +28,8 @@ def write_file(path: Path, content: bytes | str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        with temporary.open("wb") as file:
+            file.writelines(_pieces(content))
         sync(temporary)
         os.replace(temporary, path)
         sync(path.parent)
@@ -34,6 +38,12 @@ def write_file(path: Path, content: bytes | str) -> None:
         if isinstance(error, OSError) and is_full(error):
             raise storage_full(path, error) from None
         raise
+
+
+def _pieces(content: bytes | str | Sequence[bytes | memoryview]) -> Sequence[bytes | memoryview]:
+    if isinstance(content, str):
+        return [content.encode()]
+    return [content] if isinstance(content, bytes) else content
 
 
 def append_durably(path: Path, content: bytes) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from study.errors import UserError
 
+NAME_BYTES = 200  # file systems take 255
 UNITS_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -87,5 +88,6 @@ def duration(text: str) -> float:
 
 
 def is_name(text: str) -> bool:
-    """Whether a text can name a study and its folder."""
-    return bool(text) and not text.startswith(".") and all(c.isalnum() or c in "-_." for c in text)
+    """Whether a text can name a study, its folder, and the hidden files beside that."""
+    fits = 0 < len(text.encode(errors="replace")) <= NAME_BYTES
+    return fits and not text.startswith(".") and all(c.isalnum() or c in "-_." for c in text)

@@ -2,6 +2,8 @@
 
 import atexit
 import os
+import re
+import shlex
 import signal
 import sys
 import threading
@@ -11,6 +13,7 @@ from typing import NoReturn
 
 from study.errors import INTERRUPTED
 
+MASK = "***"
 Handler = Callable[[int, FrameType | None], object]
 
 
@@ -24,6 +27,7 @@ def run_to_exit(main: Callable[[], int]) -> NoReturn:
     atexit.register(_leave_with, codes)  # registered first, it runs last
     end_on_interrupt()
     codes.append(main())
+    end_at_next_interrupt(codes[0])  # libraries that are interrupted while they end print a traceback
     sys.exit(codes[0])
 
 
@@ -33,8 +37,19 @@ def go_on_message() -> str:
 
 
 def typed_command() -> str:
-    """The command that the user typed."""
-    return " ".join(["python study/run.py" if sys.argv[0].endswith("run.py") else "ser-study", *sys.argv[1:]])
+    """What the user types to go on: the command that was typed, but for passwords and what would start over."""
+    typed = [argument for argument in sys.argv[1:] if argument != "--fresh"]
+    shown = [re.sub(r"(\w:/{1,2})[^/].*@", rf"\1{MASK}@", argument) for argument in typed]
+    program = "python study/run.py" if sys.argv[0].endswith("run.py") else "ser-study"
+    command = " ".join([program, *map(shlex.quote, shown)])
+    return command if shown == typed else f"{command}\n  ({MASK} stands for the user and password that you typed)"
+
+
+def end_with(message: str, code: int) -> NoReturn:
+    """End the process from any of its threads, with an error line of its own and how to go on."""
+    show_cursor = "\x1b[?25h" if sys.stdout.isatty() else ""  # a progress view hides it
+    os.write(2, f"{show_cursor}\nerror: {message}. Go on with:\n  {typed_command()}\n".encode())
+    os._exit(code)
 
 
 def end_on_interrupt() -> None:
@@ -48,6 +63,15 @@ def end_on_interrupt() -> None:
 def raise_on_interrupt() -> None:
     """Have an interrupt raise KeyboardInterrupt from now on, and SIGTERM do what an interrupt does at the time."""
     _handle(signal.default_int_handler, _terminate)
+
+
+def end_at_next_interrupt(code: int) -> None:
+    """Have another interrupt end the process on the spot: its last lines are printed, or about to be."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        os._exit(code)
+
+    _handle(leave, leave)
 
 
 def _handle(interrupt: Handler, terminate: Handler) -> None:

@@ -140,7 +140,7 @@ def records(draw: st.DrawFn) -> dict[str, Any]:
     sound = {
         "variant": "cross", "config": draw(st.integers(0, 2)), "params": {}, "fold": 0, "seed": 0, "epoch": 1,
         "loss": 1.0, "validation": scores, "test": scores, "seconds": 0.1, "ended": draw(st.booleans()), "stage": 1,
-        "reason": "why", "outcome": "failed", "test_block": 0,
+        "reason": "why", "outcome": "failed", "test_block": 0, "plan": "0" * 64, "spaces": {}, "terms": {},
     }  # fmt: skip
     fields = TYPES[KINDS[kind]] if kind in KINDS else {}
     record = {"kind": kind, **{name: sound[name] for name in fields}}
@@ -193,6 +193,8 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "seed": st.integers(0, 2),
     "fold": st.integers(0, 4),
     "config": st.integers(0, 2),
+    "spaces": st.dictionaries(wild_text, wild_text, max_size=2),
+    "terms": st.dictionaries(st.sampled_from(["seeds", "n_configs", "variants", "seconds"]), VALUES, max_size=3),
 }
 
 
@@ -261,7 +263,7 @@ def test_predictions_of_any_content_are_refused_in_one_line(
         for path, content in whole.items():
             path.write_bytes(content)
     assert refused is not None
-    assert "predictions of every reported run are needed" in refused
+    assert "predictions of every run that ended are needed" in refused
     assert str(reported.path) in refused
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from study import process
 from study.app.options import add_options, add_study_options, described_samplers, group_of, settings_of
@@ -36,13 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb that `arguments` (by default the process's) name, and return the exit code."""
     # Heavy imports wait until the arguments are known to be sound, so that --help and mistakes answer at once.
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    parsed = parser().parse_args(arguments)
     from rich.console import Console
 
     from study.app.output import print_line
 
     console = Console()
     try:
+        parsed = parsed_arguments(arguments)
         process.raise_on_interrupt()
         return _dispatch(parsed, arguments, console)
     except StorageFull as full:
@@ -55,13 +56,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print_error(str(error))
         return WRONG_USAGE
     except KeyboardInterrupt:
+        process.end_at_next_interrupt(INTERRUPTED)
         print_line(console, process.go_on_message())
         return INTERRUPTED
 
 
+class Parser(argparse.ArgumentParser):
+    """Reports a mistake in one line, as all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise it.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(f"{message}; see `{self.prog} --help`")
+
+
+def parsed_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """The arguments by name.
+
+    Raises:
+        UserError: one of them is not known; the line names the nearest option of the verb.
+    """
+    top = parser()
+    parsed, unknown = top.parse_known_args(arguments)
+    if unknown:
+        (verbs,) = (action for action in top._actions if isinstance(action, argparse._SubParsersAction))
+        flags = [flag for action in verbs.choices[parsed.verb]._actions for flag in action.option_strings]
+        near = difflib.get_close_matches(unknown[0].partition("=")[0], flags, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise UserError(f"unknown argument {unknown[0]!r}{hint}; see `ser-study {parsed.verb} --help`")
+    return parsed
+
+
 def parser() -> argparse.ArgumentParser:
     """The verbs and their options."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="ser-study", description="Honest hyperparameter studies of multimodal speech emotion recognition."
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -85,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
     report = verbs.add_parser("report", help="compute a study's report anew from its ledger and predictions")
     explain = verbs.add_parser("explain", help="explain why configurations of a study went on or stopped")
     for verb in (report, explain):
-        verb.add_argument("name", help="the study's name, a folder in OUTPUT/studies")
+        verb.add_argument("study", metavar="name", help="the study's name, a folder in OUTPUT/studies")
         add_options(verb, MachineOptions, only=("output",))
     explain.add_argument("--variant", help="of which variant (all)")
     explain.add_argument("--config", type=int, metavar="N", help="the history of configuration N (all, a line each)")
@@ -114,8 +145,8 @@ def _dispatch(parsed: argparse.Namespace, arguments: list[str], console: Console
 
             output = group_of(MachineOptions, parsed).output
             if parsed.verb == "explain":
-                return inspect.explain_study(parsed.name, output, parsed.variant, parsed.config, console)
-            return inspect.report_again(parsed.name, output, console)
+                return inspect.explain_study(parsed.study, output, parsed.variant, parsed.config, console)
+            return inspect.report_again(parsed.study, output, console)
 
 
 def _paused(full: StorageFull) -> int:

@@ -13,24 +13,24 @@ from study.errors import FINISHED, UserError
 from study.option import is_name
 from study.record.folder import StudyFolder
 from study.record.ledger import Ledger
-from study.record.plan import Plan
 from study.record.terms import NAME
 from study.report import explain
 from study.report import write as report
+from study.stored_plan import stored_plan
 from study.variants import TRAINED
 
 
 def report_again(name: str, output: Path, console: Console) -> int:
     """Compute the report of a study anew from its ledger and predictions, and show it."""
     folder = _folder(name, output)
-    plan = Plan.read(folder)
+    plan = stored_plan(folder)
     return show(plan, folder, console, report.write(folder, spaces(plan)), link=None)
 
 
 def explain_study(name: str, output: Path, variant: str | None, number: int | None, console: Console) -> int:
     """Show the history of one configuration, or how each of them ended."""
     folder = _folder(name, output)
-    plan, events = Plan.read(folder), Ledger(folder.ledger, writable=False).events
+    plan, events = stored_plan(folder), Ledger(folder.ledger, writable=False).events
     trained = [name for name in plan.variants if name in TRAINED]
     if variant not in (None, *trained):
         raise UserError(f"--variant expects one that {plan.name} has trained: {', '.join(trained)}; found {variant}")

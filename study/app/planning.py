@@ -10,12 +10,10 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from study.app.settings import Settings
-from study.corpus.folds import Fold
 from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.execution.connection import Slots
@@ -54,7 +52,7 @@ def make_plan(settings: Settings, corpus: Corpus, features: Mapping[str, Sequenc
             "notes": list(corpus.notes),
         },
         classes=list(corpus.classes),
-        folds=[_plain(fold) for fold in PROTOCOLS[settings.terms.protocol].divide(sizes)],
+        folds=[fold.to_json() for fold in PROTOCOLS[settings.terms.protocol].divide(sizes)],
         features={modality: list(choices) for modality, choices in features.items()},
         utterances=[
             {
@@ -73,11 +71,6 @@ def make_plan(settings: Settings, corpus: Corpus, features: Mapping[str, Sequenc
     )
 
 
-def _plain(fold: Fold) -> dict[str, Any]:
-    """The fold as JSON gives it back."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(fold).items()}
-
-
 def words_key(words: str) -> str:
     """A short key that equal words share, whatever their case and punctuation; "" without words.
 
@@ -93,7 +86,9 @@ def continued(stored: Plan, asked: Plan) -> Plan:
     Raises:
         UserError: something else changed; the line names it with its old and its new value.
     """
-    if changes := stored.differences(asked):
+    before, now = stored.fixed(), replace(asked, prior=stored.prior, terms=stored.extended(asked.terms)).fixed()
+    changes = stored.differences(asked) or [f"{name} were others" for name in before if before[name] != now[name]]
+    if changes:
         raise UserError(
             f"cannot continue {stored.name} with other settings: {'; '.join(changes)}; "
             "give this study another --name, or start over with --fresh"

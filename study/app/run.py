@@ -25,14 +25,17 @@ from study.execution.checkpoint_cleanup import CheckpointCleanup, sweep_checkpoi
 from study.execution.connection import Slots
 from study.execution.cost_estimate import expected_cost
 from study.execution.jobs import jobs_of
+from study.record.begun import require_identity, require_spaces, take_up
 from study.record.folder import StudyFolder
 from study.record.ledger import Ledger
 from study.record.plan import Plan
 from study.report import write as report
 from study.samplers.optuna_mirror import OptunaMirror
+from study.samplers.space import spaces_of
 from study.samplers.warm_start import load_prior, warm_proposer
 from study.search.conductor import Conductor, Listener
-from study.searches import conductor_of
+from study.searches import conductor_of, replayed
+from study.stored_plan import stored_plan
 from study.tracking.tracker import Tracker, TrackingLink
 from study.tracking.uri import check_uri
 from study.variants import TRAINED, VARIANTS
@@ -44,6 +47,7 @@ def run(settings: Settings, console: Console) -> int:
     output = machines.output.absolute()
     require_folder(output)
     check_uri(machines.tracking_uri, output)
+    connection.check_address(machines.address)
     corpus = open_corpus(settings, console)
     folder = StudyFolder.of(output, machines.name or planning.default_name(corpus, settings))
     with folder.held():
@@ -52,13 +56,17 @@ def run(settings: Settings, console: Console) -> int:
         features = prepared_features(corpus, settings, console)
         plan = planning.make_plan(settings, corpus, features, folder.path.name)
         if folder.plan.exists() and not machines.fresh:
-            plan = planning.continued(Plan.read(folder), plan)
-            if _is_finished(plan, folder):
+            stored, ledger = _checked(folder)
+            plan = planning.continued(stored, plan)
+            if _is_finished(plan, ledger):
                 print_line(console, f"study {plan.name} is finished already; --fresh starts it over")
                 written = report.write(folder, spaces(plan))
                 return show(plan, folder, console, written, _tracked(settings, plan, folder, written))
+            require_spaces(plan.name, ledger.records, spaces_of(plan))
         elif plan.terms.warm_start:
-            plan = replace(plan, prior=load_prior(StudyFolder.of(output, plan.terms.warm_start)))
+            earlier = StudyFolder.of(output, plan.terms.warm_start)
+            stored_plan(earlier)
+            plan = replace(plan, prior=load_prior(earlier))
         console.print("starting workers ...", style="dim")
         with connection.cluster(machines.address, machines.concurrency, machines.gpus_per_run) as slots:
             plan = planning.with_slots(plan, slots)
@@ -89,6 +97,7 @@ def train(
     view, cleanup = ProgressView(console, plan.name, plan.metric), CheckpointCleanup(folder)
     mirror = OptunaMirror(settings.machines.output.absolute(), plan, spaces(plan))
     ledger = Ledger(folder.ledger)
+    take_up(ledger, plan, spaces_of(plan))
     if ledger.events:
         print_line(console, f"continuing study {plan.name}")
     conductor = _conductor(plan, ledger, slots.number, tracker, mirror, cleanup, view)
@@ -151,8 +160,17 @@ def _conductor(plan: Plan, ledger: Ledger, slots: int, *listeners: Listener) -> 
     return conductor_of(plan, ledger, propose, slots=slots, listeners=listeners)
 
 
-def _is_finished(plan: Plan, folder: StudyFolder) -> bool:
-    return _conductor(plan, Ledger(folder.ledger), slots=1).finished()
+def _checked(folder: StudyFolder) -> tuple[Plan, Ledger]:
+    """The plan and the ledger of a study that exists, after making sure that they belong together."""
+    plan, ledger = stored_plan(folder), Ledger(folder.ledger, writable=False)
+    require_identity(plan, ledger.records, ledger.path)
+    replayed(plan, ledger.records, ledger.path)
+    return plan, ledger
+
+
+def _is_finished(plan: Plan, ledger: Ledger) -> bool:
+    searches = replayed(plan, ledger.records, ledger.path)
+    return all(search.closed() for search in searches.values())
 
 
 @contextmanager

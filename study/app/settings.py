@@ -64,7 +64,7 @@ class MachineOptions:
         default=None,
         metavar="N",
         read=int,
-        law="at least 1",
+        law="a whole number, at least 1",
         holds=lambda n: n >= 1,
     )
     gpus_per_run: float | None = option(

@@ -68,6 +68,8 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
     tuned = {name: variant for name, variant in view.variants.items() if variant.cost.n_configs}
     many = len(tuned) >= MANY
     console.print()
+    if view.unfinished:
+        print_line(console, f"{view.unfinished}\n", style="yellow")
     what = "test scores (validation is in the report)" if many else "mean ± std"
     print_line(console, f"{view.name}: {what} over {view.over}\n")
     console.print(_results(view, many))

@@ -1,8 +1,9 @@
 """Divides a corpus into folds: each group is the test set once, another whole group validates, the others train."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
+from typing import Any
 
 from study.errors import UserError
 
@@ -17,6 +18,10 @@ class Fold:
     test: tuple[str, ...]
     validation: tuple[str, ...]
     training: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fold as a plan has it, with lists of groups."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
 def leave_one_group_out(sizes: Mapping[str, int]) -> tuple[Fold, ...]:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import signal
 import warnings
 from collections.abc import Iterator
@@ -10,13 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ray
+from ray._private import ray_constants, services
 from ray.tune.execution import class_cache
 
 from study import process
 from study.errors import UserError
+from study.execution.address import AUTO, LOCAL, no_cluster, require_listener
 from study.execution.cluster import alive_nodes, room
+from study.execution.head_watch import HEAD_SECONDS, LOCAL_HEAD_SECONDS, HeadWatch
 
 ROOT = Path(__file__).resolve().parents[2]
+# To reach a cluster where something listens, a second apart.
+ATTEMPTS = 5
 # Set by `ray job submit` for the command that it runs.
 JOB_MARK = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
@@ -39,13 +45,15 @@ def cluster(address: str | None, concurrency: int | None, gpus_per_run: float | 
         UserError: no cluster answers at `address`, or it has no room for a single run.
     """
     try:
-        _connect(address, concurrency)
+        is_local = _connect(address, concurrency)
     except SystemExit:  # Ray raises it for SIGTERM while it starts
         raise KeyboardInterrupt from None
     # Ray has replaced the handler of SIGTERM by its own, which ends the process with a dump.
     process.raise_on_interrupt()
+    head = ray.get_runtime_context().gcs_address
     try:
-        yield _slots(concurrency, gpus_per_run)
+        with HeadWatch(head, LOCAL_HEAD_SECONDS if is_local else HEAD_SECONDS):
+            yield _slots(concurrency, gpus_per_run)
     finally:
         ray.shutdown()
 
@@ -66,30 +74,77 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _connect(address: str | None, concurrency: int | None) -> None:
+def check_address(given: str | None) -> None:
+    """Make sure, before any work is done, that something listens at the address of a cluster, where there is one.
+
+    Raises:
+        UserError: nothing does.
+    """
+    address = given or os.environ.get("RAY_ADDRESS") or LOCAL
+    if address not in (AUTO, LOCAL):
+        require_listener(address)
+
+
+@contextmanager
+def _without_raw_lines() -> Iterator[None]:
+    """Keep what Ray's C++ part writes to the process's standard error off the terminal."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _connect(address: str | None, concurrency: int | None) -> bool:
+    """Connect to the cluster at `address`, or to a new one of this machine; gives whether it is that."""
     in_job = JOB_MARK in os.environ
-    address = address or os.environ.get("RAY_ADDRESS") or ("auto" if in_job else None)
+    address = address or os.environ.get("RAY_ADDRESS") or (AUTO if in_job else LOCAL)
     silent = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.CRITICAL}
     # Tune would set a variable of PyTorch Lightning, and then could not use the workers that Ray starts in advance.
     class_cache.DEFAULT_ENV_VARS.clear()
     with quiet():
-        if address is None:
+        if address == LOCAL:
             _put_project_on_path()
+            _keep_to_this_machine()
             # Never another cluster that happens to run on this machine.
-            ray.init(address="local", num_cpus=concurrency, include_dashboard=False, **silent)
-            return
+            ray.init(address=LOCAL, num_cpus=concurrency, include_dashboard=False, **silent)
+            return True
         # In a job interrupts are blocked, and the handler of SIGTERM raises one, which would never arrive.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         # A job's workers have the folder that was submitted with the job.
         sent = {} if in_job else {"runtime_env": {"env_vars": {"PYTHONPATH": str(ROOT)}}}
+        ray_constants.NUM_REDIS_GET_RETRIES = ATTEMPTS
         try:
-            ray.init(address=address, **silent, **sent)
+            require_listener(_found(address))
+            with _without_raw_lines():
+                ray.init(address=address, **silent, **sent)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            raise UserError(
-                f"--address expects a running Ray cluster, as auto, host:port or ray://host:port; {address} did not "
-                f"answer ({str(error).splitlines()[0]}); start one with `ray start --head`, or leave --address out to "
-                "use this machine"
-            ) from None
+            raise no_cluster(address, str(error)) from None
+    return False
+
+
+def _found(address: str) -> str:
+    """The address as host:port; that of `auto` is what `ray start` has left on this machine.
+
+    Raises:
+        ConnectionError: no cluster was started here.
+    """
+    return str(services.canonicalize_bootstrap_address_or_die(AUTO)) if address == AUTO else address
+
+
+def _keep_to_this_machine() -> None:
+    """Let a cluster of this machine listen on loopback alone, with a token that no file holds.
+
+    Ray has this for systems whose firewall would ask, as a variable that it reads when it is imported. By default it
+    listens on every interface, and writes its token where other users can read it.
+    """
+    os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 def _put_project_on_path() -> None:

@@ -64,6 +64,6 @@ def _measure(plan: Plan, variant: str) -> tuple[float, int]:
     next(epochs)
     seconds = time.perf_counter() - started
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "probe.pt"
-        checkpoint.save(path, training)
+        path = Path(folder) / "probe.safetensors"
+        checkpoint.save(path, training, owner="probe")
         return seconds, path.stat().st_size

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -42,8 +44,9 @@ class FoldRunner:
         features = tuple(self._recipe.features.items())
         self._data = _fold(folder, variant.inputs, features, job.run.fold, device, fetch)
         self._training = begin(variant.model, variant.rebuilt(job.model), self._recipe, self._data, job.torch_seed)
-        # What a loss of power damaged is trained again from its first epoch, to the same scores.
-        checkpoint.load_into(self._training, folder.checkpoint_of(job.run))
+        self._owner = owner_of(self._plan, job)
+        # What is damaged or belongs to another run is trained again from its first epoch, to equal scores.
+        checkpoint.load_into(self._training, folder.checkpoint_of(job.run), self._owner)
         self._epochs = self._remaining()
 
     def next_epoch(self) -> EpochTrained:
@@ -72,16 +75,37 @@ class FoldRunner:
             seed=self._job.torch_seed,
             score_both_blocks=self._job.score_both_blocks,
         ):
-            checkpoint.save(self._folder.checkpoint_of(self._job.run), self._training)
+            checkpoint.save(self._folder.checkpoint_of(self._job.run), self._training, self._owner)
             yield epoch
 
     def _save_predictions(self) -> None:
         assert self._training.best is not None
         run, validation, test = self._job.run, self._data.validation.ids, self._data.test.ids
-        checkpoint.save_predictions(self._folder.predictions_of(run), self._training.best, validation, test)
+        origin = checkpoint.origin_of(run.name, self._job.params)
+        checkpoint.save_predictions(self._folder.predictions_of(run), self._training.best, validation, test, origin)
         if self._training.swapped is not None:
             path = self._folder.predictions_of(run, swapped=True)
-            checkpoint.save_predictions(path, self._training.swapped, test, validation)
+            checkpoint.save_predictions(path, self._training.swapped, test, validation, origin)
+
+
+def owner_of(plan: Plan, job: Job) -> str:
+    """Whose a checkpoint is: the name of a run, and a digest of all that its numbers depend on."""
+    variant, labels = VARIANTS[job.run.variant], job.recipe.get("features", {})
+    facts = {
+        "model": job.model,
+        "recipe": job.recipe,
+        "seed": job.torch_seed,
+        "both blocks": job.score_both_blocks,
+        "epochs": plan.terms.epochs,
+        "metric": plan.metric,
+        "corpus": plan.corpus["digest"],
+        "classes": plan.classes,
+        "fold": plan.folds[job.run.fold],
+        # Packs are named by their encoder and all that it has read.
+        "packs": [Path(plan.pack(name, labels.get(name))).name for name in variant.modalities],
+    }
+    text = json.dumps(facts, sort_keys=True)
+    return f"{job.run.name} {hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
 def parts_of_fold(plan: Plan, fold: int) -> dict[str, list[tuple[str, int]]]:

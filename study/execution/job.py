@@ -12,9 +12,9 @@ from study.record.events import FoldRun
 class Job:
     """A fold run with its model's config and recipe as fields.
 
-    `torch_seed` names all its random numbers; `epochs_known` is how many epochs the ledger holds. With
-    `score_both_blocks` the run is used twice: its test part, too, selects a best epoch. A run that outgrew its share
-    has a `whole_gpu`.
+    `torch_seed` names all its random numbers; `epochs_known` is how many epochs the ledger holds. `params` are those of
+    the ledger that model and recipe were made from. With `score_both_blocks` the run is used twice: its test part, too,
+    selects a best epoch. A run that outgrew its share has a `whole_gpu`.
     """
 
     run: FoldRun
@@ -22,6 +22,7 @@ class Job:
     recipe: dict[str, Any]
     torch_seed: int
     epochs_known: int
+    params: dict[str, Any]
     score_both_blocks: bool = False
     whole_gpu: bool = False
 

@@ -28,6 +28,7 @@ def jobs_of(plan: Plan) -> Jobs:
             # Common random numbers: configurations that share a fold also share its order and dropout seeds.
             torch_seed=derived_seed(seed, "run", run.fold, run.seed),
             epochs_known=assignment.epochs_known,
+            params=dict(assignment.params),
             score_both_blocks=both_blocks,
         )
 

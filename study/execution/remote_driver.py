@@ -15,8 +15,8 @@ from typing import Any
 import ray
 
 from study.errors import UserError
+from study.execution.address import CLIENT, no_cluster, require_listener
 
-SCHEME = "ray://"
 PROGRAM = "from study.app.cli import main; raise SystemExit(main())"
 # Attempts: the client's server is forked from a process with many threads, and sometimes dies for that reason.
 CONNECTIONS = 3
@@ -28,7 +28,7 @@ WORKERS_ONLY = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "RAY_ADDRESS")
 def client_address(given: str | None) -> str | None:
     """The Ray Client address given by the option or by RAY_ADDRESS; None if that is an address of another kind."""
     address = given or os.environ.get("RAY_ADDRESS", "")
-    return address if address.startswith(SCHEME) else None
+    return address if address.startswith(CLIENT) else None
 
 
 def run_on_head(address: str, arguments: Sequence[str], write: Callable[[str], object]) -> int:
@@ -108,16 +108,14 @@ def _unblock_interrupts() -> None:
 
 def _connect(address: str) -> None:
     logging.getLogger("ray").setLevel(logging.CRITICAL)
+    require_listener(address)
     for attempt in range(1, CONNECTIONS + 1):
         try:
             ray.init(address, log_to_driver=False)
             return
         except (ConnectionError, ValueError, RuntimeError) as error:
             if attempt == CONNECTIONS:
-                raise UserError(
-                    f"--address expects the Ray Client port of a running cluster; {address} did not answer "
-                    f"({str(error).splitlines()[0]}); it is 10001 on the head unless `ray start` was given another"
-                ) from None
+                raise no_cluster(address, str(error)) from None
             time.sleep(attempt)
 
 

@@ -37,7 +37,7 @@ def read_audio(utterance: Utterance, rate_hz: int = 16_000) -> Float[Tensor, " s
             _check_length(utterance, file_rate, stop - start)
             file.seek(start)
             channels = torch.from_numpy(file.read(stop - start, dtype="float32", always_2d=True))
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, TypeError) as error:  # TypeError: of .raw, which has no header
         raise UserError(f"{_where(utterance)} cannot be decoded ({first_line(error)}); {_REMEDY}") from error
     samples = channels.mean(1)
     if len(samples) == 0:
@@ -51,7 +51,7 @@ def audio_seconds(utterance: Utterance) -> float:
     """The utterance's length in seconds by its span or its file's header; 0 where the file has no header."""
     try:
         info = soundfile.info(str(utterance.audio))
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, TypeError):
         return 0.0
     start, stop = _bounds(utterance, info.samplerate, info.frames)
     return max(0, stop - start) / float(info.samplerate)

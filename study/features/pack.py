@@ -1,15 +1,13 @@
 """Features on disk: the frames of all utterances end to end in one file that every worker maps.
 
-A pack is a safetensors file with the tensors `offsets` int64 [utterances + 1], `frames` float16 [frames, dim] and,
-for text, `vectors` float16 [utterances, dim]; its metadata is one JSON object. This file imports nothing heavy,
-because every training worker imports it.
+A pack is a sealed safetensors file (`study.tensor_file`) with the tensors `offsets` int64 [utterances + 1], `frames`
+float16 [frames, dim] and, for text, `vectors` float16 [utterances, dim]; its metadata is one JSON object. This file
+imports nothing heavy, because every training worker imports it.
 """
 
-import hashlib
 import json
 import os
-import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,11 +19,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from study.errors import UserError, first_line
+from study.tensor_file import Damaged, check_file, raw, sealed_header
 
-FORMAT = "ser-study pack 1"
+FORMAT = "ser-study pack 2"
 # The one key under which safetensors' string-to-string metadata carries our JSON.
 METADATA_KEY = "pack"
 TENSORS = ("offsets", "frames", "vectors")
+HALF = torch.float16
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class Pack:
         try:
             with safe_open(str(path), framework="pt") as file:
                 metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, ""))
+                if "sha256" not in (file.metadata() or {}):
+                    raise ValueError("no checksum in its metadata")
                 tensors = {name: file.get_tensor(name) for name in set(TENSORS).intersection(file.keys())}
             fault = _fault(metadata, tensors)
         except (SafetensorError, OSError, ValueError, RuntimeError, KeyError) as error:
@@ -133,17 +135,18 @@ class Pack:
         return self.frames[first:last]
 
     def verify(self) -> None:
-        """Reads the whole file once and compares it with the checksum in its metadata.
+        """Reads the whole file once, ids and metadata included, and compares it with the checksum in its header.
 
         Raises:
             UserError: the file has changed since it was written.
         """
-        vectors = None if self.vectors is None else [self.vectors]
-        if self.metadata["sha256"] != _checksum(_contents(self.offsets, [self.frames], vectors)):
+        try:
+            check_file(self.path)
+        except (Damaged, OSError) as error:
             raise UserError(
                 f"the features in {self.path} do not match their checksum: the file has changed since it was "
-                f"written; delete the file to have it extracted again"
-            )
+                f"written ({error}); delete the file to have it extracted again"
+            ) from None
 
 
 def write_pack(
@@ -163,16 +166,15 @@ def write_pack(
     """
     _check_tensors(ids, frames, vectors)
     offsets = torch.tensor([0] + [len(each) for each in frames]).cumsum(0)
-    contents = list(_contents(offsets, frames, vectors))
-    own = {"format": FORMAT, "ids": list(ids), "sha256": _checksum(contents)}
-    shapes = {"offsets": ("I64", [len(ids) + 1]), "frames": ("F16", [int(offsets[-1]), frames[0].shape[1]])}
+    contents = [raw(tensor) for tensor in (offsets, *frames, *(vectors or ()))]
+    text = json.dumps({**metadata, "format": FORMAT, "ids": list(ids)}, sort_keys=True)
+    shapes = {"offsets": (offsets.dtype, [len(ids) + 1]), "frames": (HALF, [int(offsets[-1]), frames[0].shape[1]])}
     if vectors is not None:
-        shapes["vectors"] = ("F16", [len(ids), len(vectors[0])])
+        shapes["vectors"] = (HALF, [len(ids), len(vectors[0])])
     unfinished = path.with_name(path.name + ".unfinished")
     with unfinished.open("wb") as file:
-        file.write(_header(shapes, json.dumps({**metadata, **own}, sort_keys=True)))
-        for content in contents:
-            file.write(content)
+        file.write(sealed_header(shapes, {METADATA_KEY: text}, contents))
+        file.writelines(contents)
         file.flush()
         os.fsync(file.fileno())
     os.replace(unfinished, path)
@@ -189,35 +191,6 @@ def _check_tensors(ids: Sequence[str], frames: Sequence[Tensor], vectors: Sequen
         raise ValueError("a pack holds float16 only")
 
 
-def _contents(offsets: Tensor, frames: Sequence[Tensor], vectors: Sequence[Tensor] | None) -> Iterator[memoryview]:
-    """The bytes of a pack after its header, without copying them."""
-    for tensor in (offsets, *frames, *(vectors or ())):
-        yield tensor.contiguous().numpy().data.cast("B")
-
-
-def _checksum(contents: Iterator[memoryview] | list[memoryview]) -> str:
-    state = hashlib.sha256()
-    for content in contents:
-        state.update(content)
-    return state.hexdigest()
-
-
-def _header(shapes: Mapping[str, tuple[str, list[int]]], metadata: str) -> bytes:
-    """A safetensors header, written here because the library's writer wants every tensor whole in memory.
-
-    Source: the safetensors format: the header's length in 8 bytes, JSON padded with spaces, then the tensors.
-    """
-    entries: dict[str, object] = {"__metadata__": {METADATA_KEY: metadata}}
-    start = 0
-    for name, (kind, shape) in shapes.items():
-        end = start + {"I64": 8, "F16": 2}[kind] * torch.Size(shape).numel()
-        entries[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
-        start = end
-    text = json.dumps(entries).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text
-
-
 def _fault(metadata: Any, tensors: Mapping[str, Tensor]) -> str:
     """What keeps this from being a pack, or nothing."""
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
@@ -225,8 +198,6 @@ def _fault(metadata: Any, tensors: Mapping[str, Tensor]) -> str:
     ids, frames, offsets = metadata.get("ids"), tensors.get("frames"), tensors.get("offsets")
     if not isinstance(ids, list) or not ids or not all(isinstance(id, str) for id in ids) or len(set(ids)) != len(ids):
         return "no list of unique utterance ids in its metadata"
-    if not isinstance(metadata.get("sha256"), str):
-        return "no checksum in its metadata"
     if frames is None or frames.dtype != torch.float16 or frames.ndim != 2 or frames.shape[1] < 1:
         return "no float16 tensor `frames` of two axes"
     if offsets is None or offsets.dtype != torch.int64 or tuple(offsets.shape) != (len(ids) + 1,):

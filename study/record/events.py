@@ -58,6 +58,20 @@ class FoldRun:
 
 
 @dataclass(frozen=True)
+class StudyBegun:
+    """A study begins, or goes on with larger terms: what its decisions follow from until the next such line.
+
+    `plan` is the digest of the plan's part that may not change. `spaces` has every parameter's distribution in words,
+    by variant and name; `terms` what may grow, as `Plan.growing`.
+    """
+
+    kind: ClassVar[str] = "begun"
+    plan: str
+    spaces: Mapping[str, Any]
+    terms: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class ConfigAdded:
     """Configuration `config` of `variant` enters the search with `params`; numbers count from 0."""
 
@@ -148,11 +162,14 @@ class Closed:
     reason: str
 
 
+# What happens in the search of a variant.
 Event = ConfigAdded | EpochDone | Promoted | RunLost | BlockClosed | Closed
-KINDS: dict[str, type[Event]] = {each.kind: each for each in get_args(Event)}
+# What a line of a ledger holds.
+Record = StudyBegun | Event
+KINDS: dict[str, type[Record]] = {each.kind: each for each in get_args(Record)}
 
 
-def to_json(event: Event) -> dict[str, Any]:
+def to_json(event: Record) -> dict[str, Any]:
     """The event as the ledger has it; fields that are None are left out."""
     return {"kind": event.kind, **{name: value for name, value in asdict(event).items() if value is not None}}
 
@@ -162,7 +179,7 @@ def digest(event: Event) -> str:
     return hashlib.sha256(json.dumps(to_json(event), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def from_json(record: Any) -> Event:
+def from_json(record: Any) -> Record:
     """The event that `to_json` wrote.
 
     Raises:
@@ -181,7 +198,7 @@ def from_json(record: Any) -> Event:
 
 
 # Field names and types of each event; ClassVars are no fields.
-TYPES: dict[type[Event], dict[str, Any]] = {
+TYPES: dict[type[Record], dict[str, Any]] = {
     event: {field.name: get_type_hints(event)[field.name] for field in fields(event)} for event in KINDS.values()
 }
 

@@ -62,7 +62,7 @@ class StudyFolder:
 
     def checkpoint_of(self, run: FoldRun) -> Path:
         """The state of `run` after its last epoch."""
-        return self.checkpoints / f"{run.name}.pt"
+        return self.checkpoints / f"{run.name}.safetensors"
 
     def predictions_of(self, run: FoldRun, swapped: bool = False) -> Path:
         """The predictions of `run`; `swapped` are those at the epoch that its test part selects."""
@@ -74,7 +74,7 @@ class StudyFolder:
 
     def runs_with_checkpoint(self) -> dict[FoldRun, Path]:
         """The checkpoints that are there, by run."""
-        return {FoldRun.named(path.stem): path for path in self.checkpoints.glob("*.pt")}
+        return {FoldRun.named(path.stem): path for path in self.checkpoints.glob("*.safetensors")}
 
     @contextmanager
     def held(self) -> Iterator[None]:

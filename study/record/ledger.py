@@ -7,7 +7,7 @@ from typing import Any
 
 from study.errors import UserError
 from study.files import append_durably, sync
-from study.record.events import ConfigAdded, EpochDone, Event, FoldRun, from_json, to_json
+from study.record.events import ConfigAdded, EpochDone, Event, FoldRun, Record, StudyBegun, from_json, to_json
 
 
 class Ledger:
@@ -23,7 +23,9 @@ class Ledger:
             UserError: a line in the middle is no event.
         """
         self.path = path
-        self.events = list(read(path)) if path.exists() else []
+        self._writable = writable
+        self.records = list(read_records(path)) if path.exists() else []
+        self.events = [record for record in self.records if not isinstance(record, StudyBegun)]
         if not writable:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,18 +33,31 @@ class Ledger:
             file.truncate(_whole_length(path))
         sync(path.parent)
 
-    def append(self, event: Event) -> None:
-        """Write one event and wait until the disk has it.
+    def where(self, index: int) -> str:
+        """The place of `events[index]` in words: the file and the line."""
+        lines = [number for number, each in enumerate(self.records, start=1) if not isinstance(each, StudyBegun)]
+        return f"{self.path} line {lines[index]}"
+
+    def append(self, record: Record) -> None:
+        """Write one record and wait until the disk has it; if the ledger is not writable, it is kept here alone.
 
         Raises:
             StorageFull: there is no room; the ledger is as it was.
         """
-        append_durably(self.path, json.dumps(to_json(event), allow_nan=False).encode() + b"\n")
-        self.events.append(event)
+        if self._writable:
+            append_durably(self.path, json.dumps(to_json(record), allow_nan=False).encode() + b"\n")
+        self.records.append(record)
+        if not isinstance(record, StudyBegun):
+            self.events.append(record)
 
 
 def read(path: Path) -> Iterator[Event]:
-    """The events of the ledger at `path`, without a torn last line.
+    """The events of the searches in the ledger at `path`; see `read_records`."""
+    return (record for record in read_records(path) if not isinstance(record, StudyBegun))
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """The record of every line of the ledger at `path`, without a torn last line.
 
     Raises:
         UserError: a whole line is no event, or cannot follow from those before it; with its number.
@@ -51,14 +66,14 @@ def read(path: Path) -> Iterator[Event]:
     order = _Order()
     for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
         try:
-            event = from_json(_parsed(line))
-            order.check(event)
+            record = from_json(_parsed(line))
+            order.check(record)
         except ValueError as error:
             raise UserError(
                 f"every line of a ledger is one event in JSON; {error} in {path} line {number}; "
                 "restore the file from a copy, or start over with --fresh"
             ) from None
-        yield event
+        yield record
 
 
 class _Order:
@@ -69,12 +84,14 @@ class _Order:
         self._configs: dict[str, int] = {}
         self._epochs: dict[FoldRun, int] = {}
 
-    def check(self, event: Event) -> None:
-        """Take in the next event.
+    def check(self, event: Record) -> None:
+        """Take in the next record.
 
         Raises:
             ValueError: its number is not the one that comes next.
         """
+        if isinstance(event, StudyBegun):
+            return
         known = self._configs.get(event.variant, 0)
         if isinstance(event, ConfigAdded):
             self._configs[event.variant] = known + 1

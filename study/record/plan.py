@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -11,8 +12,12 @@ from study.errors import UserError
 from study.features.spec import FeatureChoice
 from study.files import write_file
 from study.option import options_of
+from study.record.events import StudyBegun
 from study.record.folder import StudyFolder
 from study.record.terms import Terms, geometric_rungs
+
+# Terms of which a study that goes on may be given a larger value.
+GROWING = tuple(name for name, option in options_of(Terms).items() if option.change == "grows")
 
 
 @dataclass(frozen=True)
@@ -102,12 +107,43 @@ class Plan:
 
     def extended(self, asked: Terms) -> Terms:
         """The terms of a study that goes on: of what may grow, the larger value; `warm_start` stays."""
-        grown = {
-            name: _larger(getattr(self.terms, name), getattr(asked, name))
-            for name, option in options_of(Terms).items()
-            if option.change == "grows"
-        }
+        grown = {name: _larger(getattr(self.terms, name), getattr(asked, name)) for name in GROWING}
         return replace(asked, **grown, warm_start=self.terms.warm_start)
+
+    def fixed(self) -> dict[str, Any]:
+        """What may not change once the study has begun, by name, as JSON has it."""
+        return {
+            "corpus": {name: value for name, value in self.corpus.items() if name != "notes"},
+            "classes": self.classes,
+            "folds": self.folds,
+            "utterances": self.utterances,
+            "terms": {name: value for name, value in vars(self.terms).items() if name not in GROWING},
+            "prior": self.prior,
+        }
+
+    def digest(self) -> str:
+        """sha256 of what may not change."""
+        return hashlib.sha256(json.dumps(self.fixed(), sort_keys=True).encode()).hexdigest()
+
+    def growing(self) -> dict[str, Any]:
+        """What may grow when the study goes on, and decisions depend on, by name."""
+        terms = {name: getattr(self.terms, name) for name in GROWING}
+        return {"variants": self.variants, **terms, "lookahead": self.lookahead, "seconds": self.seconds}
+
+    def as_of(self, begun: StudyBegun) -> Plan:
+        """The plan as it was when the line `begun` was written.
+
+        Raises:
+            KeyError, TypeError: the line lacks a term.
+        """
+        then = begun.terms
+        return replace(
+            self,
+            variants=list(then["variants"]),
+            terms=replace(self.terms, **{name: then[name] for name in GROWING}),
+            lookahead=then["lookahead"],
+            seconds=then["seconds"],
+        )
 
     def _identity(self) -> Mapping[str, Any]:
         terms = {

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from study.option import duration, is_name, option
+from study.option import NAME_BYTES, duration, is_name, option
 from study.training.metrics import METRICS
 
 MAX_EPOCHS = 50
 TIME = "a time such as 45m, 2h or 1h30m"
-NAME = "letters, digits, '-', '_' and '.', not starting with '.'"
+NAME = f"letters, digits, '-', '_' and '.', not starting with '.', at most {NAME_BYTES} bytes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Terms:
         "configurations per variant (40; demo 16, of three variants and more 8)",
         metavar="N",
         read=int,
-        law="at least 1",
+        law="a whole number, at least 1",
         holds=lambda n: n >= 1,
         change="grows",
     )
@@ -38,7 +38,7 @@ class Terms:
         f"epochs per fold run, at most {MAX_EPOCHS} (50; demo 12)",
         metavar="N",
         read=int,
-        law=f"1 to {MAX_EPOCHS}",
+        law=f"a whole number, 1 to {MAX_EPOCHS}",
         holds=lambda n: 1 <= n <= MAX_EPOCHS,
         change="never",
     )
@@ -48,7 +48,7 @@ class Terms:
         default=0,
         metavar="N",
         read=int,
-        law="at least 1",
+        law="a whole number, at least 1",
         holds=lambda n: n >= 1,
         change="grows",
     )
@@ -58,7 +58,7 @@ class Terms:
         default=0,
         metavar="N",
         read=int,
-        law="0 (no confirmation) or more",
+        law="a whole number, 0 (no confirmation) or more",
         holds=lambda n: n >= 0,
         change="grows",
     )
@@ -130,7 +130,7 @@ class Terms:
         default=0,
         metavar="N",
         read=int,
-        law="0 or more",
+        law="a whole number, 0 or more",
         holds=lambda n: n >= 0,
         change="never",
     )

@@ -11,8 +11,9 @@ from study.errors import UserError
 from study.option import Option, duration, options_of
 from study.protocols import PROTOCOLS
 from study.record import ledger
+from study.record.begun import require_identity
 from study.record.divisions import blocks_of
-from study.record.events import Phase
+from study.record.events import Phase, StudyBegun
 from study.record.folder import StudyFolder
 from study.record.outcome import NestedFigures, Outcome
 from study.record.plan import Plan
@@ -22,9 +23,11 @@ from study.report.baselines import guess_scores
 from study.report.comparisons import as_view, comparisons
 from study.report.details import details
 from study.report.formats import NOTHING, format_duration, format_value
-from study.report.predictions import TestedFold, require_agreement, tested_folds
+from study.report.predictions import StoredPredictions, TestedFold
 from study.report.view import CostView, NestedView, ReportView, SettingView, TermView, VariantView, parts_view
 from study.samplers import SAMPLERS
+from study.samplers.space import misfit
+from study.searches import replayed, what_is_left
 from study.variants import VARIANTS
 
 # The corpus of the published result table: seven-class IEMOCAP.
@@ -36,29 +39,34 @@ LOST = (Phase.FAILED, Phase.DIVERGED)
 class Evidence:
     """What a report is computed from, by variant: configurations, outcomes, and the reported test predictions.
 
-    A variant of which nothing can be selected has no outcome and no predictions.
+    A variant of which nothing can be selected has no outcome and no predictions. `left` says what an unfinished study
+    has left; empty for a finished one.
     """
 
     plan: Plan
     configs: Mapping[str, Sequence[ConfigResult]]
     outcomes: Mapping[str, Outcome]
     tested: Mapping[str, Sequence[TestedFold]]
+    left: str = ""
 
 
 def build(folder: StudyFolder) -> ReportView:
     """The report of the study in `folder`.
 
     Raises:
-        UserError: there is no study, or its ledger or predictions are broken.
+        UserError: there is no study, or it does not pass the checks of `gather`.
     """
     return report_view(gather(folder))
 
 
 def gather(folder: StudyFolder) -> Evidence:
-    """Read what the report of the study in `folder` is computed from.
+    """Read what the report of the study in `folder` is computed from, and check all of it.
+
+    The plan is the one that the ledger was begun with; every decision follows from the events before it; every
+    configuration is of its variant's search space; of every complete one, scores are those of stored predictions.
 
     Raises:
-        UserError: there is no study, or its ledger or predictions are broken or do not agree.
+        UserError: there is no study, or something is missing, broken or changed.
     """
     plan = Plan.read(folder)
     if unknown := [name for name in plan.variants if name not in VARIANTS]:
@@ -66,20 +74,24 @@ def gather(folder: StudyFolder) -> Evidence:
             f"a report needs the row of every variant; {', '.join(unknown)} of {folder.plan} has none: "
             "add it to VARIANTS in study/variants.py"
         )
-    events = list(ledger.read(folder.ledger)) if folder.ledger.exists() else []
+    records = list(ledger.read_records(folder.ledger)) if folder.ledger.exists() else []
+    require_identity(plan, records, folder.ledger)
+    left = what_is_left(replayed(plan, records, folder.ledger))
+    events = [record for record in records if not isinstance(record, StudyBegun)]
     found = configurations(events, plan.terms.seeds)
+    stored = StoredPredictions(folder, plan)
+    for configs in found.values():
+        _require_sound(folder, plan, stored, configs)
     outcomes = _outcomes(plan, found)
-    for name, outcome in outcomes.items():
-        require_agreement(folder, plan, found[name], outcome.uses)
-    tested = {name: tested_folds(folder, plan, outcome.uses) for name, outcome in outcomes.items()}
-    return Evidence(plan, found, outcomes, tested)
+    tested = {name: stored.tested(outcome.uses) for name, outcome in outcomes.items()}
+    return Evidence(plan, found, outcomes, tested, left)
 
 
 def report_view(evidence: Evidence) -> ReportView:
     """Everything that the report shows."""
     plan = evidence.plan
     protocol = PROTOCOLS[plan.terms.protocol]
-    compared = comparisons(plan, evidence.outcomes, evidence.configs)
+    compared = comparisons(plan, {} if evidence.left else evidence.outcomes, evidence.configs)
     shown = {metric: tuple(as_view(comparison) for comparison in found) for metric, found in compared.items()}
     own = shown.pop(plan.metric)
     return ReportView(
@@ -100,6 +112,7 @@ def report_view(evidence: Evidence) -> ReportView:
         conclusion=tuple(f"{comparison.sentence}." for comparison in own),
         other_metrics=tuple(comparison for found in shown.values() for comparison in found),
         score_both_blocks=protocol.score_both_blocks,
+        unfinished=f"unfinished: {evidence.left}; no conclusions are drawn" if evidence.left else "",
     )
 
 
@@ -109,6 +122,19 @@ def terms_view(terms: Terms) -> list[TermView]:
         TermView(option.flag.removeprefix("--"), _term_value(option, getattr(terms, name)))
         for name, option in options_of(Terms).items()
     ]
+
+
+def _require_sound(folder: StudyFolder, plan: Plan, stored: StoredPredictions, configs: Sequence[ConfigResult]) -> None:
+    """Make sure that parameters are of the search space, and that complete configurations agree with predictions."""
+    both_ways = PROTOCOLS[plan.terms.protocol].score_both_blocks
+    for config in configs:
+        if wrong := misfit(VARIANTS[config.variant].choosing(plan.choices()), config.params):
+            raise UserError(
+                f"parameters are of their variant's search space, and {folder.ledger} has others for {config.variant} "
+                f"configuration {config.number} ({wrong}); restore it from a copy, or start over with --fresh"
+            )
+        if config.outcome is Phase.COMPLETE:
+            stored.require_agreement(config, both_ways=both_ways)
 
 
 def _outcomes(plan: Plan, found: Mapping[str, Sequence[ConfigResult]]) -> dict[str, Outcome]:

@@ -25,6 +25,11 @@ def format_spread(spread: Spreading) -> str:
     return f"{format_score(spread.mean)} ± {format_score(spread.std)}"
 
 
+def capitalise(text: str) -> str:
+    """The text with its first letter in upper case."""
+    return text[:1].upper() + text[1:]
+
+
 def format_score(score: float | None) -> str:
     """A score or probability without its leading zero, ".512"; a dash for None and nan."""
     if score is None or math.isnan(score):

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from study.report import tables
 from study.report.formats import (
+    capitalise,
     format_difference,
     format_duration,
     format_interval,
@@ -32,6 +33,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 FILTERS = {
     "spread": format_spread,
     "score": format_score,
+    "capitalise": capitalise,
     "p": format_p,
     "difference": format_difference,
     "percent": format_percent,

@@ -1,11 +1,13 @@
-"""The stored predictions of reported runs on the utterances that they were tested on."""
+"""The stored predictions of runs, and whether the ledger's scores are theirs."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,16 @@ from study.record.folder import StudyFolder
 from study.record.outcome import Use
 from study.record.plan import Plan
 from study.record.results import PARTS, ConfigResult, FoldResult
-from study.training.checkpoint import load_predictions
+from study.training.checkpoint import load_origin, load_predictions, origin_of
 from study.training.metrics import METRICS, confusion_matrix, score
 
 TOLERANCE = 1e-6
+SWAPPED = {"validation": "test", "test": "validation"}
+Utterances = tuple[Mapping[str, str], ...]
+Labels = Int[np.ndarray, " utterances"]
+Probabilities = Float[np.ndarray, "utterances classes"]
 # A spreadsheet reads a cell that begins with one of these as a formula.
-FORMULA_SIGNS = ("=", "+", "-", "@")
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -47,38 +53,78 @@ class TestedFold:
         return np.asarray(self.probabilities.argmax(1))
 
 
-def tested_folds(folder: StudyFolder, plan: Plan, uses: Iterable[Use]) -> list[TestedFold]:
-    """The test predictions of every run that is reported.
+class StoredPredictions:
+    """The predictions of a study's runs: there is a file for every run that ended, two if it is read both ways."""
 
-    Raises:
-        UserError: a predictions file is missing or does not fit the plan.
-    """
-    return [
-        TestedFold(use.run, use.block, *_stored(folder.predictions_of(use.run, use.swapped), "test", plan))
-        for use in uses
-    ]
+    def __init__(self, folder: StudyFolder, plan: Plan) -> None:
+        """The predictions in `folder` of the study of `plan`; files are read when they are asked for."""
+        self._folder, self._plan = folder, plan
+        self._parts = cache(self._part_of_fold)
 
+    def tested(self, uses: Iterable[Use]) -> list[TestedFold]:
+        """The test predictions of every run that is reported.
 
-def require_agreement(folder: StudyFolder, plan: Plan, configs: Sequence[ConfigResult], uses: Iterable[Use]) -> None:
-    """Make sure that the ledger's scores of reported runs are those of the stored predictions.
+        Raises:
+            UserError: a predictions file is missing or does not fit the plan.
+        """
+        return [TestedFold(use.run, use.block, *self._stored(use.run, "test", use.swapped)) for use in uses]
 
-    Raises:
-        UserError: they differ, so one of the two was changed by hand, or predictions cannot be read.
-    """
-    results = {result.run: result for config in configs for result in config.runs()}
-    for use in uses:
-        path = folder.predictions_of(use.run, use.swapped)
-        best = _best(results[use.run], use, plan.metric)
+    def require_agreement(self, config: ConfigResult, *, both_ways: bool) -> None:
+        """Make sure that the ledger's scores and parameters of a configuration are those of its predictions.
+
+        Every run that ended or is at full length is compared, those with new seeds too; `both_ways` if either part
+        selects an epoch.
+
+        Raises:
+            UserError: they differ, so one of the two was changed by hand, or predictions cannot be read.
+        """
+        for result in config.runs():
+            if result.ended or len(result.epochs) >= self._plan.terms.epochs:
+                for swapped in (False, True) if both_ways else (False,):
+                    self._require_origin(config, result, swapped)
+                    self._require_scores(result, swapped)
+
+    def _require_origin(self, config: ConfigResult, result: FoldResult, swapped: bool) -> None:
+        path, best = self._folder.predictions_of(result.run, swapped), _best(result, swapped, self._plan.metric)
+        expected = {**origin_of(result.run.name, config.params), "epoch": str(best.epoch)}
+        with _readable(path):
+            found = load_origin(path)
+        for name, value in expected.items():
+            if found[name] != value:
+                raise UserError(
+                    f"the predictions of a run are from that run and its best epoch, and {self._folder.ledger} has "
+                    f"{name} {value} where {path} has {found[name]}; one of the two was changed: restore it from a copy"
+                )
+
+    def _require_scores(self, result: FoldResult, swapped: bool) -> None:
+        path, best = self._folder.predictions_of(result.run, swapped), _best(result, swapped, self._plan.metric)
         for part in PARTS:
-            _, labels, probabilities = _stored(path, part, plan)
-            own, kept = score(labels, probabilities.argmax(1), len(plan.classes)), getattr(best, part)
+            _, labels, probabilities = self._stored(result.run, part, swapped)
+            own, kept = score(labels, probabilities.argmax(1), len(self._plan.classes)), getattr(best, part)
             for metric in METRICS:
                 if not abs(own[metric] - kept[metric]) < TOLERANCE:
                     raise UserError(
-                        f"the scores of a reported run are those of its predictions, and {folder.ledger} "
-                        f"has {part} {metric} {kept[metric]:.4f} for {use.run.name} at epoch {best.epoch} "
+                        f"the scores of a run are those of its predictions, and {self._folder.ledger} "
+                        f"has {part} {metric} {kept[metric]:.4f} for {result.run.name} at epoch {best.epoch} "
                         f"where {path} gives {own[metric]:.4f}; one of the two was changed: restore it from a copy"
                     )
+
+    def _stored(self, run: FoldRun, part: str, swapped: bool) -> tuple[Utterances, Labels, Probabilities]:
+        """The utterances of a run's `part`, their class indices, and their class probabilities."""
+        path = self._folder.predictions_of(run, swapped)
+        with _readable(path):
+            utterances, labels = self._parts(run.fold, SWAPPED[part] if swapped else part)
+            ids, probabilities = load_predictions(path, part)
+            if ids != [utterance["id"] for utterance in utterances]:
+                raise ValueError(f"its {part} utterances are not those of fold {run.fold}")
+        return utterances, labels, probabilities.numpy()
+
+    def _part_of_fold(self, fold: int, part: str) -> tuple[Utterances, Labels]:
+        """The utterances of a fold's part in the plan's order, and their class indices."""
+        groups = set(self._plan.folds[fold][part])
+        utterances = tuple(utterance for utterance in self._plan.utterances if utterance["group"] in groups)
+        labels = [self._plan.classes.index(utterance["label"]) for utterance in utterances]
+        return utterances, np.array(labels, dtype=np.int64)
 
 
 def pooled_confusion(folds: Iterable[TestedFold], n_classes: int) -> Int[np.ndarray, "classes classes"]:
@@ -115,24 +161,18 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_SIGNS) else value
 
 
-def _stored(
-    path: Path, part: str, plan: Plan
-) -> tuple[tuple[Mapping[str, str], ...], Int[np.ndarray, " utterances"], Float[np.ndarray, "utterances classes"]]:
-    """The utterances of a run's `part`, their class indices, and their class probabilities."""
-    by_id = {utterance["id"]: utterance for utterance in plan.utterances}
-    index = {name: number for number, name in enumerate(plan.classes)}
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what reading the predictions at `path` may raise into one line."""
     try:
-        ids, probabilities = load_predictions(path, part)
-        utterances = tuple(by_id[id] for id in ids)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
         raise UserError(
-            f"the predictions of every reported run are needed, and {path} cannot be used ({error}); "
+            f"the predictions of every run that ended are needed, and {path} cannot be used ({error}); "
             "restore it from a copy, or start over with --fresh"
         ) from None
-    labels = np.array([index[utterance["label"]] for utterance in utterances], dtype=np.int64)
-    return utterances, labels, probabilities.numpy()
 
 
-def _best(result: FoldResult, use: Use, metric: str) -> EpochDone:
-    """The epoch whose predictions are stored; of a `swapped` use, with its parts in their swapped places."""
-    return (result.swapped() if use.swapped else result).best(metric)
+def _best(result: FoldResult, swapped: bool, metric: str) -> EpochDone:
+    """The epoch whose predictions are stored; if `swapped`, the one that test selects, parts in exchanged places."""
+    return (result.swapped() if swapped else result).best(metric)

@@ -170,7 +170,8 @@ class ReportView:
 
     `over` is what figures are means over, for example "5 folds"; `score_both_blocks` whether each fold serves with
     either of its held-out parts as test. `metric` is what selects, as in METRICS; `comparisons` are in it, and those in
-    the other metrics are `other_metrics`.
+    the other metrics are `other_metrics`. `unfinished` is what is left to do, empty for a finished study; while it is
+    not empty, nothing is compared.
     """
 
     name: str
@@ -190,6 +191,7 @@ class ReportView:
     conclusion: tuple[str, ...]
     other_metrics: tuple[ComparisonView, ...] = ()
     score_both_blocks: bool = False
+    unfinished: str = ""
 
     def term(self, name: str) -> str:
         """The value of a term; empty if the study has none of this name."""

@@ -109,6 +109,6 @@ SAMPLERS: dict[str, Sampler] = {
     "random": Sampler("independent uniform draws", _random, reads_scores=False),
     "qmc": Sampler("scrambled Sobol sequence", _qmc, reads_scores=False),
     "optuna-gp": Sampler("Optuna's Gaussian process, which learns from complete configurations", _optuna_gp),
-    "cmaes": Sampler("Optuna's CMA-ES over the numeric parameters; choices at random", _cmaes, package="cmaes"),
+    "cmaes": Sampler("Optuna's CMA-ES over the numeric parameters (pip install cmaes)", _cmaes, package="cmaes"),
     "optuna-qmc": Sampler("Optuna's scrambled Sobol sequence", _optuna_qmc, reads_scores=False),
 }

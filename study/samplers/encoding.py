@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -70,6 +70,39 @@ class UnitCube:
             found.append(changed)
         return found
 
+    def cell(self, params: Mapping[str, Any]) -> tuple[Hashable, ...]:
+        """What configurations of equal parameters have in common, whatever the rounding of stepped numbers."""
+        return tuple(each.cell(params[name]) if name in params else None for name, each in self._axes.items())
+
+    def untried(self, tried: Collection[Hashable], most: int, random: np.random.Generator) -> list[Params]:
+        """Up to `most` configurations whose cells are not in `tried`, spread over the space.
+
+        None are found where all have been tried, nor in a space with a continuous parameter, which has no list of all.
+        """
+        values = [each.values() for each in self._axes.values()]
+        if any(each is None for each in values):
+            return []
+        listed = [each for each in values if each is not None]
+        size = math.prod(len(each) for each in listed)
+        at, stride = int(random.random() * size), _stride(size)
+        found: list[Params] = []
+        for _ in range(min(size, len(tried) + most)):
+            at, left, params = (at + stride) % size, at, {}
+            for name, each in zip(self._axes, listed, strict=True):
+                left, index = divmod(left, len(each))
+                params[name] = each[index]
+            if self.cell(params) not in tried:
+                found.append(params)
+        return found[:most]
+
+
+def _stride(size: int) -> int:
+    """Steps of this length, modulo `size`, visit every number below `size` once and leave no region out for long."""
+    stride = max(1, int(0.618 * size))
+    while math.gcd(stride, size) > 1:
+        stride += 1
+    return stride
+
 
 class Scale:
     """A number between two ends, on a logarithmic scale if asked."""
@@ -105,6 +138,20 @@ class Scale:
         value = min(max(value, self._low), self._high)
         return int(value) if self._whole else value
 
+    def cell(self, value: float) -> Hashable:
+        """The value; its number where there are steps."""
+        return value if self._step is None else round((value - self._low) / self._step)
+
+    def values(self) -> Sequence[Any] | None:
+        """All values; None where they are continuous."""
+        if self._low == self._high:
+            return [self._low]
+        if self._step is None:
+            return None
+        if self._whole:
+            return range(int(self._low), int(self._high) + 1, int(self._step))
+        return [self._low + self._step * index for index in range(round((self._high - self._low) / self._step) + 1)]
+
     def stepped(self, value: Any, step: float, jump: float) -> Any:
         """A value `step` further along, the next one at least; `jump` along where there is no value."""
         if value is None:
@@ -134,6 +181,14 @@ class Order:
         """The choice `fraction` of the way along."""
         return self._choices[min(int(fraction * len(self._choices)), len(self._choices) - 1)]
 
+    def cell(self, value: Any) -> Hashable:
+        """The choice, a number."""
+        return float(value)
+
+    def values(self) -> Sequence[Any]:
+        """All choices."""
+        return self._choices
+
     def stepped(self, value: Any, step: float, jump: float) -> Any:
         """The next choice, up or down."""
         if value is None:
@@ -157,6 +212,14 @@ class Names:
     def value(self, fraction: float) -> Any:
         """The choice `fraction` of the way along."""
         return self._choices[min(int(fraction * len(self._choices)), len(self._choices) - 1)]
+
+    def cell(self, value: Any) -> Hashable:
+        """The choice's place among all; None for a choice of another space."""
+        return self._choices.index(value) if value in self._choices else None
+
+    def values(self) -> Sequence[Any]:
+        """All choices."""
+        return self._choices
 
     def stepped(self, value: Any, step: float, jump: float) -> Any:
         """Any choice."""

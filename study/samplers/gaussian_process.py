@@ -18,6 +18,8 @@ Numbers = NDArray[np.float64]
 
 ROOT5 = np.sqrt(5.0)
 ITERATIONS = 15
+# How soft the border between ones and zeros is taken to be: no label of 0 or 1 is quite certain of its neighbourhood.
+SOFTNESS = 0.3
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,19 @@ def fit(points: Numbers, values: Numbers, errors: Numbers) -> Belief:
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": ITERATIONS}).x
     scales, signal, own_error = np.exp(found[:dims]), float(np.exp(found[-2])), float(np.exp(found[-1]))
     return conditioned(points, values, np.hypot(errors, own_error), scales, signal)
+
+
+def probability_of_one(points: Numbers, labels: Numbers, at: Numbers) -> Numbers:
+    """How probable the label 1 is at the points `at`, given `labels` of 0 and 1 at `points`.
+
+    A regression on labels, whose level above one half is turned into a probability by its own uncertainty (Rasmussen
+    and Williams, Gaussian Processes for Machine Learning, 2006, 6.5). Far from all points it is the share of ones.
+    """
+    share = (labels.sum() + 1) / (len(labels) + 1)
+    scale = np.sqrt(share * (1 - share))
+    mean, error = fit(points, (labels - share) / scale, np.zeros(len(labels))).at(at)
+    probability: Numbers = norm.cdf((share + scale * mean - 0.5) / np.hypot(scale * error, SOFTNESS))
+    return probability
 
 
 def conditioned(points: Numbers, values: Numbers, errors: Numbers, scales: Numbers, signal: float) -> Belief:

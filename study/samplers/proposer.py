@@ -13,7 +13,7 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 from search_spaces.recipe import features_in
 from study.record.events import Phase
 from study.samplers import SAMPLERS
-from study.samplers.gp import PREDICTED, PREDICTED_ERROR
+from study.samplers.gp import DIVERGED, PREDICTED, PREDICTED_ERROR
 from study.samplers.sobol import EARLIER
 from study.search.observation import Observation, Params, Proposer
 from study.seeding import derived_seed
@@ -25,7 +25,7 @@ Labels = Mapping[str, Sequence[str]]
 NO_LABELS: Labels = MappingProxyType({})
 
 # A stopped configuration is PRUNED with its value as an intermediate one: as COMPLETE, its early value would pass for a
-# final one and mislead the sampler. A diverged one is PRUNED without a value.
+# final one and mislead the sampler. A diverged one is PRUNED without a value and marked by a user attribute.
 STATES = {
     Phase.OPEN: TrialState.RUNNING,
     Phase.COMPLETE: TrialState.COMPLETE,
@@ -91,16 +91,18 @@ def propose(
 def as_optuna_trial(
     suggest: Suggest, observation: Observation, attributes: Mapping[str, Any] | None = None
 ) -> FrozenTrial:
-    """A configuration as Optuna's samplers read it, with its predicted final score as user attributes."""
+    """A configuration as Optuna's samplers read it; user attributes say what is predicted and that it diverged."""
     fixed = FixedTrial(dict(observation.params))
     suggest(fixed)
     reached = {} if observation.value is None else {observation.step: observation.value}
-    predicted = {PREDICTED: observation.predicted, PREDICTED_ERROR: observation.error}
+    known: dict[str, Any] = {DIVERGED: True} if observation.phase is Phase.DIVERGED else {}
+    if observation.predicted is not None:
+        known |= {PREDICTED: observation.predicted, PREDICTED_ERROR: observation.error}
     return create_trial(
         state=STATES[observation.phase],
         params=fixed.params,
         distributions=fixed.distributions,
         value=observation.value if observation.phase is Phase.COMPLETE else None,
         intermediate_values=reached if observation.phase in (Phase.STOPPED, Phase.OPEN) else None,
-        user_attrs={**(predicted if observation.predicted is not None else {}), **(attributes or {})},
+        user_attrs={**known, **(attributes or {})},
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from study.errors import UserError
 from study.record.events import BlockClosed, Closed, ConfigAdded, EpochDone, Event, FoldRun, Phase, Promoted, RunLost
@@ -17,6 +17,14 @@ from study.search.search import Search
 from study.search.state import BlockDecision, Close, ConfigDecision, Continue, RunDecision
 
 Listener = Callable[[Event], None]
+
+
+@runtime_checkable
+class Located(Protocol):
+    """A log that is a file."""
+
+    def where(self, index: int) -> str:
+        """The place of `events[index]` in words."""
 
 
 class Log(Protocol):
@@ -69,8 +77,8 @@ class Conductor:
         self._log = log
         self._propose = propose
         self._listeners = tuple(listeners)
-        for number, event in enumerate(list(log.events), start=1):
-            self._replay(event, f"{getattr(log, 'path', 'the ledger')} line {number}")
+        for index, event in enumerate(list(log.events)):
+            self._replay(event, index)
             self._notify(event)
         for name in self.searches:
             self._decide(name)
@@ -170,10 +178,11 @@ class Conductor:
             self.params[event.variant, event.config] = event.params
         return search.apply(event)
 
-    def _replay(self, event: Event, where: str) -> None:
+    def _replay(self, event: Event, index: int) -> None:
         try:
             self._apply(event)
         except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, AssertionError) as error:
+            where = self._log.where(index) if isinstance(self._log, Located) else f"event {index} of the log"
             raise UserError(
                 f"every line of a ledger follows from those before it, and {where} does not ({type(error).__name__}: "
                 f"{' '.join(str(error).split())}); restore the file from a copy, or start over with --fresh"

@@ -65,6 +65,9 @@ class Search(Protocol):
     def closed(self) -> bool:
         """Whether nothing is left to run or to propose."""
 
+    def all_opened(self) -> bool:
+        """Whether no more configurations will be proposed."""
+
     def expected_epochs(self) -> float:
         """Epochs that the search is likely to take from its beginning to its end."""
 

@@ -19,20 +19,41 @@ def refusal(capsys, *arguments):
         ("--variant", "crosss", "--variant expects all, or names from random, audio, text"),
         ("--variant", ",", "found ','"),
         ("--metric", "f1", "--metric expects one of wa, uwa, wf1, uwf1; found F1"),
-        ("--configs", "0", "--configs expects at least 1; found 0"),
-        ("--epochs", "51", "--epochs expects 1 to 50; found 51"),
-        ("--concurrency", "0", "--concurrency expects at least 1; found 0"),
+        ("--configs", "0", "--configs expects a whole number, at least 1; found 0"),
+        ("--epochs", "51", "--epochs expects a whole number, 1 to 50; found 51"),
+        ("--concurrency", "0", "--concurrency expects a whole number, at least 1; found 0"),
         ("--gpus-per-run", "1.5", "--gpus-per-run expects 0, a fraction of one, or a whole number; found 1.5"),
         ("--gpus-per-run", "-1", "found -1"),
         ("--gpus-per-run", "nan", "found nan"),
-        ("--seed", "-1", "--seed expects 0 or more; found -1"),
+        ("--seed", "-1", "--seed expects a whole number, 0 or more; found -1"),
         ("--name", "../up", "--name expects letters, digits"),
+        ("--name", "a" * 300, "at most 200 bytes; found aaa"),
+        ("--tracking-uri", "http://[::1", "--tracking-uri expects a running MLflow server; http://[::1 did not answer"),
+        ("--address", "127.0.0.1:1", "--address expects a running Ray cluster"),
         ("--corpus", "nowhere.csv", "nowhere.csv"),
         ("--corpus", "nowhere", "nowhere"),
     ],
 )
 def test_a_wrong_value_is_reported_in_one_line_with_exit_code_2(capsys, tmp_path, option, value, message):
     code, error = refusal(capsys, "run", option, value, "--output", tmp_path)
+    assert code == 2
+    assert message in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "--config", "5"), "unknown argument '--config' (did you mean --configs?); see `ser-study run --help`"),
+        (("run", "--varient=text"), "unknown argument '--varient=text' (did you mean --variant?)"),
+        (("run", "text"), "unknown argument 'text'; see `ser-study run --help`"),
+        (("runn",), "invalid choice: 'runn'"),
+        (("run", "--configs"), "argument --configs: expected one argument; see `ser-study run --help`"),
+        (("explain",), "the following arguments are required"),
+        (("run", "--configs", "1e3"), "--configs expects a whole number, at least 1; found '1e3'"),
+    ],
+)
+def test_an_argument_that_is_not_known_is_reported_with_the_nearest(capsys, arguments, message):
+    code, error = refusal(capsys, *arguments)
     assert code == 2
     assert message in error
 
@@ -72,3 +93,31 @@ def test_an_output_that_is_no_folder_is_reported_as_that(capsys, tmp_path, outpu
     code, error = refusal(capsys, "run", "--output", tmp_path / output)
     assert code == 2
     assert "--output expects a folder that can be written" in error
+
+
+@pytest.mark.parametrize("verb", ["report", "explain"])
+@pytest.mark.parametrize("name", ["../../elsewhere", "..", "/etc", ".hidden", "a/b", "", "x" * 300])
+def test_a_name_never_leads_out_of_the_studies(capsys, tmp_path, verb, name):
+    code, error = refusal(capsys, verb, name, "--output", tmp_path / "out")
+    assert code == 2
+    assert "a study is named by letters, digits" in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_that_studies_have_by_default_are_names(capsys, tmp_path):
+    for name in ("demo-text", "é" * 100):
+        assert "no study at" in refusal(capsys, "report", name, "--output", tmp_path)[1]
+
+
+def test_audio_without_a_header_is_refused_in_one_line(capsys, tmp_path, tiny_manifest):
+    for path in (tiny_manifest.parent / "audio").iterdir():
+        path.rename(path.with_suffix(".raw"))
+    tiny_manifest.write_text(tiny_manifest.read_text("utf-8").replace(".wav", ".raw"), "utf-8")
+    assert main(["check", str(tiny_manifest)]) == 1
+    assert "a0.raw" in capsys.readouterr().out.replace("\n", "")
+    arguments = ["features", "--corpus", tiny_manifest, "--variant", "audio", "--audio-encoder", "logmel"]
+    code = main([*map(str, arguments), "--output", str(tmp_path / "out")])
+    error = capsys.readouterr().err
+    assert code == 2
+    assert error.count("\n") == 1
+    assert ".raw" in error

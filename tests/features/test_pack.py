@@ -139,11 +139,31 @@ def test_changed_frames_do_not_pass_verification(pack_file: Path) -> None:
         Pack.open(pack_file).verify()
 
 
+def test_ids_that_changed_places_do_not_pass_verification(pack_file: Path) -> None:
+    content = pack_file.read_bytes()
+    ids = rb"[\"a\", \"b\", \"c\"]"
+    assert content.count(ids) == 1
+    pack_file.write_bytes(content.replace(ids, rb"[\"b\", \"a\", \"c\"]"))
+    assert Pack.open(pack_file).ids == ("b", "a", "c")
+    with pytest.raises(UserError, match="checksum"):
+        Pack.open(pack_file).verify()
+
+
+def test_no_changed_bit_passes_verification(pack_file: Path) -> None:
+    content = pack_file.read_bytes()
+    for place in range(len(content)):
+        changed = bytearray(content)
+        changed[place] ^= 1 << place % 8
+        pack_file.write_bytes(changed)
+        with pytest.raises(UserError, match="delete the file"):
+            Pack.open(pack_file).verify()
+
+
 def good_tensors() -> dict[str, Tensor]:
     return {"frames": torch.zeros(8, 5).half(), "offsets": torch.tensor([0, 3, 4, 8])}
 
 
-GOOD = {"format": "ser-study pack 1", "ids": ["a", "b", "c"], "sha256": "0"}
+GOOD = {"format": "ser-study pack 2", "ids": ["a", "b", "c"]}
 BAD_PACKS = {
     "offsets_past_the_end": ({"offsets": torch.tensor([0, 3, 4, 9])}, {}),
     "offsets_that_go_back": ({"offsets": torch.tensor([0, 9, 4, 8])}, {}),
@@ -155,11 +175,10 @@ BAD_PACKS = {
     "frames_of_no_width": ({"frames": torch.zeros(8, 0).half()}, {}),
     "frames_in_float32": ({"frames": torch.zeros(8, 5)}, {}),
     "too_few_vectors": ({"vectors": torch.zeros(2, 5).half()}, {}),
-    "another_format": ({}, {"format": "ser-study pack 0"}),
+    "another_format": ({}, {"format": "ser-study pack 1"}),
     "an_id_twice": ({}, {"ids": ["a", "b", "a"]}),
     "an_id_that_is_a_number": ({}, {"ids": ["a", "b", 3]}),
     "ids_that_are_no_list": ({}, {"ids": "abc"}),
-    "no_checksum": ({}, {"sha256": None}),
 }
 
 
@@ -167,19 +186,25 @@ BAD_PACKS = {
 def test_a_tampered_pack_is_refused(tmp_path: Path, name: str) -> None:
     tensors, metadata = BAD_PACKS[name]
     path = tmp_path / "p.safetensors"
-    save_file({**good_tensors(), **tensors}, path, {"pack": json.dumps({**GOOD, **metadata})})
+    save_file({**good_tensors(), **tensors}, path, {"sha256": "0", "pack": json.dumps({**GOOD, **metadata})})
     with pytest.raises(UserError, match=r"p\.safetensors"):
         Pack.open(path)
 
 
 def test_the_untampered_twin_of_those_packs_opens(tmp_path: Path) -> None:
-    save_file(good_tensors(), tmp_path / "p", {"pack": json.dumps(GOOD)})
+    save_file(good_tensors(), tmp_path / "p", {"sha256": "0", "pack": json.dumps(GOOD)})
     assert Pack.open(tmp_path / "p").ids == IDS
+
+
+def test_a_pack_without_a_checksum_is_refused(tmp_path: Path) -> None:
+    save_file(good_tensors(), tmp_path / "p", {"pack": json.dumps(GOOD)})
+    with pytest.raises(UserError, match="no checksum"):
+        Pack.open(tmp_path / "p")
 
 
 @pytest.mark.parametrize("metadata", ["", "{", "[]", "null", "3", "[" * 100_000])
 def test_metadata_that_is_not_a_json_object_is_refused(tmp_path: Path, metadata: str) -> None:
-    save_file(good_tensors(), tmp_path / "p", {"pack": metadata})
+    save_file(good_tensors(), tmp_path / "p", {"sha256": "0", "pack": metadata})
     with pytest.raises(UserError):
         Pack.open(tmp_path / "p")
 

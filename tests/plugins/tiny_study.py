@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,16 @@ from study.execution.job import Job
 from study.execution.jobs import jobs_of
 from study.features.pack import write_pack
 from study.features.spec import EncoderSpec, FeatureChoice
+from study.record.begun import take_up
 from study.record.events import FoldRun
 from study.record.folder import StudyFolder
 from study.record.ledger import Ledger
 from study.record.plan import Plan
 from study.record.terms import Terms
 from study.samplers.proposer import published_params
+from study.samplers.space import spaces_of
 from study.search.conductor import Assignment
+from study.search.observation import Observation, Params, Proposer
 from study.search.state import Continue
 from study.searches import conductor_of
 from study.variants import VARIANTS
@@ -99,14 +103,26 @@ def write_study(output: Path, name: str = "tiny", **terms: Any) -> TinyStudy:
     return TinyStudy(folder, Plan.read(folder))
 
 
-def run_study(study: TinyStudy) -> None:
-    """Bring a study to its end in this process, as one worker would: ledger, checkpoints and predictions."""
-    params = published_params(VARIANTS["text"])
-    conductor = conductor_of(study.plan, Ledger(study.folder.ledger), lambda *_: params, slots=1)
-    job_of = jobs_of(study.plan)
+def published(variant: str, known: Sequence[Observation]) -> Params:
+    """Proposes the published setting, whatever is known."""
+    return published_params(VARIANTS[variant])
+
+
+def run_study(study: TinyStudy, propose: Proposer = published, n_epochs: int | None = None) -> None:
+    """Bring a study to its end in this process, as one worker would: ledger, checkpoints and predictions.
+
+    It is interrupted after `n_epochs` epochs, if they are given.
+    """
+    ledger = Ledger(study.folder.ledger)
+    take_up(ledger, study.plan, spaces_of(study.plan))
+    conductor = conductor_of(study.plan, ledger, propose, slots=1)
+    job_of, trained = jobs_of(study.plan), 0
     while (run := conductor.next_run()) is not None:
         runner = FoldRunner(study.folder, job_of(conductor.assign(run)), torch.device("cpu"), fetch=False)
         going_on = True
         while going_on:
+            if trained == n_epochs:
+                return
+            trained += 1
             epoch = runner.next_epoch().event(run)
             going_on = isinstance(conductor.report(epoch), Continue)

@@ -26,8 +26,10 @@ from study.record.events import (
     FoldRun,
     Phase,
     Promoted,
+    Record,
     RunLost,
     Scores,
+    StudyBegun,
     from_json,
     to_json,
 )
@@ -47,13 +49,13 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
-def events_of(kind: type[Event]) -> st.SearchStrategy[Event]:
+def events_of(kind: type[Record]) -> st.SearchStrategy[Record]:
     outcomes = st.sampled_from(getattr(kind, "outcomes", [Phase.FAILED]))
     return st.builds(kind, **{name: outcomes if type is Phase else VALUES[type] for name, type in TYPES[kind].items()})
 
 
 SCORES = dict.fromkeys(METRICS, 0.5)
-EXAMPLES: list[Event] = [
+EXAMPLES: list[Record] = [
     ConfigAdded("cross", 0, {"n_heads": 6}),
     EpochDone("cross", 0, 1, 0, 1, 1.5, SCORES, SCORES, 0.25, False),
     Promoted("cross", 0, 1, "rank 1 of 3"),
@@ -61,13 +63,14 @@ EXAMPLES: list[Event] = [
     RunLost("cross", 0, 1, 0, Phase.DIVERGED, "the loss is not finite"),
     BlockClosed("cross", 0, 3, Phase.STOPPED, "below the cutoff"),
     Closed("cross", 0, Phase.COMPLETE, "all folds at full length"),
+    StudyBegun("0" * 64, {"cross": {"n_heads": "one of 1, 2"}}, {"n_configs": 4}),
 ]
 by_kind = pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: event.kind)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @given(data=st.data())
-def test_every_event_survives_its_json_line(kind: type[Event], data: st.DataObject) -> None:
+def test_every_event_survives_its_json_line(kind: type[Record], data: st.DataObject) -> None:
     event = data.draw(events_of(kind))
     assert from_json(json.loads(json.dumps(to_json(event), allow_nan=False))) == event
 
@@ -77,7 +80,7 @@ def test_the_examples_have_every_kind() -> None:
 
 
 @by_kind
-def test_every_field_but_the_test_block_of_a_promotion_is_needed(event: Event) -> None:
+def test_every_field_but_the_test_block_of_a_promotion_is_needed(event: Record) -> None:
     needed = [field.name for field in fields(event) if field.default is MISSING]
     for name in needed:
         line = {key: value for key, value in to_json(event).items() if key != name}
@@ -98,7 +101,7 @@ WRONG: dict[Any, list[Any]] = {
 
 
 @by_kind
-def test_a_field_of_the_wrong_value_is_refused_by_its_name(event: Event) -> None:
+def test_a_field_of_the_wrong_value_is_refused_by_its_name(event: Record) -> None:
     for name, kind in TYPES[type(event)].items():
         for wrong in WRONG[kind]:
             with pytest.raises(ValueError, match=rf"^found {name}=.* where .* expected$"):

@@ -26,28 +26,23 @@ from study.report.pages import html_page, markdown_page
 from study.report.pictures import keep
 from study.report.view import ReportView
 from study.report.write import write
-from study.training.checkpoint import save_predictions
+from study.training.checkpoint import origin_of, save_predictions
 from study.training.loop import Best
-from study.training.metrics import METRICS, score
+from study.training.metrics import score
 from study.variants import VARIANTS, Variant
-from tests.report.toy import CLASSES, toy_plan, write_study
+from tests.report.toy import CLASSES, settings_of, toy_plan, write_study
 
-PARAMS = [{"n_heads": 1, "rate": 0.001}, {"n_heads": 2, "rate": 0.002}, {"n_heads": 3, "rate": 0.003}]
-
-
-def suggest(trial: Any) -> None:
-    """The space of PARAMS."""
-    trial.suggest_int("n_heads", 1, 8)
-    trial.suggest_float("rate", 1e-4, 1)
+NAMES = ("text", "self", "cross")
+PARAMS = {name: settings_of(name) for name in NAMES}
+SPACES = {name: VARIANTS[name].suggest for name in NAMES}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
     """A study of a guess, a baseline and two fusions, with its report. Read only."""
     found = StudyFolder(tmp_path_factory.mktemp("study"))
-    names = ["text", "self", "cross"]
-    write_study(found, toy_plan(variants=["random", *names]), dict.fromkeys(names, PARAMS))
-    write(found, dict.fromkeys(names, suggest))
+    write_study(found, toy_plan(variants=["random", *NAMES]), PARAMS)
+    write(found, SPACES)
     return found
 
 
@@ -67,7 +62,7 @@ def test_figures_are_those_of_the_selected_configuration(folder: StudyFolder, vi
     assert cross.selected == best.number
     assert cross.tuned is not None
     assert cross.published is not None
-    assert (cross.tuned.params, cross.published.params) == (PARAMS[best.number], PARAMS[0])
+    assert (cross.tuned.params, cross.published.params) == (PARAMS["cross"][best.number], PARAMS["cross"][0])
     assert cross.tuned.figures["validation"]["UWA"].mean == pytest.approx(best.validation_score("UWA"))
     assert cross.tuned.figures["test"]["WA"].folds == tuple(best.folds[fold].epochs[-1].test["WA"] for fold in range(3))
 
@@ -93,7 +88,7 @@ def test_the_report_names_its_protocol_and_every_term_by_its_option(view: Report
     assert view.protocol_note.startswith("not nested")
     flags = [option.flag.removeprefix("--") for option in options_of(Terms).values()]
     assert [term.name for term in view.terms] == flags
-    assert (view.term("configs"), view.term("epochs"), view.term("metric")) == ("4", "4", "UWA")
+    assert (view.term("configs"), view.term("epochs"), view.term("metric")) == ("3", "4", "UWA")
 
 
 def test_limits_of_time_read_as_times_and_what_was_not_given_as_a_dash() -> None:
@@ -142,8 +137,8 @@ def _test_figures(view: ReportView, name: str) -> Any:
 def test_a_single_speaker_is_no_obstacle(tmp_path: Path) -> None:
     plan = toy_plan(variants=["text", "cross"])
     plan = replace(plan, utterances=[{**each, "speaker": "alone"} for each in plan.utterances])
-    write_study(StudyFolder(tmp_path), plan, dict.fromkeys(["text", "cross"], PARAMS))
-    written = write(StudyFolder(tmp_path), dict.fromkeys(["text", "cross"], suggest))
+    write_study(StudyFolder(tmp_path), plan, {name: PARAMS[name] for name in ("text", "cross")})
+    written = write(StudyFolder(tmp_path), SPACES)
     comparison = written.view.comparisons[0]
     assert comparison.low is not None
     assert comparison.sentence in (tmp_path / "report.md").read_text(encoding="utf-8")
@@ -176,14 +171,14 @@ def test_the_published_row_stands_beside_a_full_seven_class_study_alone(
 
 
 def test_a_variant_that_is_no_longer_in_the_table_is_named(tmp_path: Path) -> None:
-    write_study(StudyFolder(tmp_path), toy_plan(variants=["gone"]), {"gone": PARAMS})
+    toy_plan(variants=["gone"]).write(StudyFolder(tmp_path))
     with pytest.raises(UserError, match="the row of every variant; gone of"):
         build(StudyFolder(tmp_path))
 
 
 def test_a_study_that_has_only_begun_has_a_report_without_figures(tmp_path: Path) -> None:
     toy_plan(variants=["random", "cross"]).write(StudyFolder(tmp_path))
-    written = write(StudyFolder(tmp_path), {"cross": suggest})
+    written = write(StudyFolder(tmp_path), SPACES)
     assert written.view.variants["cross"].tuned is None
     assert "no configuration was trained to the end" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -191,8 +186,7 @@ def test_a_study_that_has_only_begun_has_a_report_without_figures(tmp_path: Path
 def test_scores_of_the_ledger_that_are_not_those_of_the_predictions_are_refused(
     folder: StudyFolder, tmp_path: Path
 ) -> None:
-    plan, names = toy_plan(), {"cross": PARAMS[:1]}
-    write_study(StudyFolder(tmp_path), plan, names)
+    write_study(StudyFolder(tmp_path), toy_plan(), {"cross": PARAMS["cross"][:1]})
     lines = (tmp_path / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
     last = json.loads(lines[-2])
     last["test"]["WF1"] = 0.999
@@ -204,35 +198,40 @@ def test_scores_of_the_ledger_that_are_not_those_of_the_predictions_are_refused(
 def test_of_a_swapped_use_the_scores_of_the_epoch_that_the_test_part_selects_must_agree(tmp_path: Path) -> None:
     folder, plan, run = StudyFolder(tmp_path), toy_plan(), FoldRun("cross", 0, 0)
     ids = {part: [each for each in plan.utterances if each["group"] in plan.folds[0][part]] for part in PARTS}
-    shares = {part: torch.eye(3)[[(n * n) % 3 for n in range(len(ids[part]))]] for part in PARTS}
-    scores = {
-        part: score(
-            np.array([plan.classes.index(each["label"]) for each in ids[part]]), shares[part].argmax(1).numpy(), 3
-        )
-        for part in PARTS
-    }
-    low, high = dict.fromkeys(METRICS, 0.0), dict.fromkeys(METRICS, 1.0)
-    first = EpochDone("cross", 0, 0, 0, 1, 1.0, scores["validation"], scores["test"], 1.0, False)
-    # Validation selects the second epoch, test the first: its predictions are stored, parts in exchanged places.
-    config = ConfigResult(
-        "cross", 0, {}, folds={0: FoldResult(run, [first, replace(first, epoch=2, validation=high, test=low)])}
-    )
+    labels = {part: np.array([plan.classes.index(each["label"]) for each in ids[part]]) for part in PARTS}
     names = {part: tuple(each["id"] for each in ids[part]) for part in PARTS}
-    best = Best(1, 0.0, shares["test"], shares["validation"], {})
-    save_predictions(folder.predictions_of(run, swapped=True), best, names["test"], names["validation"])
-    use = Use(run, "Ses02", swapped=True)
-    predictions.require_agreement(folder, plan, [config], [use])
-    (fold,) = predictions.tested_folds(folder, plan, [use])
+    # Validation selects the second epoch, test the first: predictions of both are stored.
+    early = {part: torch.eye(3)[[(n * n) % 3 for n in range(len(ids[part]))]] for part in PARTS}
+    late = {"validation": torch.eye(3)[labels["validation"]], "test": torch.eye(3)[(labels["test"] + 1) % 3]}
+    first, second = (
+        EpochDone(
+            *("cross", 0, 0, 0, number, 1.0),
+            *(score(labels[part], shares[part].argmax(1).numpy(), 3) for part in PARTS),
+            *(1.0, number == 2),
+        )
+        for number, shares in ((1, early), (2, late))
+    )
+    origin = origin_of(run.name, {})
+    best, swapped = (
+        Best(2, 0.0, late["validation"], late["test"], {}),
+        Best(1, 0.0, early["test"], early["validation"], {}),
+    )
+    save_predictions(folder.predictions_of(run), best, names["validation"], names["test"], origin)
+    save_predictions(folder.predictions_of(run, swapped=True), swapped, names["test"], names["validation"], origin)
+    config = ConfigResult("cross", 0, {}, folds={0: FoldResult(run, [first, second])})
+    stored = predictions.StoredPredictions(folder, plan)
+    stored.require_agreement(config, both_ways=True)
+    (fold,) = stored.tested([Use(run, "Ses02", swapped=True)])
     assert [each["id"] for each in fold.utterances] == list(names["validation"])
-    config.folds[0].epochs[0] = replace(first, validation={**scores["validation"], "WA": 0.123})
+    config.folds[0].epochs[0] = replace(first, validation={**first.validation, "WA": 0.123})
     with pytest.raises(UserError, match=r"has test WA 0\.1230 for cross-c000-f0-s0 at epoch 1"):
-        predictions.require_agreement(folder, plan, [config], [use])
+        stored.require_agreement(config, both_ways=True)
 
 
 def test_json_holds_the_view_and_every_file_is_named(folder: StudyFolder, view: ReportView) -> None:
     text = folder.path.joinpath("report.json").read_text(encoding="utf-8")
     assert json.loads(text) == json.loads(json.dumps(view.to_json()))
-    written = write(folder, dict.fromkeys(["text", "self", "cross"], suggest))
+    written = write(folder, SPACES)
     assert all(path.is_file() for path in written.files)
     drawn = sorted(path.stem for path in written.files if path.suffix == ".svg")
     kinds = ("confusion", "coordinates", "curves", "folds", "history")
@@ -314,11 +313,11 @@ def test_the_share_of_words_that_are_known_from_training() -> None:
 def test_damaged_predictions_are_one_line(tmp_path: Path, damage: bytes | None) -> None:
     folder = StudyFolder(tmp_path)
     plan = toy_plan()
-    write_study(folder, plan, {"cross": PARAMS[:1]})
+    write_study(folder, plan, {"cross": PARAMS["cross"][:1]})
     uses = gather(folder).outcomes["cross"].uses
     path = folder.predictions_of(uses[0].run)
     path.unlink()
     if damage is not None:
         path.write_bytes(damage)
-    with pytest.raises(UserError, match="predictions of every reported run are needed"):
-        predictions.tested_folds(folder, plan, uses)
+    with pytest.raises(UserError, match="predictions of every run that ended are needed"):
+        predictions.StoredPredictions(folder, plan).tested(uses)

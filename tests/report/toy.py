@@ -1,8 +1,7 @@
-"""Small studies made by hand: a plan, a ledger whose scores are those of stored predictions, and a report's view."""
+"""Small studies of made-up predictions: a plan, a ledger by the real conductor, and a report's view."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -12,9 +11,10 @@ import torch
 
 from study.corpus.folds import group_pairs, leave_one_group_out
 from study.features.spec import EncoderSpec, FeatureChoice
-from study.files import write_file
-from study.record.events import Closed, ConfigAdded, EpochDone, Event, FoldRun, Phase, to_json
+from study.record.begun import take_up
+from study.record.events import EpochDone, FoldRun
 from study.record.folder import StudyFolder
+from study.record.ledger import Ledger
 from study.record.plan import Plan
 from study.record.terms import Terms
 from study.report.view import (
@@ -29,9 +29,14 @@ from study.report.view import (
     TermView,
     VariantView,
 )
-from study.training.checkpoint import save_predictions
+from study.samplers.proposer import published_params
+from study.samplers.space import spaces_of
+from study.search.state import Continue
+from study.searches import conductor_of
+from study.training.checkpoint import origin_of, save_predictions
 from study.training.loop import Best
 from study.training.metrics import METRICS, score
+from study.variants import VARIANTS
 
 CLASSES = ("angry", "happy", "excited", "sad", "neutral", "frustrated", "surprise")
 
@@ -40,7 +45,7 @@ def toy_plan(
     classes: Sequence[str] = CLASSES[:3], sessions: int = 3, utterances: int = 12, speakers: int = 2, **changes: Any
 ) -> Plan:
     """A study of `sessions` sessions with `utterances` each, in turn of every class, speaker and script."""
-    terms = changes.pop("terms", Terms(n_configs=4, epochs=4))
+    terms = changes.pop("terms", Terms(n_configs=4, epochs=4, policy="asha", sampler="qmc"))
     groups = [f"Ses{number:02d}" for number in range(1, sessions + 1)]
     sizes = dict.fromkeys(groups, utterances)
     divide = group_pairs if terms.protocol == "nested" else leave_one_group_out
@@ -76,41 +81,53 @@ def toy_plan(
     return Plan(**fields | changes)
 
 
-def write_study(
-    folder: StudyFolder, plan: Plan, params: Mapping[str, Sequence[Mapping[str, Any]]], seed: int = 0
-) -> None:
-    """A finished study under protocol shared: of each variant's `params`, every third configuration was stopped."""
+def settings_of(variant: str, n: int = 3) -> list[dict[str, Any]]:
+    """`n` settings of a variant's search space, the published one first."""
+    published = published_params(VARIANTS[variant])
+    return [{**published, "learning_rate": published["learning_rate"] / 2**number} for number in range(n)]
+
+
+def write_study(folder: StudyFolder, plan: Plan, params: Mapping[str, Sequence[Mapping[str, Any]]]) -> Plan:
+    """A finished study of each variant's `params` under asha, by the study's own conductor; gives its plan.
+
+    Every third configuration was stopped. The last epoch of the others is their best, with stored predictions.
+    """
+    plan = replace(plan, terms=replace(plan.terms, n_configs=max(map(len, params.values()))))
     plan.write(folder)
-    rng = np.random.default_rng(seed)
-    events: list[Event] = []
-    for variant, configs in params.items():
-        events += [ConfigAdded(variant, number, chosen) for number, chosen in enumerate(configs)]
-        for number in range(len(configs)):
-            stopped = number % 3 == 2
-            for fold in range(len(plan.folds)):
-                run = FoldRun(variant, number, fold)
-                events += _trained(folder, plan, run, rng, n_epochs=2 if stopped else plan.terms.epochs)
-            outcome = Phase.STOPPED if stopped else Phase.COMPLETE
-            events.append(Closed(variant, number, outcome, "epoch 2: below" if stopped else "all folds at full length"))
-    write_file(folder.ledger, "".join(json.dumps(to_json(event)) + "\n" for event in events))
+    ledger, rng = Ledger(folder.ledger), np.random.default_rng(0)
+    take_up(ledger, plan, spaces_of(plan))
+    conductor = conductor_of(plan, ledger, lambda variant, known: dict(params[variant][len(known)]), slots=1)
+    epochs: dict[FoldRun, list[EpochDone]] = {}
+    while (run := conductor.next_run()) is not None:
+        assignment = conductor.assign(run)
+        if run not in epochs:
+            epochs[run] = _trained(folder, plan, run, assignment.params, rng)
+        for epoch in epochs[run][assignment.epochs_known :]:
+            if not isinstance(conductor.report(epoch), Continue):
+                break
+    return plan
 
 
-def _trained(folder: StudyFolder, plan: Plan, run: FoldRun, rng: np.random.Generator, n_epochs: int) -> list[EpochDone]:
-    """The epochs of a run, best at the last one, whose predictions are stored."""
+def _trained(
+    folder: StudyFolder, plan: Plan, run: FoldRun, params: Mapping[str, Any], rng: np.random.Generator
+) -> list[EpochDone]:
+    """The epochs of a run; scores of all but the last are so low that every third configuration is stopped."""
     parts = {part: _guessed(plan, run, part, rng) for part in ("validation", "test")}
     ids = {part: tuple(each["id"] for each in utterances) for part, (utterances, _) in parts.items()}
     shares = {part: predicted for part, (_, predicted) in parts.items()}
-    best = Best(n_epochs, 0.0, shares["validation"], shares["test"], {})
-    save_predictions(folder.predictions_of(run), best, ids["validation"], ids["test"])
     last = {part: _scores(plan, utterances, predicted) for part, (utterances, predicted) in parts.items()}
+    n_epochs, is_poor = plan.terms.epochs, run.config % 3 == 2
+    best = Best(n_epochs, 0.0, shares["validation"], shares["test"], {})
+    if not is_poor:
+        origin = origin_of(run.name, params)
+        save_predictions(folder.predictions_of(run), best, ids["validation"], ids["test"], origin)
 
     def epoch(number: int) -> EpochDone:
-        part = number / n_epochs
-        scores = {name: {metric: value * part for metric, value in by.items()} for name, by in last.items()}
+        early = dict.fromkeys(METRICS, 0.0 if is_poor else 0.01 * number)
+        validation, test = (last[part] if number == n_epochs else early for part in ("validation", "test"))
         return EpochDone(
-            run.variant, run.config, run.fold, run.seed, number, 2 / number, scores["validation"], scores["test"], 0.5,
-            number == n_epochs,
-        )  # fmt: skip
+            run.variant, run.config, run.fold, run.seed, number, 2 / number, validation, test, 0.5, number == n_epochs
+        )
 
     return [epoch(number) for number in range(1, n_epochs + 1)]
 

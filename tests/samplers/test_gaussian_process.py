@@ -1,8 +1,10 @@
 """The process against scikit-learn's, and the cube that it lives in."""
 
+import itertools
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy.optimize import check_grad
@@ -17,6 +19,7 @@ from study.samplers.gaussian_process import (
     distances,
     expected_improvement,
     fit,
+    probability_of_one,
 )
 
 random = np.random.default_rng(0)
@@ -106,3 +109,42 @@ def test_whole_numbers_have_equal_shares():
     cube = UnitCube({"layers": SPACE["layers"]})
     drawn = [params["layers"] for params in cube.at(np.linspace(0, 1, 4000, endpoint=False)[:, None])]
     assert [drawn.count(n) for n in (1, 2, 3, 4)] == pytest.approx([1000] * 4, abs=2)
+
+
+@settings(max_examples=15, deadline=None)
+@given(axis=st.integers(0, 2), edge=st.floats(0.3, 0.7), seed=st.integers(0, 10**6))
+def test_labels_divided_by_a_plane_are_learned(axis, edge, seed):
+    points, at = np.random.default_rng(seed).random((2, 30, 3))
+    labels = (points[:, axis] < edge).astype(float)
+    probable = probability_of_one(points, labels, at)
+    far = np.abs(at[:, axis] - edge) > 0.2
+    assert ((probable > 0.5) == (at[:, axis] < edge))[far].mean() > 0.8
+    assert np.all((probable > 0) & (probable < 1))
+
+
+def test_where_all_labels_are_zero_points_far_from_them_are_more_probable():
+    points = np.full((6, 2), 0.1) + 0.05 * np.arange(6)[:, None]
+    near, far = probability_of_one(points, np.zeros(6), np.array([[0.2, 0.2], [1.0, 1.0]]))
+    assert near < far
+
+
+@given(st.sets(st.tuples(st.integers(1, 3), st.integers(0, 4), st.integers(0, 2))), st.integers(0, 10**6))
+def test_the_untried_configurations_are_all_that_were_not_tried(done, seed):
+    steps, names = [0.0, 0.1, 0.2, 0.3, 0.4], ["gru", None, "linear"]
+    cube = UnitCube(
+        {
+            "whole": IntDistribution(1, 3, log=True),
+            "stepped": FloatDistribution(0.0, 0.4, step=0.1),
+            "name": CategoricalDistribution(names),
+        }
+    )
+    every = set(itertools.product([1, 2, 3], range(5), range(3)))
+    tried = {cube.cell({"whole": w, "stepped": steps[s], "name": names[n]}) for w, s, n in done}
+    found = cube.untried(tried, 100, np.random.default_rng(seed))
+    assert len(found) == 45 - len(done)
+    assert {(f["whole"], round(10 * f["stepped"]), names.index(f["name"])) for f in found} == every - done
+    assert len(cube.untried(tried, 2, np.random.default_rng(seed))) == min(2, 45 - len(done))
+
+
+def test_a_continuous_space_has_no_list_of_what_was_not_tried():
+    assert UnitCube({"x": FloatDistribution(0, 1)}).untried(set(), 5, np.random.default_rng(0)) == []

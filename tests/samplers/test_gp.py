@@ -3,12 +3,30 @@
 import math
 from statistics import fmean
 
+import numpy as np
 import optuna
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from optuna.testing.pytest_samplers import BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase
 from optuna.trial import TrialState, create_trial
 
-from study.samplers.gp import PREDICTED, PREDICTED_ERROR, ForecastGPSampler, estimates, pending
+from study.samplers.encoding import UnitCube
+from study.samplers.gp import (
+    DIVERGED,
+    LABELS_OF_A_KIND,
+    PREDICTED,
+    PREDICTED_ERROR,
+    Estimate,
+    ForecastGPSampler,
+    Known,
+    diverged,
+    estimates,
+    pending,
+    ranked,
+    tried,
+)
+from study.samplers.sobol import EARLIER
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -114,3 +132,110 @@ def test_trials_that_run_at_once_are_not_alike():
         bowl(trial)
     xs = sorted(trial.params["x"] for trial in at_once)
     assert max(xs) - min(xs) > 0.2
+
+
+AXES = st.one_of(
+    st.integers(1, 4).map(lambda high: optuna.distributions.IntDistribution(1, high)),
+    st.integers(1, 4).map(lambda high: optuna.distributions.IntDistribution(1, high, log=True)),
+    st.integers(0, 3).map(lambda last: optuna.distributions.FloatDistribution(0.1, 0.1 + 0.3 * last, step=0.3)),
+    st.sampled_from([(1, 2, 4), ("gru", "linear", None), (True, False)]).map(
+        optuna.distributions.CategoricalDistribution
+    ),
+)
+ENDS = ["complete", "pruned", "diverged", "failed", "running"]
+
+
+def tried_in(space, n_trials, seed, ends):
+    """The parameters of `n_trials` proposals, which come to the `ends` in turn."""
+    study = optuna.create_study(direction="maximize", sampler=ForecastGPSampler(seed=seed, n_startup_trials=3))
+    found = []
+    for number in range(n_trials):
+        trial, end = study.ask(space), ends[number % len(ends)]
+        found.append(tuple(trial.params.items()))
+        trial.set_user_attr(DIVERGED, end == "diverged")
+        if end == "complete":
+            study.tell(trial, sum(hash(value) % 7 for value in trial.params.values()))
+        elif end != "running":
+            study.tell(trial, state=TrialState.FAIL if end == "failed" else TrialState.PRUNED)
+    return found
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=10, deadline=None)
+@given(
+    st.lists(AXES, min_size=1, max_size=3),
+    st.lists(st.sampled_from(ENDS), min_size=1, max_size=5),
+    st.integers(0, 10**6),
+)
+def test_nothing_is_proposed_twice_before_everything_was_once(axes, ends, seed):
+    space = {f"p{index}": each for index, each in enumerate(axes)}
+    n_cells = math.prod(
+        len(each.choices)
+        if isinstance(each, optuna.distributions.CategoricalDistribution)
+        else round((each.high - each.low) / each.step) + 1
+        for each in axes
+    )
+    first = tried_in(space, n_cells, seed, ends)
+    assert len(set(first)) == n_cells
+    assert tried_in(space, n_cells + 1, seed, ends)[:-1] == first  # and one more is any
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_thirty_proposals_in_81_cells_are_thirty(seed):
+    space = {f"p{index}": optuna.distributions.IntDistribution(1, 3) for index in range(4)}
+    assert len(set(tried_in(space, 30, seed, ["complete"]))) == 30
+
+
+def test_a_trial_of_an_earlier_study_may_be_tried_once_more():
+    cube = UnitCube(SPACE)
+    assert tried(cube, [trial_of(TrialState.COMPLETE, 0.25, value=1.0, **{EARLIER: True})]) == set()
+    assert tried(cube, [trial_of(TrialState.FAIL, 0.25)]) == {(0.25,)}
+
+
+def test_the_start_is_what_the_independent_sampler_draws():
+    ours = optuna.create_study(sampler=ForecastGPSampler(seed=5))
+    theirs = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=5))
+    for study in (ours, theirs):
+        study.optimize(bowl, n_trials=7)
+    assert [trial.params for trial in ours.trials] == [trial.params for trial in theirs.trials]
+
+
+def test_a_trial_that_is_marked_has_diverged_and_has_no_score():
+    marked = [
+        trial_of(TrialState.PRUNED, 0.1, intermediate={1: 0.5}, **{DIVERGED: True}),
+        trial_of(TrialState.FAIL, 0.2, **{DIVERGED: True}),
+        trial_of(TrialState.RUNNING, 0.3, **{DIVERGED: True}),
+    ]
+    others = [trial_of(TrialState.PRUNED, 0.4), trial_of(TrialState.FAIL, 0.5, **{DIVERGED: False})]
+    assert diverged([*marked, *others]) == [{"x": 0.1}, {"x": 0.2}, {"x": 0.3}]
+    assert known(*marked, *others) == []
+    assert pending([*marked, *others]) == []
+
+
+@settings(max_examples=20, deadline=None)
+@given(axis=st.integers(0, 2), upper=st.booleans(), edge=st.floats(0.35, 0.65), seed=st.integers(0, 10**6))
+def test_a_half_space_that_diverges_is_avoided(axis, upper, edge, seed):
+    """Scores that rise towards the edge draw proposals up to it, and none far beyond."""
+    cube = UnitCube({name: optuna.distributions.FloatDistribution(0, 1) for name in "xyz"})
+    random = np.random.default_rng(seed)
+    finite, beyond = [], []
+    for params in cube.at(random.random((40, 3))):
+        along = params["xyz"[axis]] if upper else 1 - params["xyz"[axis]]
+        if along > (edge if upper else 1 - edge):
+            beyond.append(params)
+        else:
+            finite.append(Estimate(params, along, 0.01))
+    params = ranked(cube, Known(finite, [], beyond, set()), cube.at(random.random((400, 3))))[0]
+    assert params["xyz"[axis]] < edge + 0.2 if upper else params["xyz"[axis]] > edge - 0.2
+
+
+def test_time_is_bounded_by_the_number_of_labels():
+    """Of many trials of a kind, so many teach what diverges; the first of them among these."""
+    cube, random = UnitCube(SPACE), np.random.default_rng(0)
+    many = [{"x": x} for x in np.linspace(0.5, 1.0, 10 * LABELS_OF_A_KIND)]
+    scores = estimates([trial_of(TrialState.COMPLETE, x, value=x) for x in (0.1, 0.2, 0.3)], 1.0)
+    candidates = cube.at(random.random((40, 1)))
+    few = many[::10]
+    with_many = ranked(cube, Known(scores, [], many, set()), candidates)
+    assert with_many == ranked(cube, Known(scores, [], few, set()), candidates)
+    assert with_many[0]["x"] < 0.5

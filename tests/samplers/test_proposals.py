@@ -6,7 +6,8 @@ import optuna
 import pytest
 
 from study.record.events import Phase
-from study.samplers.proposer import STATES, propose, published_params
+from study.samplers.gp import DIVERGED
+from study.samplers.proposer import STATES, as_optuna_trial, propose, published_params
 from study.search.observation import Observation
 from study.variants import VARIANTS
 
@@ -17,6 +18,13 @@ def test_a_stopped_config_is_pruned_to_optuna_and_never_complete():
     assert STATES[Phase.STOPPED] is optuna.trial.TrialState.PRUNED
     assert STATES[Phase.DIVERGED] is optuna.trial.TrialState.PRUNED
     assert STATES[Phase.FAILED] is optuna.trial.TrialState.FAIL
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_a_diverged_config_is_marked_and_no_other(phase):
+    variant = VARIANTS["cross"]
+    trial = as_optuna_trial(variant.suggest, Observation(published_params(variant), phase, 0.5, 4))
+    assert trial.user_attrs.get(DIVERGED, False) == (phase is Phase.DIVERGED)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

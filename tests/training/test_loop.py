@@ -75,9 +75,9 @@ def test_the_same_seed_repeats_and_another_does_not(separable_fold):
 def test_a_run_resumed_from_its_checkpoint_equals_an_uninterrupted_one(separable_fold, tmp_path):
     whole_training, whole = epochs_of(separable_fold, 5)
     training, first = epochs_of(separable_fold, 2)
-    checkpoint.save(tmp_path / "run.pt", training)
+    checkpoint.save(tmp_path / "run", training, "mine")
     resumed = begin(VARIANTS["cross"].model, CONFIG, RECIPE, data_for("cross", separable_fold), seed=99)
-    checkpoint.load_into(resumed, tmp_path / "run.pt")
+    assert checkpoint.load_into(resumed, tmp_path / "run", "mine")
     _, rest = epochs_of(separable_fold, 3, training=resumed)
     assert scores_of(first + rest) == scores_of(whole)
     assert resumed.best.test.equal(whole_training.best.test)
@@ -104,9 +104,9 @@ def test_a_run_scored_on_both_blocks_keeps_the_best_epoch_of_the_swapped_run_and
     assert scores_of(epochs) == scores_of(alone)
     assert (plain.swapped, plain.best.epoch) == (None, one.best.epoch)
     assert [epoch.validation for epoch in other] == [epoch.test for epoch in epochs]
-    checkpoint.save(tmp_path / "run.pt", one)
+    checkpoint.save(tmp_path / "run", one, "mine")
     resumed = begin(VARIANTS["cross"].model, CONFIG, RECIPE, data_for("cross", separable_fold), seed=99)
-    checkpoint.load_into(resumed, tmp_path / "run.pt")
+    assert checkpoint.load_into(resumed, tmp_path / "run", "mine")
     for swapped in (one.swapped, resumed.swapped):
         assert (swapped.epoch, swapped.score) == (two.best.epoch, two.best.score)
         assert swapped.validation.equal(two.best.validation)
@@ -145,7 +145,9 @@ def test_learning_rate_warms_up_and_ends_at_zero():
 def test_predictions_on_disk_are_those_of_the_best_epoch(separable_fold, tmp_path):
     training, _ = epochs_of(separable_fold, 3)
     path = tmp_path / "predictions" / "run.safetensors"
-    checkpoint.save_predictions(path, training.best, separable_fold.validation.ids, separable_fold.test.ids)
+    checkpoint.save_predictions(
+        path, training.best, separable_fold.validation.ids, separable_fold.test.ids, {"run": "r"}
+    )
     ids, probabilities = checkpoint.load_predictions(path, "test")
     assert tuple(ids) == separable_fold.test.ids
     assert probabilities.equal(training.best.test)

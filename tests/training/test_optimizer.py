@@ -31,8 +31,8 @@ data = fold_data({{"audio": Pack.open(folder / "a.safetensors")}}, parts, 2)
 variant = VARIANTS["audio"]
 training = begin(variant.model, variant.config, Recipe(), data, 1)
 for _ in train_fold(training, data, Recipe(), epochs=2, metric="UWA", seed=1):
-    save(folder / "run.pt", training)
-load_into(begin(variant.model, variant.config, Recipe(), data, 1), folder / "run.pt")
+    save(folder / "run", training, "mine")
+load_into(begin(variant.model, variant.config, Recipe(), data, 1), folder / "run", "mine")
 print(*[name for name in {ABSENT!r} if name in sys.modules])
 """
 

@@ -26,8 +26,15 @@ def metric_per_variant(view: ReportView) -> Figure:
             published = variant.published.figures["test"][metric]
             _interval(axes, published, row + 0.3, BLACK, label="published", hollow=True)
         if variant.reference is not None:
-            mean = variant.reference[metric][0]
-            axes.plot(mean, row - 0.28, "D", color=GREEN, markersize=6, linestyle="", label="reference table")
+            axes.plot(
+                variant.reference[metric][0],
+                row - 0.28,
+                "D",
+                color=GREEN,
+                markersize=6,
+                linestyle="",
+                label="reference table",
+            )
     axes.set_yticks(range(len(shown)), list(shown), parse_math=False)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlabel(f"test {metric}: dots are folds, bars 95 % intervals of their mean")
@@ -37,7 +44,8 @@ def metric_per_variant(view: ReportView) -> Figure:
 
 
 def _interval(axes: Axes, spread: MetricView, row: float, color: str, *, label: str, hollow: bool) -> None:
-    axes.plot([spread.low, spread.high], [row, row], color=color, linewidth=1.6, zorder=2)
+    ends = [max(0.0, spread.low), min(1.0, spread.high)]  # no score is outside
+    axes.plot(ends, [row, row], color=color, linewidth=1.6, zorder=2)
     dots: dict[str, Any] = {"markersize": 4, "alpha": 0.55, "linestyle": "", "zorder": 3}
     axes.plot(spread.folds, [row] * len(spread.folds), "o", color=color, **dots)
     mean: dict[str, Any] = {
