@@ -18,9 +18,11 @@ from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.execution.connection import Slots
 from study.features.spec import FeatureChoice
+from study.option import options_of
 from study.protocols import PROTOCOLS
 from study.record.plan import Plan
 from study.record.terms import Terms
+from study.report.formats import format_term
 from study.variants import TRAINED, VARIANTS
 
 PACKAGES = ("ser-study", "torch", "torchaudio", "ray", "optuna", "mlflow", "transformers", "scikit-learn", "numpy")
@@ -102,6 +104,18 @@ def continued(stored: Plan, asked: Plan) -> Plan:
         features={**stored.features, **asked.features},
         lookahead=stored.lookahead,
     )
+
+
+def more_than_asked(plan: Plan, asked: Terms) -> str:
+    """Where a study that goes on has more than this command asks for, in a line, since it only grows; or empty."""
+    more = []
+    for name, option in options_of(Terms).items():
+        before, now = getattr(plan.terms, name), getattr(asked, name)
+        # Where time is the limit, the number of configurations is none.
+        is_limit = option.change == "grows" and not (name == "n_configs" and plan.seconds)
+        if is_limit and before is not None and now is not None and now < before:
+            more.append(f"{option.flag} {format_term(option, before)} (this command: {format_term(option, now)})")
+    return f"study {plan.name} only grows: it keeps {', '.join(more)}" if more else ""
 
 
 def with_slots(plan: Plan, slots: Slots) -> Plan:

@@ -58,6 +58,8 @@ def run(settings: Settings, console: Console) -> int:
         if folder.plan.exists() and not machines.fresh:
             stored, ledger = _checked(folder)
             plan = planning.continued(stored, plan)
+            if kept := planning.more_than_asked(plan, settings.terms):
+                print_line(console, kept, style="yellow")
             if _is_finished(plan, ledger):
                 print_line(console, f"study {plan.name} is finished already; --fresh starts it over")
                 written = report.write(folder, spaces(plan))
@@ -134,6 +136,7 @@ def run_remotely(settings: Settings, arguments: Sequence[str], console: Console)
     assert address is not None
     corpus = settings.corpus
     paths = {"--output": settings.machines.output, "--corpus": corpus.corpus, "--label-map": corpus.label_map}
+    print_line(console, f"connecting to {address} ...", style="dim")
     # Of an option that is given twice, the second counts.
     absolute = [text for option, path in paths.items() if path for text in (option, str(Path(path).absolute()))]
     code = remote_driver.run_on_head(address, [*arguments, *absolute], sys.stdout.write)

@@ -114,7 +114,8 @@ def terms_of(given: Mapping[str, Any], demo: bool, n_variants: int) -> Terms:
     for refusal in protocol.refusals:
         value, flag = given.get(refusal.term), options[refusal.term].flag
         if value is not None and value not in refusal.allowed:
-            raise UserError(f"{flag} expects {refusal.why}, under --protocol {name}; found {value}")
+            mend = f"found {value}" if refusal.allowed else "leave it out"
+            raise UserError(f"{flag} expects {refusal.why}, under --protocol {name}; {mend}")
     usual: dict[str, Any] = dict((DEMO_OF_MANY if n_variants >= MANY else DEMO) if demo else STUDY)
     if "wall_seconds" in given or "gpu_hours" in given:
         usual["n_configs"] = UNLIMITED

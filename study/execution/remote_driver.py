@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -107,11 +108,11 @@ def _unblock_interrupts() -> None:
 
 
 def _connect(address: str) -> None:
-    logging.getLogger("ray").setLevel(logging.CRITICAL)
     require_listener(address)
     for attempt in range(1, CONNECTIONS + 1):
         try:
-            ray.init(address, log_to_driver=False)
+            with warnings.catch_warnings(action="ignore"):
+                ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL)
             return
         except (ConnectionError, ValueError, RuntimeError) as error:
             if attempt == CONNECTIONS:

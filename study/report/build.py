@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from study.errors import UserError
-from study.option import Option, duration, options_of
+from study.option import options_of
 from study.protocols import PROTOCOLS
 from study.record import ledger
 from study.record.begun import require_identity
@@ -22,7 +21,7 @@ from study.record.terms import Terms
 from study.report.baselines import guess_scores
 from study.report.comparisons import as_view, comparisons
 from study.report.details import details
-from study.report.formats import NOTHING, format_duration, format_value
+from study.report.formats import format_term
 from study.report.predictions import StoredPredictions, TestedFold
 from study.report.view import CostView, NestedView, ReportView, SettingView, TermView, VariantView, parts_view
 from study.samplers import SAMPLERS
@@ -119,7 +118,7 @@ def report_view(evidence: Evidence) -> ReportView:
 def terms_view(terms: Terms) -> list[TermView]:
     """A line for each term of a study that is an option."""
     return [
-        TermView(option.flag.removeprefix("--"), _term_value(option, getattr(terms, name)))
+        TermView(option.flag.removeprefix("--"), format_term(option, getattr(terms, name)))
         for name, option in options_of(Terms).items()
     ]
 
@@ -141,12 +140,6 @@ def _outcomes(plan: Plan, found: Mapping[str, Sequence[ConfigResult]]) -> dict[s
     outcome_of = PROTOCOLS[plan.terms.protocol].outcome
     outcomes = {name: outcome_of(plan, found[name]) for name in plan.variants if found.get(name)}
     return {name: outcome for name, outcome in outcomes.items() if outcome is not None}
-
-
-def _term_value(option: Option, value: Any) -> str:
-    if value is None:
-        return NOTHING
-    return format_duration(value) if option.read is duration else format_value(value)
 
 
 def _variant(evidence: Evidence, name: str) -> VariantView:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Protocol
 
+from study.option import Option, duration
+
 NOTHING = "–"
 
 
@@ -70,3 +72,10 @@ def format_duration(seconds: float) -> str:
     if seconds < 600:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def format_term(option: Option, value: Any) -> str:
+    """The value of a term of the study, by what its option reads."""
+    if value is None:
+        return NOTHING
+    return format_duration(value) if option.read is duration else format_value(value)

@@ -7,7 +7,7 @@ import pytest
 
 from study.app.cli import parser
 from study.app.options import GROUPS, settings_of
-from study.app.planning import continued, default_name, make_plan, with_slots, words_key
+from study.app.planning import continued, default_name, make_plan, more_than_asked, with_slots, words_key
 from study.app.settings import DEMO, STUDY, UNLIMITED
 from study.corpus.source import open_corpus
 from study.errors import UserError
@@ -92,14 +92,21 @@ def test_a_continued_study_may_have_more_configurations_and_variants_and_keeps_i
     stored = with_terms(with_slots(plan, Slots(8, 0.0)), n_configs=10)
     grown = continued(stored, replace(with_terms(plan, n_configs=20), variants=["cross"]))
     assert (grown.terms.n_configs, grown.variants, grown.lookahead) == (20, ["self", "cross"], stored.lookahead)
-    assert continued(stored, with_terms(plan, n_configs=5)).terms.n_configs == 10
+    fewer = with_terms(plan, n_configs=5)
+    assert continued(stored, fewer).terms.n_configs == 10
+    assert more_than_asked(continued(stored, fewer), fewer.terms) == (
+        f"study {plan.name} only grows: it keeps --configs 10 (this command: 5)"
+    )
+    assert more_than_asked(grown, with_terms(plan, n_configs=20).terms) == ""
 
 
 def test_more_time_for_a_study_grows_its_worker_seconds_in_proportion(plan):
     stored = with_slots(with_terms(plan, wall_seconds=60.0), Slots(2, 0.0))
     assert stored.seconds == 120.0
     assert continued(stored, with_terms(plan, wall_seconds=180.0)).seconds == 360.0
-    assert continued(stored, with_terms(plan, wall_seconds=30.0)).seconds == 120.0
+    less = with_terms(plan, wall_seconds=30.0, n_configs=1)
+    assert continued(stored, less).seconds == 120.0
+    assert more_than_asked(continued(stored, less), less.terms).endswith("keeps --budget 60 s (this command: 30 s)")
     assert continued(stored, plan).terms.wall_seconds == 60.0
     late = continued(with_slots(plan, Slots(2, 0.0)), with_terms(plan, wall_seconds=60.0))
     assert with_slots(late, Slots(2, 0.0)).seconds == 120.0
@@ -145,11 +152,18 @@ def test_a_nested_study_holds_out_every_pair_of_groups_and_has_terms_of_its_own(
 
 
 @pytest.mark.parametrize(
-    "option", [("--policy", "race"), ("--seeds", "1"), ("--budget", "1h"), ("--gpu-hours", "2"), ("--warm-start", "x")]
+    ("flag", "value", "mend"),
+    [
+        ("--policy", "race", "found race"),
+        ("--seeds", "1", "found 1"),
+        ("--budget", "1h", "leave it out"),
+        ("--gpu-hours", "2", "leave it out"),
+        ("--warm-start", "x", "leave it out"),
+    ],
 )
-def test_what_would_let_a_session_reach_its_own_choice_is_refused_under_nested(option):
-    with pytest.raises(UserError, match=rf"{option[0]} expects .* under --protocol nested; found "):
-        settings("--protocol", "nested", *option)
+def test_what_would_let_a_session_reach_its_own_choice_is_refused_under_nested(flag, value, mend):
+    with pytest.raises(UserError, match=f"{flag} expects .* under --protocol nested; {mend}$"):
+        settings("--protocol", "nested", flag, value)
 
 
 def test_other_features_are_another_study(tiny_manifest):

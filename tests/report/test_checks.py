@@ -217,7 +217,7 @@ def test_a_change_is_noticed_in_one_line(
 
 
 @pytest.mark.parametrize("kind", STUDIES)
-def test_a_study_that_nobody_changed_is_finished(kind: str, finished: dict[str, StudyFolder]) -> None:
+def test_an_unchanged_study_is_finished(kind: str, finished: dict[str, StudyFolder]) -> None:
     evidence = gather(finished[kind])
     assert (evidence.left, set(evidence.outcomes)) == ("", {"text"})
     outcomes = {line.get("outcome") for line in lines_of(finished[kind])}
