@@ -30,6 +30,8 @@ class Option:
         holds: whether a value that could be read keeps `law`.
         table: names the table whose keys are the allowed values ("policies", "samplers", ...); empty for none.
         change: whether a study that goes on may be given another value: never, a larger one, or any.
+        is_path: whether the value is a place in the file system: in a config file, relative to that file.
+        is_lasting: whether a config file may hold it; not what concerns one command alone.
     """
 
     flag: str
@@ -40,6 +42,13 @@ class Option:
     holds: Callable[[Any], bool] = lambda value: True
     table: str = ""
     change: Literal["never", "grows", "any"] = "any"
+    is_path: bool = False
+    is_lasting: bool = True
+
+    @property
+    def name(self) -> str:
+        """The flag without its dashes: the key of the option in a config file."""
+        return self.flag.removeprefix("--")
 
     def value(self, text: str) -> Any:
         """The value of what was typed.
@@ -53,6 +62,14 @@ class Option:
             raise UserError(f"{self.flag} expects {self.law}; found {text!r}") from None
         self.check(value)
         return value
+
+    def text(self, value: Any) -> str:
+        """What is typed for a value: `option.value(option.text(value)) == value`."""
+        if isinstance(value, tuple):
+            return ",".join(map(self.text, value))
+        if self.read is duration:
+            return f"{_plain(value)}s"
+        return _plain(value) if isinstance(value, float) else str(value)
 
     def check(self, value: Any) -> None:
         """Make sure that a value, typed or by default, keeps the law; None stands for an option left out.
@@ -91,3 +108,8 @@ def is_name(text: str) -> bool:
     """Whether a text can name a study, its folder, and the hidden files beside that."""
     fits = 0 < len(text.encode(errors="replace")) <= NAME_BYTES
     return fits and not text.startswith(".") and all(c.isalnum() or c in "-_." for c in text)
+
+
+def _plain(number: float) -> str:
+    """A number as people write it, without loss: "50", "0.5"."""
+    return str(int(number)) if float(number).is_integer() else str(number)

@@ -7,7 +7,8 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -15,6 +16,8 @@ from study.errors import INTERRUPTED
 
 MASK = "***"
 Handler = Callable[[int, FrameType | None], object]
+# Files besides the terminal that have the last lines of a process that ends on the spot.
+_LAST_WORDS: list[int] = []
 
 
 def run_to_exit(main: Callable[[], int]) -> NoReturn:
@@ -48,8 +51,21 @@ def typed_command() -> str:
 def end_with(message: str, code: int) -> NoReturn:
     """End the process from any of its threads, with an error line of its own and how to go on."""
     show_cursor = "\x1b[?25h" if sys.stdout.isatty() else ""  # a progress view hides it
-    os.write(2, f"{show_cursor}\nerror: {message}. Go on with:\n  {typed_command()}\n".encode())
+    text = f"error: {message}. Go on with:\n  {typed_command()}\n".encode()
+    os.write(2, f"{show_cursor}\n".encode() + text)
+    for file in _LAST_WORDS:
+        os.write(file, text)
     os._exit(code)
+
+
+@contextmanager
+def last_words_to(file: int) -> Iterator[None]:
+    """Have `end_with` write to this file, too."""
+    _LAST_WORDS.append(file)
+    try:
+        yield
+    finally:
+        _LAST_WORDS.remove(file)
 
 
 def end_on_interrupt() -> None:

@@ -128,6 +128,7 @@ def test_a_finished_study_is_shown_again_and_keeps_its_terms(study, iemocap_rele
     assert code == 0
     assert "finished already" in printed
     assert "cross tuned" in printed
+    assert here(capsys, "run", "--config", folder / "study.yaml", "--quiet") == (0, "", "")
     code, _, error = here(capsys, *line, "--epochs", "5")
     assert code == 2
     assert "cannot continue story with other settings: epochs was 4, now 5" in error
@@ -191,9 +192,12 @@ def test_a_study_that_is_interrupted_and_killed_equals_the_uninterrupted_one(
     code, _ = stopped_by(signal.SIGKILL, interrupted + 8, *line, cwd=tmp_path, ledger=ledger)
     assert code == -signal.SIGKILL
     killed = len(lines_of(ledger))
-    continued = run(*line, "--concurrency", "1", cwd=tmp_path)
+    again = ("--config", ledger.parent / "study.yaml", "--concurrency", "1", "--quiet", "--log-file", "story.log")
+    continued = run(*again, cwd=tmp_path)
     assert continued.returncode == 0, continued.stdout + continued.stderr
-    assert "continuing study story" in continued.stdout
+    assert (continued.stdout, continued.stderr) == ("", "")
+    log = (tmp_path / "story.log").read_text(encoding="utf-8")
+    assert [text for text in ("continuing study story", "elapsed, about", "cross tuned") if text not in log] == []
     assert 0 < interrupted < killed < len(lines_of(ledger))
     assert ledger_facts(ledger.parent) == ledger_facts(folder)
 

@@ -6,31 +6,12 @@ import argparse
 import difflib
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import Any, NoReturn
 
 from study import process
-from study.app.options import add_options, add_study_options, described_samplers, group_of, settings_of
-from study.app.settings import MachineOptions
-from study.corpus.options import CorpusOptions
-from study.corpus.readers.table import descriptions
+from study.app.verbs import VERBS
 from study.errors import FAILED, INTERRUPTED, WRONG_USAGE, UserError
 from study.files import StorageFull, is_full, storage_full
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-RUN_EXAMPLES = """\
-examples:
-  python study/run.py --variant cross
-      tune cross-attention fusion on the embedded demo corpus (a few minutes on two cores)
-  python study/run.py --variant self,cross --corpus IEMOCAP_full_release --labels 7
-      tune both fusions on IEMOCAP, features by WavLM and BERT
-  python study/run.py --variant cross --corpus my/manifest.csv --audio-encoder logmel --text-encoder hash
-      your own corpus, with features that need no download
-
-The same command run again goes on where the study was interrupted, or shows the result of a finished one.
-exit codes: 0 finished, 1 failed, 2 wrong usage, 130 interrupted
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parsed = parsed_arguments(arguments)
         process.raise_on_interrupt()
-        return _dispatch(parsed, arguments, console)
+        return VERBS[parsed.verb].do(parsed, arguments, console)
     except StorageFull as full:
         return _paused(full)
     except OSError as error:
@@ -79,7 +60,7 @@ def parsed_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         UserError: one of them is not known; the line names the nearest option of the verb.
     """
-    top = parser()
+    top = parser(next((argument for argument in arguments if not argument.startswith("-")), ""))
     parsed, unknown = top.parse_known_args(arguments)
     if unknown:
         (verbs,) = (action for action in top._actions if isinstance(action, argparse._SubParsersAction))
@@ -90,63 +71,30 @@ def parsed_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     return parsed
 
 
-def parser() -> argparse.ArgumentParser:
-    """The verbs and their options."""
+class Version(argparse.Action):
+    """Prints what a report of a fault needs to name, and ends."""
+
+    def __call__(self, *parsed: Any) -> NoReturn:
+        """Print it."""
+        from study.app.environment import version_line
+
+        print(version_line())
+        raise SystemExit(0)
+
+
+def parser(verb: str | None = None) -> argparse.ArgumentParser:
+    """The verbs and their options; those of one `verb` alone where it is given: the others need not be imported."""
     top = Parser(
         prog="ser-study", description="Honest hyperparameter studies of multimodal speech emotion recognition."
     )
+    top.add_argument("--version", action=Version, nargs=0, help="print the versions of the project and its libraries")
+    top.set_defaults(whole_parser=parser)  # for the verb that describes all of it
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    run = verbs.add_parser(
-        "run",
-        help="tune one or more variants under cross-validation",
-        description="Tune fusion variants under speaker-independent cross-validation and report honestly.",
-        epilog=f"{described_samplers()}\n{RUN_EXAMPLES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add_study_options(run)
-    features = verbs.add_parser(
-        "features", help="extract the features that `run` with the same options would use", allow_abbrev=False
-    )
-    add_study_options(features)
-    check = verbs.add_parser("check", help="report every problem of a corpus, with file and row")
-    check.add_argument("corpus", nargs="?", help=f"{descriptions()}; left out: the demo corpus")
-    check.add_argument("--all", action="store_true", help="list every problem, however many of a kind there are")
-    add_options(check, CorpusOptions, only=("labels", "label_map", "allow_outside_files"))
-    report = verbs.add_parser("report", help="compute a study's report anew from its ledger and predictions")
-    explain = verbs.add_parser("explain", help="explain why configurations of a study went on or stopped")
-    for verb in (report, explain):
-        verb.add_argument("study", metavar="name", help="the study's name, a folder in OUTPUT/studies")
-        add_options(verb, MachineOptions, only=("output",))
-    explain.add_argument("--variant", help="of which variant (all)")
-    explain.add_argument("--config", type=int, metavar="N", help="the history of configuration N (all, a line each)")
+    for name, row in VERBS.items():
+        own = verbs.add_parser(name, help=row.help, allow_abbrev=False, **row.more)
+        if verb in (None, name):
+            row.add(own)
     return top
-
-
-def _dispatch(parsed: argparse.Namespace, arguments: list[str], console: Console) -> int:
-    match parsed.verb:
-        case "run" | "features":
-            settings = settings_of(parsed)
-            if parsed.verb == "features":
-                from study.app.extraction import extract
-
-                return extract(settings, console)
-            from study.app import run
-
-            if run.needs_remote_driver(settings):
-                return run.run_remotely(settings, arguments, console)
-            return run.run(settings, console)
-        case "check":
-            from study.app.check import check_corpus
-
-            return check_corpus(group_of(CorpusOptions, parsed), parsed.all, console)
-        case _:
-            from study.app import inspect
-
-            output = group_of(MachineOptions, parsed).output
-            if parsed.verb == "explain":
-                return inspect.explain_study(parsed.study, output, parsed.variant, parsed.config, console)
-            return inspect.report_again(parsed.study, output, console)
 
 
 def _paused(full: StorageFull) -> int:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import math
-import platform
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
+from study.app.environment import environment
 from study.app.settings import Settings
 from study.corpus.utterance import Corpus
 from study.errors import UserError
@@ -24,8 +21,6 @@ from study.record.plan import Plan
 from study.record.terms import Terms
 from study.report.formats import format_term
 from study.variants import TRAINED, VARIANTS
-
-PACKAGES = ("ser-study", "torch", "torchaudio", "ray", "optuna", "mlflow", "transformers", "scikit-learn", "numpy")
 
 
 def default_name(corpus: Corpus, settings: Settings) -> str:
@@ -147,25 +142,3 @@ def _growth(stored: Terms, asked: Terms) -> float:
     pairs = ((stored.wall_seconds, asked.wall_seconds), (stored.gpu_hours, asked.gpu_hours))
     grown = [now / before for before, now in pairs if before is not None and now is not None]
     return max(1.0, min(grown)) if grown else 1.0
-
-
-def environment() -> dict[str, str]:
-    """Versions that figures may depend on, and the revision of the project where it is known."""
-    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    try:
-        found["revision"] = subprocess.run(
-            ["git", "describe", "--always", "--dirty"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            encoding="utf-8",
-            check=True,
-            timeout=10,
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        found["revision"] = "unknown"
-    return found

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from study.app.output import plain_table, print_line
+from study.app.output import plain_table, print_progress
 from study.record.events import Closed, EpochDone, Event, Phase, Promoted
 from study.search.conductor import Conductor
 from study.search.search import Search
@@ -50,7 +50,7 @@ class ProgressView:
 
     def __call__(self, event: Event) -> None:
         """Print one event where there is no terminal: a line when a configuration goes on, closes or is confirmed."""
-        if self._conductor is None or self._console.is_terminal or event.variant not in self._conductor.searches:
+        if self._conductor is None or event.variant not in self._conductor.searches:
             return
         search = self._conductor.searches[event.variant]
         match event:
@@ -63,7 +63,7 @@ class ProgressView:
             case _:
                 return
         line = f"{event.variant} config {event.config} {what} · best {_best(search)} · {self._times()}"
-        print_line(self._console, line)
+        print_progress(self._console, line)
 
     def render(self) -> RenderableType:
         """The view at this moment."""

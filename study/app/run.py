@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,9 +14,10 @@ from rich.console import Console
 from study import process
 from study.app import planning, terminal
 from study.app.extraction import open_corpus, prepared_features, require_folder
-from study.app.output import print_line
+from study.app.output import print_line, print_raw
 from study.app.preview import print_preview
 from study.app.progress import ProgressView
+from study.app.repeat import write_config
 from study.app.settings import Settings
 from study.errors import FAILED, FINISHED, INTERRUPTED
 from study.execution import connection, remote_driver, tuner
@@ -75,6 +75,7 @@ def run(settings: Settings, console: Console) -> int:
             if machines.dry_run:
                 return preview(plan, slots, output, console)
             plan.write(folder)
+            write_config(folder, settings, plan)
             return _train_and_report(settings, plan, folder, slots, console)
 
 
@@ -130,16 +131,13 @@ def needs_remote_driver(settings: Settings) -> bool:
     return remote_driver.client_address(settings.machines.address) is not None
 
 
-def run_remotely(settings: Settings, arguments: Sequence[str], console: Console) -> int:
-    """Run the command that was typed, `arguments`, on the head of a cluster, with the files that are meant here."""
+def run_remotely(settings: Settings, options: Sequence[str], console: Console) -> int:
+    """Run a study with these `options`, whose paths are meant here, on the head of a cluster."""
     address = remote_driver.client_address(settings.machines.address)
     assert address is not None
-    corpus = settings.corpus
-    paths = {"--output": settings.machines.output, "--corpus": corpus.corpus, "--label-map": corpus.label_map}
     print_line(console, f"connecting to {address} ...", style="dim")
-    # Of an option that is given twice, the second counts.
-    absolute = [text for option, path in paths.items() if path for text in (option, str(Path(path).absolute()))]
-    code = remote_driver.run_on_head(address, [*arguments, *absolute], sys.stdout.write)
+    output = ["--output", str(settings.machines.output.absolute())]  # also where it is the default
+    code = remote_driver.run_on_head(address, ["run", *options, *output], lambda text: print_raw(console, text))
     if code == INTERRUPTED:
         print_line(console, f"that is on the head of the cluster; from here:\n  {process.typed_command()}")
     return code

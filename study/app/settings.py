@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from study.app.place import PlaceOptions
 from study.corpus.options import CorpusOptions
 from study.errors import UserError
 from study.execution.watchdog import EPOCH_SECONDS
@@ -39,24 +39,18 @@ class VariantOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MachineOptions:
+class MachineOptions(PlaceOptions):
     """Where a study runs and what it is called."""
 
     name: str | None = option(
         "--name", "the study's name (from corpus and variants)", default=None, metavar="NAME", law=NAME, holds=is_name
     )
-    output: Path = option(  # noqa: RUF009 (it declares the field)
-        "--output",
-        "database, artifacts, features, studies (mlruns)",
-        default=Path("mlruns"),
-        metavar="DIR",
-        read=Path,
-    )
-    fresh: bool = option("--fresh", "forget what this study has done and start over", default=False)
+    fresh: bool = option("--fresh", "forget what this study has done and start over", default=False, is_lasting=False)
     dry_run: bool = option(
         "--dry-run",
         "print what the study would train and cost, estimated from one epoch; only features are kept",
         default=False,
+        is_lasting=False,
     )
     concurrency: int | None = option(
         "--concurrency",

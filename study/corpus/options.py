@@ -15,12 +15,12 @@ from study.option import option
 class CorpusOptions:
     """Which corpus, and which of its labels."""
 
-    corpus: str | None = option("--corpus", f"{descriptions()} (demo)", default=None, metavar="PATH")
+    corpus: str | None = option("--corpus", f"{descriptions()} (demo)", default=None, metavar="PATH", is_path=True)
     labels: str | None = option(
         "--labels", "label preset: 7, 6, 5 or 4 classes", default=None, metavar="SET", table="labels"
     )
     label_map: Path | None = option(  # noqa: RUF009 (it declares the field)
-        "--label-map", "maps a manifest's labels to classes", default=None, metavar="JSON", read=Path
+        "--label-map", "maps a manifest's labels to classes", default=None, metavar="JSON", read=Path, is_path=True
     )
     allow_outside_files: bool = option(
         "--allow-outside-files", "let a manifest name files outside its folder", default=False

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 from study.errors import UserError
@@ -66,6 +66,18 @@ class FeatureOptions:
         rates: tuple[float, ...] = getattr(self, f"{modality.name}_rates_hz", ())
         dtype = FULL if name in modality.built_in else self.encoder_dtype
         return tuple(EncoderSpec(name, layer, dtype, rate) for rate in rates or (None,))
+
+    @classmethod
+    def asking_for(cls, specs: Mapping[str, Sequence[EncoderSpec]], *, trust_remote_code: bool) -> FeatureOptions:
+        """The options that ask for these features of each modality, whose `specs` they then give."""
+        known, given = {each.name for each in fields(cls)}, dict[str, Any]()
+        for modality, choices in specs.items():
+            rates = tuple(choice.rate_hz for choice in choices if choice.rate_hz is not None)
+            own = {"encoder": choices[0].name, "layer": choices[0].layer, "rates_hz": rates}
+            given |= {f"{modality}_{what}": value for what, value in own.items()}
+            if choices[0].dtype != FULL:
+                given["encoder_dtype"] = choices[0].dtype
+        return cls(**{name: given[name] for name in known & set(given)}, trust_remote_code=trust_remote_code)
 
     def check_dtype(self, modalities: Iterable[Modality[Any]], demo: bool) -> None:
         """Make sure that the precision concerns the encoder of one of the modalities at least.

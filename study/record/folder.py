@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from filelock import FileLock, Timeout
 from study.errors import UserError
 from study.files import sweep_temporary
 from study.record.events import FoldRun
+
+LOOK_SECONDS = 0.5  # longer than another process takes to see whether a study is held
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class StudyFolder:
     def plan(self) -> Path:
         """What the study is, fixed before its first epoch."""
         return self.path / "plan.json"
+
+    @property
+    def options(self) -> Path:
+        """The options that repeat it, as a config file."""
+        return self.path / "study.yaml"
 
     @property
     def ledger(self) -> Path:
@@ -76,6 +84,11 @@ class StudyFolder:
         """The checkpoints that are there, by run."""
         return {FoldRun.named(path.stem): path for path in self.checkpoints.glob("*.safetensors")}
 
+    @property
+    def lock(self) -> Path:
+        """The file that the process which runs the study locks; beside the folder, which --fresh removes."""
+        return self.path.parent / f".{self.path.name}.lock"
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the study for this process alone.
@@ -84,9 +97,9 @@ class StudyFolder:
             UserError: another process holds it.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path.parent / f".{self.path.name}.lock")
+        lock = FileLock(self.lock)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=LOOK_SECONDS)
         except Timeout:
             raise UserError(
                 f"one process at a time runs a study, and another one is running {self.path.name} in "
@@ -96,6 +109,17 @@ class StudyFolder:
             yield
         finally:
             lock.release()
+
+    def is_held(self) -> bool:
+        """Whether a process holds the study now; it is not kept from what it does."""
+        try:
+            with self.lock.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # never held, or not to be read
+            return False
+        return False
 
     def sweep(self) -> None:
         """Remove what writers that were killed left behind; no other process may be writing here."""

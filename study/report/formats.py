@@ -74,6 +74,19 @@ def format_duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
+def format_age(seconds: float) -> str:
+    """How long ago something was, in the largest whole unit, "now", "5 min ago", "3 d ago"."""
+    for name, unit in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= unit:
+            return f"{int(seconds // unit)} {name} ago"
+    return "now"
+
+
+def format_bytes(size: float) -> str:
+    """A size on disk, "300 kB", "12 MB", "3.4 GB"."""
+    return f"{size / 1e3:.0f} kB" if size < 1e6 else f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
+
+
 def format_term(option: Option, value: Any) -> str:
     """The value of a term of the study, by what its option reads."""
     if value is None:

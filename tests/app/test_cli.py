@@ -1,8 +1,11 @@
 """Wrong input: one clear line, the exit code, and no traceback."""
 
+import importlib.metadata
+
 import pytest
 
 from study.app.cli import main
+from study.app.verbs import VERBS
 
 
 def refusal(capsys, *arguments):
@@ -43,7 +46,8 @@ def test_a_wrong_value_is_reported_in_one_line_with_exit_code_2(capsys, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run", "--config", "5"), "unknown argument '--config' (did you mean --configs?); see `ser-study run --help`"),
+        (("run", "--config", "5"), "5 cannot be read (No such file or directory); the number of configurations is"),
+        (("run", "--confg", "5"), "unknown argument '--confg' (did you mean --config?); see `ser-study run --help`"),
         (("run", "--varient=text"), "unknown argument '--varient=text' (did you mean --variant?)"),
         (("run", "text"), "unknown argument 'text'; see `ser-study run --help`"),
         (("runn",), "invalid choice: 'runn'"),
@@ -79,7 +83,16 @@ def test_check_exits_with_1_for_a_corpus_with_a_fatal_problem_and_0_for_a_sound_
     assert "a1.wav" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("verb", [[], ["run"], ["check"], ["features"], ["report"]])
+def test_the_version_is_the_one_that_is_installed(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    line = capsys.readouterr().out
+    assert line.startswith(f"ser-study {importlib.metadata.version('ser-study')} (revision ")
+    assert f"ray {importlib.metadata.version('ray')}" in line
+
+
+@pytest.mark.parametrize("verb", [[], *([name] for name in VERBS)])
 def test_help_answers(capsys, verb):
     with pytest.raises(SystemExit) as ended:
         main([*verb, "--help"])

@@ -1,0 +1,199 @@
+"""The table of verbs: how each is called, its options, and what it does.
+
+Options and deeds are functions that import when they are called: a verb waits for nothing that only others need.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from study.app.parsing import add_options, group_of
+from study.app.place import ConfigOptions, PlaceOptions, PrintOptions
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+RUN_EXAMPLES = """\
+examples:
+  python study/run.py --variant cross
+      tune cross-attention fusion on the embedded demo corpus (a few minutes on two cores)
+  python study/run.py --variant self,cross --corpus IEMOCAP_full_release --labels 7
+      tune both fusions on IEMOCAP, features by WavLM and BERT
+  python study/run.py --variant cross --corpus my/manifest.csv --audio-encoder logmel --text-encoder hash
+      your own corpus, with features that need no download
+  ser-study run --config mlruns/studies/demo-cross/study.yaml --configs 32
+      go on with a study whose options are in its file, to more configurations
+
+The same command run again goes on where the study was interrupted, or shows the result of a finished one.
+exit codes: 0 finished, 1 failed, 2 wrong usage, 130 interrupted
+"""
+LIST_EPILOG = """\
+states:
+  running      a process holds the study
+  interrupted  it has something left to do; the command that began it goes on
+  finished     it has a result
+  failed       it is finished, and a variant has no complete configuration
+  damaged      it cannot be read; the reason is below the table
+"""
+COMPLETION_EPILOG = """\
+once, for every later shell:
+  bash   ser-study completion bash > ~/.local/share/bash-completion/completions/ser-study
+  zsh    ser-study completion zsh > DIR/_ser-study, with a DIR that is in $fpath
+  fish   ser-study completion fish > ~/.config/fish/completions/ser-study.fish
+"""
+SHELLS = ("bash", "zsh", "fish")
+STUDY_NAME = "the study's name, a folder in OUTPUT/studies"
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A row of the table.
+
+    Attributes:
+        help: its line in `ser-study --help`.
+        add: adds its arguments to its parser.
+        do: does it, given the arguments by name and as typed; returns the exit code.
+        more: further arguments of its parser.
+    """
+
+    help: str
+    add: Callable[[argparse.ArgumentParser], None]
+    do: Callable[[argparse.Namespace, Sequence[str], Console], int]
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    from study.app.options import add_print_options, add_study_options, described_samplers
+
+    add_study_options(parser)
+    add_print_options(parser)
+    parser.epilog = f"{described_samplers()}\n{RUN_EXAMPLES}"
+
+
+def _run(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
+    from study.app.options import settings_of, typed_options
+    from study.app.printing import printed
+
+    _read_config(parsed)
+    settings = settings_of(parsed)
+    with printed(group_of(PrintOptions, parsed), console) as console:
+        from study.app import run
+
+        if run.needs_remote_driver(settings):
+            return run.run_remotely(settings, typed_options(parsed), console)
+        return run.run(settings, console)
+
+
+def _add_features(parser: argparse.ArgumentParser) -> None:
+    from study.app.options import add_study_options
+
+    add_study_options(parser)
+
+
+def _features(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
+    from study.app.extraction import extract
+    from study.app.options import settings_of
+
+    _read_config(parsed)
+    return extract(settings_of(parsed), console)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    from study.corpus.options import CorpusOptions
+    from study.corpus.readers.table import descriptions
+
+    parser.add_argument("corpus", nargs="?", help=f"{descriptions()}; left out: the demo corpus")
+    parser.add_argument("--all", action="store_true", help="list every problem, however many of a kind there are")
+    add_options(parser, CorpusOptions, only=("labels", "label_map", "allow_outside_files"))
+
+
+def _check(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
+    from study.app.check import check_corpus
+    from study.corpus.options import CorpusOptions
+
+    return check_corpus(group_of(CorpusOptions, parsed), parsed.all, console)
+
+
+def _add_list(parser: argparse.ArgumentParser) -> None:
+    add_options(parser, PlaceOptions)
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON, for programs")
+
+
+def _list(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
+    from study.app.catalogue import list_studies
+
+    return list_studies(group_of(PlaceOptions, parsed).output, parsed.json, console)
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", metavar="name", help=STUDY_NAME)
+    add_options(parser, PlaceOptions)
+
+
+def _report(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
+    from study.app.inspect import report_again
+
+    return report_again(parsed.study, group_of(PlaceOptions, parsed).output, console)
+
+
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    _add_report(parser)
+    parser.add_argument("--variant", help="of which variant (all)")
+    parser.add_argument("--config", type=int, metavar="N", help="the history of configuration N (all, a line each)")
+
+
+def _explain(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
+    from study.app.inspect import explain_study
+
+    output = group_of(PlaceOptions, parsed).output
+    return explain_study(parsed.study, output, parsed.variant, parsed.config, console)
+
+
+def _add_completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=SHELLS, help="of which shell")
+
+
+def _completion(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
+    from study.app.completion import script
+
+    console.file.write(script(parsed.whole_parser(), parsed.shell))
+    return 0
+
+
+def _read_config(parsed: argparse.Namespace) -> None:
+    """Give the options that were not typed the values of the config file, where one is named."""
+    from study.app.config_file import add_from_file
+    from study.app.options import EVERY_OPTION
+
+    if (path := group_of(ConfigOptions, parsed).config) is not None:
+        add_from_file(parsed, path, EVERY_OPTION)
+
+
+RAW = {"formatter_class": argparse.RawDescriptionHelpFormatter}
+VERBS: dict[str, Verb] = {
+    "run": Verb(
+        "tune one or more variants under cross-validation",
+        _add_run,
+        _run,
+        {"description": "Tune fusion variants under speaker-independent cross-validation and report honestly.", **RAW},
+    ),
+    "features": Verb("extract the features that `run` with the same options would use", _add_features, _features),
+    "check": Verb("report every problem of a corpus, with file and row", _add_check, _check),
+    "list": Verb(
+        "list the studies: state, configurations, best score, age and disk",
+        _add_list,
+        _list,
+        {"epilog": LIST_EPILOG, **RAW},
+    ),
+    "report": Verb("compute a study's report anew from its ledger and predictions", _add_report, _report),
+    "explain": Verb("explain why configurations of a study went on or stopped", _add_explain, _explain),
+    "completion": Verb(
+        "print a script with which a shell completes verbs, options and studies",
+        _add_completion,
+        _completion,
+        {"epilog": COMPLETION_EPILOG, **RAW},
+    ),
+}
