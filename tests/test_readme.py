@@ -23,9 +23,11 @@ FOREIGN = set(
 
 
 def own_options() -> set[str]:
-    """Every option of every verb."""
-    (verbs,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
-    return {flag for verb in verbs.choices.values() for action in verb._actions for flag in action.option_strings}
+    """Every option, those of the command itself and those of every verb."""
+    top = parser()
+    (verbs,) = (action for action in top._actions if isinstance(action, argparse._SubParsersAction))
+    parsers = (top, *verbs.choices.values())
+    return {flag for each in parsers for action in each._actions for flag in action.option_strings}
 
 
 def test_ci_runs_the_test_command_of_the_readme():

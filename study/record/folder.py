@@ -59,6 +59,11 @@ class StudyFolder:
         return self.path / "pictures"
 
     @property
+    def tables(self) -> Path:
+        """The report's tables as CSV and LaTeX."""
+        return self.path / "tables"
+
+    @property
     def hangs(self) -> Path:
         """What runs were doing whose epochs took too long; there as long as the study runs."""
         return self.path / "hangs"

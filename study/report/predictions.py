@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from study.record.folder import StudyFolder
 from study.record.outcome import Use
 from study.record.plan import Plan
 from study.record.results import PARTS, ConfigResult, FoldResult
+from study.report.cells import csv_text
 from study.training.checkpoint import load_origin, load_predictions, origin_of
 from study.training.metrics import METRICS, confusion_matrix, score
 
@@ -30,8 +29,6 @@ SWAPPED = {"validation": "test", "test": "validation"}
 Utterances = tuple[Mapping[str, str], ...]
 Labels = Int[np.ndarray, " utterances"]
 Probabilities = Float[np.ndarray, "utterances classes"]
-# A spreadsheet reads a cell that begins with one of these as a formula.
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -141,12 +138,9 @@ def confusions_by_block(folds: Sequence[TestedFold], n_classes: int) -> dict[str
 
 def write_predictions(path: Path, folds: Iterable[TestedFold], classes: Sequence[str]) -> None:
     """Write `predictions.csv` in one step: a row per utterance and seed."""
-    file = io.StringIO(newline="")
-    writer = csv.writer(file)
     shares = [f"p_{name}" for name in classes]
-    writer.writerow(["variant", "utterance_id", "fold", "seed", "label", "prediction", *shares])
-    writer.writerows(map(_cell, row) for fold in folds for row in _rows(fold, classes))
-    write_file(path, file.getvalue())
+    heading = ["variant", "utterance_id", "fold", "seed", "label", "prediction", *shares]
+    write_file(path, csv_text(heading, (row for fold in folds for row in _rows(fold, classes))))
 
 
 def _rows(fold: TestedFold, classes: Sequence[str]) -> Iterator[list[Any]]:
@@ -154,11 +148,6 @@ def _rows(fold: TestedFold, classes: Sequence[str]) -> Iterator[list[Any]]:
         run, predicted = fold.run, classes[int(np.argmax(shares))]
         known = [run.variant, utterance["id"], run.fold, run.seed, utterance["label"], predicted]
         yield [*known, *(f"{share:.6f}" for share in shares)]
-
-
-def _cell(value: Any) -> Any:
-    """The value; a text that a spreadsheet would run as a formula gets a leading apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_SIGNS) else value
 
 
 @contextmanager

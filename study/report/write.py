@@ -9,6 +9,7 @@ from pathlib import Path
 from study.files import write_file
 from study.record.folder import StudyFolder
 from study.report.build import gather, report_view
+from study.report.export import keep_tables
 from study.report.pages import html_page, markdown_page
 from study.report.pictures import Spaces, draw, keep
 from study.report.predictions import write_predictions
@@ -24,7 +25,7 @@ class WrittenReport:
 
 
 def write(folder: StudyFolder, spaces: Spaces) -> WrittenReport:
-    """Compute and write the report: `report.html`, `.json` and `.md`, `predictions.csv`, and the pictures.
+    """Compute and write the report: `report.html`, `.json` and `.md`, `predictions.csv`, tables and pictures.
 
     `spaces` has the function that draws a configuration, by variant: for the parameters' importance.
 
@@ -44,5 +45,6 @@ def write(folder: StudyFolder, spaces: Spaces) -> WrittenReport:
         write_file(folder.path / name, text)
     tested = (fold for folds in evidence.tested.values() for fold in folds)
     write_predictions(folder.path / "predictions.csv", tested, evidence.plan.classes)
+    keep_tables(folder, view)
     files = [folder.path / name for name in (*texts, "predictions.csv")]
     return WrittenReport(view, (*files, *(folder.pictures / f"{name}.svg" for name in pictures)))

@@ -1,0 +1,72 @@
+"""The tables of a report as files: for a paper (LaTeX) and for other programs (CSV)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from study.files import write_file
+from study.record.folder import StudyFolder
+from study.record.results import PARTS
+from study.report.cells import csv_text, latex_text
+from study.report.tables import comparison_row, settings, table_rows
+from study.report.view import ComparisonView, ReportView
+from study.training.metrics import METRICS
+
+RESULTS, COMPARISONS = "results", "comparisons"
+SETTING = ("variant", "setting", "scored on")
+# The figures of a comparison, by the names of its fields.
+FIGURES = ("mean", "low", "high", "p", "p_holm", "smallest", "worse", "equal", "better")
+
+
+def tables(view: ReportView) -> dict[str, str]:
+    """The text of every file by its name: the four metrics, and the comparisons where there are some."""
+    about = f"{view.name}: mean ± std over {view.over}, chosen by validation {view.metric}"
+    statistics = [f"{metric}_{what}" for metric in METRICS for what in ("mean", "std")]
+    found = {
+        f"{RESULTS}.csv": csv_text([*SETTING, *statistics], _result_rows(view)),
+        f"{RESULTS}.tex": latex_text([*SETTING, *METRICS], table_rows(view), len(SETTING), about),
+    }
+    if view.comparisons:
+        found |= comparison_tables((*view.comparisons, *view.other_metrics), f"{view.name}: comparisons on test folds")
+    return found
+
+
+def comparison_tables(pairs: Sequence[ComparisonView], about: str) -> dict[str, str]:
+    """The files of comparisons: those of every metric for programs, those of the first one's for a paper."""
+    own = [pair for pair in pairs if pair.metric == pairs[0].metric]
+    headings = ["first − second", own[0].metric, "95 % interval", "p, Holm", "could show", "decision"]
+    # The decision is a text, and stands last: it is aligned right with the figures.
+    return {
+        f"{COMPARISONS}.csv": csv_text(
+            ["metric", "first", "second", *FIGURES, "decision"], (_comparison(pair) for pair in pairs)
+        ),
+        f"{COMPARISONS}.tex": latex_text(headings, map(comparison_row, own), 1, about),
+    }
+
+
+def keep_tables(folder: StudyFolder, view: ReportView) -> None:
+    """Write the tables into the study's folder, and remove those of an earlier report that are not among them."""
+    found = tables(view)
+    for name, text in found.items():
+        write_file(folder.tables / name, text)
+    for kind in (RESULTS, COMPARISONS):
+        for name in (f"{kind}.csv", f"{kind}.tex"):
+            if name not in found:
+                (folder.tables / name).unlink(missing_ok=True)
+
+
+def _result_rows(view: ReportView) -> Iterator[list[Any]]:
+    """As `table_rows`, with figures in full."""
+    for name, variant in view.variants.items():
+        for setting, parts in settings(variant):
+            for part in PARTS:
+                figures = [parts[part][metric] for metric in METRICS]
+                yield [name, setting, part, *(value for each in figures for value in (each.mean, each.std))]
+        if variant.reference is not None:
+            known = [variant.reference.get(metric, (None, None)) for metric in METRICS]
+            yield [name, "reference", "test", *(value for pair in known for value in pair)]
+
+
+def _comparison(pair: ComparisonView) -> list[Any]:
+    return [pair.metric, pair.first, pair.second, *(getattr(pair, name) for name in FIGURES), pair.decision]
