@@ -22,14 +22,14 @@ from study.variants import TRAINED
 
 def report_again(name: str, output: Path, console: Console) -> int:
     """Compute the report of a study anew from its ledger and predictions, and show it."""
-    folder = _folder(name, output)
+    folder = study_folder(name, output)
     plan = stored_plan(folder)
     return show(plan, folder, console, report.write(folder, spaces(plan)), link=None)
 
 
 def explain_study(name: str, output: Path, variant: str | None, number: int | None, console: Console) -> int:
     """Show the history of one configuration, or how each of them ended."""
-    folder = _folder(name, output)
+    folder = study_folder(name, output)
     plan, events = stored_plan(folder), Ledger(folder.ledger, writable=False).events
     trained = [name for name in plan.variants if name in TRAINED]
     if variant not in (None, *trained):
@@ -48,7 +48,12 @@ def explain_study(name: str, output: Path, variant: str | None, number: int | No
     return FINISHED
 
 
-def _folder(name: str, output: Path) -> StudyFolder:
+def study_folder(name: str, output: Path) -> StudyFolder:
+    """The folder of the study that a user names.
+
+    Raises:
+        UserError: this cannot be a name.
+    """
     if not is_name(name):
         raise UserError(f"a study is named by {NAME}; found {name!r}")
     return StudyFolder.of(output, name)

@@ -152,6 +152,18 @@ def _explain(parsed: argparse.Namespace, arguments: Sequence[str], console: Cons
     return explain_study(parsed.study, output, parsed.variant, parsed.config, console)
 
 
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", metavar="first", help=STUDY_NAME)
+    parser.add_argument("other", metavar="second", help="that of another, on the same corpus, classes and folds")
+    add_options(parser, PlaceOptions)
+
+
+def _compare(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
+    from study.app.compare import compare_studies
+
+    return compare_studies(parsed.study, parsed.other, group_of(PlaceOptions, parsed).output, console)
+
+
 def _add_completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=SHELLS, help="of which shell")
 
@@ -190,6 +202,7 @@ VERBS: dict[str, Verb] = {
     ),
     "report": Verb("compute a study's report anew from its ledger and predictions", _add_report, _report),
     "explain": Verb("explain why configurations of a study went on or stopped", _add_explain, _explain),
+    "compare": Verb("compare two studies on the same corpus and folds", _add_compare, _compare),
     "completion": Verb(
         "print a script with which a shell completes verbs, options and studies",
         _add_completion,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from study.files import write_file
 from study.record.folder import StudyFolder
 from study.record.results import PARTS
 from study.report.cells import csv_text, latex_text
+from study.report.formats import format_spread
 from study.report.tables import comparison_row, settings, table_rows
-from study.report.view import ComparisonView, ReportView
+from study.report.view import ComparisonView, MetricView, PartsView, ReportView
 from study.training.metrics import METRICS
 
 RESULTS, COMPARISONS = "results", "comparisons"
-SETTING = ("variant", "setting", "scored on")
+SETTING = ("variant", "setting")
+STATISTICS = tuple(f"{metric}_{what}" for metric in METRICS for what in ("mean", "std"))
 # The figures of a comparison, by the names of its fields.
 FIGURES = ("mean", "low", "high", "p", "p_holm", "smallest", "worse", "equal", "better")
 
@@ -22,14 +24,24 @@ FIGURES = ("mean", "low", "high", "p", "p_holm", "smallest", "worse", "equal", "
 def tables(view: ReportView) -> dict[str, str]:
     """The text of every file by its name: the four metrics, and the comparisons where there are some."""
     about = f"{view.name}: mean ± std over {view.over}, chosen by validation {view.metric}"
-    statistics = [f"{metric}_{what}" for metric in METRICS for what in ("mean", "std")]
     found = {
-        f"{RESULTS}.csv": csv_text([*SETTING, *statistics], _result_rows(view)),
-        f"{RESULTS}.tex": latex_text([*SETTING, *METRICS], table_rows(view), len(SETTING), about),
+        f"{RESULTS}.csv": csv_text([*SETTING, "scored on", *STATISTICS], _result_rows(view)),
+        f"{RESULTS}.tex": latex_text([*SETTING, "scored on", *METRICS], table_rows(view), len(SETTING) + 1, about),
     }
     if view.comparisons:
         found |= comparison_tables((*view.comparisons, *view.other_metrics), f"{view.name}: comparisons on test folds")
     return found
+
+
+def result_tables(names: Sequence[str], rows: Iterable[tuple[str, str, PartsView]], about: str) -> dict[str, str]:
+    """The files of figures, each with two texts that `names` call."""
+    every = [(one, other, part, parts[part]) for one, other, parts in rows for part in PARTS]
+    heading, texts = [*names, "scored on"], len(names) + 1
+    printed = ([*known, *(format_spread(figures[metric]) for metric in METRICS)] for *known, figures in every)
+    return {
+        f"{RESULTS}.csv": csv_text([*heading, *STATISTICS], ([*known, *_statistics(by)] for *known, by in every)),
+        f"{RESULTS}.tex": latex_text([*heading, *METRICS], printed, texts, about),
+    }
 
 
 def comparison_tables(pairs: Sequence[ComparisonView], about: str) -> dict[str, str]:
@@ -61,11 +73,14 @@ def _result_rows(view: ReportView) -> Iterator[list[Any]]:
     for name, variant in view.variants.items():
         for setting, parts in settings(variant):
             for part in PARTS:
-                figures = [parts[part][metric] for metric in METRICS]
-                yield [name, setting, part, *(value for each in figures for value in (each.mean, each.std))]
+                yield [name, setting, part, *_statistics(parts[part])]
         if variant.reference is not None:
             known = [variant.reference.get(metric, (None, None)) for metric in METRICS]
             yield [name, "reference", "test", *(value for pair in known for value in pair)]
+
+
+def _statistics(figures: Mapping[str, MetricView]) -> list[float]:
+    return [value for metric in METRICS for value in (figures[metric].mean, figures[metric].std)]
 
 
 def _comparison(pair: ComparisonView) -> list[Any]:
