@@ -1,6 +1,7 @@
 """Writes files that survive a kill, a full disk and a loss of power: to a temporary name first, then renamed."""
 
 import errno
+import fcntl
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,6 +87,18 @@ def sweep_temporary(folder: Path) -> None:
     for path in folder.glob(".*.*"):
         if path.suffix.lstrip(".").isdigit() and path.is_file():
             path.unlink(missing_ok=True)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock that is this file, which is free or held as before when this returns."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        return error.errno in (errno.ENOSYS, errno.EOPNOTSUPP)  # where nothing can say so, it may be
+    return False
 
 
 def is_full(error: OSError) -> bool:

@@ -38,6 +38,11 @@ states:
   failed       it is finished, and a variant has no complete configuration
   damaged      it cannot be read; the reason is below the table
 """
+CLEAN_EPILOG = """\
+It lists what it would remove, with sizes, and asks; without a terminal and --yes it only lists. Kept are whatever a
+running, interrupted or damaged study could need, and every file that the project did not write. Features that are
+removed are extracted again when a study asks for them.
+"""
 COMPLETION_EPILOG = """\
 once, for every later shell:
   bash   ser-study completion bash > ~/.local/share/bash-completion/completions/ser-study
@@ -164,6 +169,19 @@ def _compare(parsed: argparse.Namespace, arguments: Sequence[str], console: Cons
     return compare_studies(parsed.study, parsed.other, group_of(PlaceOptions, parsed).output, console)
 
 
+def _add_clean(parser: argparse.ArgumentParser) -> None:
+    add_options(parser, PlaceOptions)
+    weights = "also the trained weights of the selected configurations of finished studies; their reports stay"
+    parser.add_argument("--weights", action="store_true", help=weights)
+    parser.add_argument("--yes", action="store_true", help="remove without asking")
+
+
+def _clean(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
+    from study.app.clean import clean
+
+    return clean(group_of(PlaceOptions, parsed).output, parsed.weights, parsed.yes, console)
+
+
 def _add_completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=SHELLS, help="of which shell")
 
@@ -203,6 +221,12 @@ VERBS: dict[str, Verb] = {
     "report": Verb("compute a study's report anew from its ledger and predictions", _add_report, _report),
     "explain": Verb("explain why configurations of a study went on or stopped", _add_explain, _explain),
     "compare": Verb("compare two studies on the same corpus and folds", _add_compare, _compare),
+    "clean": Verb(
+        "remove features and checkpoints that no study needs",
+        _add_clean,
+        _clean,
+        {"epilog": CLEAN_EPILOG, **RAW},
+    ),
     "completion": Verb(
         "print a script with which a shell completes verbs, options and studies",
         _add_completion,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from study.errors import UserError
-from study.files import sweep_temporary
+from study.files import is_locked, sweep_temporary
 from study.record.events import FoldRun
 
 LOOK_SECONDS = 0.5  # longer than another process takes to see whether a study is held
@@ -117,14 +116,7 @@ class StudyFolder:
 
     def is_held(self) -> bool:
         """Whether a process holds the study now; it is not kept from what it does."""
-        try:
-            with self.lock.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # never held, or not to be read
-            return False
-        return False
+        return is_locked(self.lock)
 
     def sweep(self) -> None:
         """Remove what writers that were killed left behind; no other process may be writing here."""
