@@ -65,3 +65,15 @@ def test_an_interrupt_after_the_last_line_ends_the_process_without_another() -> 
         ending.send_signal(signal.SIGINT)
         assert ending.stdout.read() == b""
         assert ending.wait(10) == 130
+
+
+def test_a_process_that_ends_on_the_spot_leaves_its_last_words_in_the_log_too(tmp_path: Path) -> None:
+    program = (
+        "import sys; from study import process; log = open(sys.argv[1], 'a')\n"
+        "with process.last_words_to(log.fileno()): process.end_with('the head of the cluster is lost', 1)\n"
+    )
+    line = [sys.executable, "-c", program, str(tmp_path / "log")]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=30)
+    assert done.returncode == 1
+    assert "error: the head of the cluster is lost. Go on with:" in done.stderr
+    assert (tmp_path / "log").read_text(encoding="utf-8") == done.stderr.lstrip("\n")

@@ -10,7 +10,7 @@ import pytest
 
 from study.app.cli import main, parsed_arguments
 from study.app.config_file import add_from_file
-from study.app.options import EVERY_OPTION, settings_of
+from study.app.options import EVERY_OPTION, settings_of, typed_options
 from study.app.planning import make_plan
 from study.app.repeat import write_config
 from study.app.settings import Settings
@@ -199,3 +199,18 @@ def test_any_path_comes_back_from_the_file_that_names_it(tmp_path: Path, tiny_ma
     write_config(folder, asked, make_plan(asked, open_corpus(str(moved)), {}, "own"))
     again = from_file(folder.options)
     assert (again.corpus.corpus, again.machines.output) == (str(moved), moved.parent)
+
+
+def test_options_of_a_file_are_typed_out_where_the_file_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the head of a cluster, which runs the command in another folder."""
+    path = write(tmp_path, "variant: [self, cross]\ncorpus: m.csv\nepochs: 7\nallow-outside-files: true\n")
+    monkeypatch.chdir(tmp_path)
+    parsed = parsed_arguments(["run", "--config", "study.yaml", "--output", "out", "--fresh", "--epochs", "9"])
+    add_from_file(parsed, path, EVERY_OPTION)
+    asked, options = settings_of(parsed), typed_options(parsed)
+    assert "--config" not in options
+    monkeypatch.chdir("/")
+    there = settings_of(parsed_arguments(["run", *options]))
+    assert there == replace(asked, machines=replace(asked.machines, output=tmp_path / "out"))
