@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rich.markup import escape
 
 from study.app.output import plain_table, print_line
 from study.errors import FINISHED
+from study.record.folder import StudyFolder
 from study.report.catalogue import State, StudyRow, catalogue
 from study.report.formats import NOTHING, format_age, format_bytes, format_score
 
@@ -38,6 +40,10 @@ def list_studies(output: Path, as_json: bool, console: Console) -> int:
     for row in rows:
         if row.reason:
             print_line(console, f"{row.name}: {row.reason}", style="red")
+    left = next((row for row in rows if row.state is State.INTERRUPTED), None)
+    if left is not None and (options := StudyFolder.of(output, left.name).options).exists():
+        command = shlex.join(["ser-study", "run", "--config", str(options)])
+        print_line(console, f"what is interrupted goes on with, for example,\n  {command}", style="dim")
     return FINISHED
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 from rich.console import Console
@@ -52,8 +53,14 @@ def study_folder(name: str, output: Path) -> StudyFolder:
     """The folder of the study that a user names.
 
     Raises:
-        UserError: this cannot be a name.
+        UserError: this cannot be a name, or there is no such study; the line has the nearest name.
     """
     if not is_name(name):
         raise UserError(f"a study is named by {NAME}; found {name!r}")
-    return StudyFolder.of(output, name)
+    folder = StudyFolder.of(output, name)
+    if not folder.path.is_dir():
+        known = [path.name for path in folder.path.parent.glob("*") if path.is_dir()]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}? `ser-study list` shows all" if near else "`ser-study list` shows what there is"
+        raise UserError(f"no study at {folder.path}; {hint}")
+    return folder

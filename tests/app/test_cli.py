@@ -68,6 +68,14 @@ def test_an_unknown_study_has_no_report(capsys, tmp_path):
     assert "no study at" in error
 
 
+def test_a_study_that_does_not_exist_is_refused_with_the_nearest_name(capsys, tmp_path):
+    (tmp_path / "studies" / "demo-cross").mkdir(parents=True)
+    for verb in (["report"], ["explain"], ["compare", "demo-cross"]):
+        code, error = refusal(capsys, *verb, "demo-crss", "--output", tmp_path)
+        assert code == 2
+        assert "did you mean demo-cross?" in error
+
+
 def test_an_encoder_that_does_not_exist_is_reported_with_what_to_do(capsys, tmp_path, tiny_manifest):
     code, error = refusal(
         capsys, "run", "--corpus", tiny_manifest, "--audio-encoder", tmp_path / "none", "--output", tmp_path / "out"

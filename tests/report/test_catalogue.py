@@ -149,6 +149,17 @@ def test_rows_are_printed_latest_first_and_as_json(
     assert rows[0] == json.loads(json.dumps(catalogue(tmp_path)[0].to_json()))
 
 
+def test_an_interrupted_study_has_the_command_that_goes_on(
+    finished: StudyFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished.options.write_text("configs: 3\n", encoding="utf-8")
+    assert main(["list", "--output", str(tmp_path)]) == 0
+    assert "--config" not in capsys.readouterr().out
+    (finished.path / "report.json").unlink()
+    assert main(["list", "--output", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.endswith(f"\n  ser-study run --config {finished.options}\n")
+
+
 def test_a_folder_without_studies_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--output", str(tmp_path / "none")]) == 0
     assert f"no studies in {tmp_path / 'none' / 'studies'}" in capsys.readouterr().out
