@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from study.app.inspect import study_folder
 from study.app.output import plain_table, print_line
+from study.app.place import study_folder
 from study.errors import FINISHED
 from study.files import write_file
 from study.record.results import PARTS

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
 from study.app.output import plain_table, print_line
-from study.app.run import show, spaces
+from study.app.place import study_folder
 from study.errors import FINISHED, UserError
-from study.option import is_name
-from study.record.folder import StudyFolder
 from study.record.ledger import Ledger
-from study.record.terms import NAME
 from study.report import explain
-from study.report import write as report
 from study.stored_plan import stored_plan
 from study.variants import TRAINED
 
 
 def report_again(name: str, output: Path, console: Console) -> int:
     """Compute the report of a study anew from its ledger and predictions, and show it."""
+    # Here because pictures are slow to import, and an explanation has none.
+    from study.app.result import show, spaces
+    from study.report import write as report
+
     folder = study_folder(name, output)
     plan = stored_plan(folder)
     return show(plan, folder, console, report.write(folder, spaces(plan)), link=None)
@@ -47,20 +46,3 @@ def explain_study(name: str, output: Path, variant: str | None, number: int | No
     console.print(table)
     console.print("--config N shows the history of one", style="dim")
     return FINISHED
-
-
-def study_folder(name: str, output: Path) -> StudyFolder:
-    """The folder of the study that a user names.
-
-    Raises:
-        UserError: this cannot be a name, or there is no such study; the line has the nearest name.
-    """
-    if not is_name(name):
-        raise UserError(f"a study is named by {NAME}; found {name!r}")
-    folder = StudyFolder.of(output, name)
-    if not folder.path.is_dir():
-        known = [path.name for path in folder.path.parent.glob("*") if path.is_dir()]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}? `ser-study list` shows all" if near else "`ser-study list` shows what there is"
-        raise UserError(f"no study at {folder.path}; {hint}")
-    return folder

@@ -1,14 +1,18 @@
-"""The options that every verb can read at once: where studies are, a config file, and what is printed.
+"""Where studies are, and the other options that every verb can read at once: a config file, and what is printed.
 
 This imports nothing heavy, so that verbs that only look answer at once.
 """
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from study.option import option
+from study.errors import UserError
+from study.option import is_name, option
+from study.record.folder import StudyFolder
+from study.record.terms import NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,3 +56,20 @@ class PrintOptions:
         read=Path,
         is_lasting=False,
     )
+
+
+def study_folder(name: str, output: Path) -> StudyFolder:
+    """The folder of the study that a user names.
+
+    Raises:
+        UserError: this cannot be a name, or there is no such study; the line has the nearest name.
+    """
+    if not is_name(name):
+        raise UserError(f"a study is named by {NAME}; found {name!r}")
+    folder = StudyFolder.of(output, name)
+    if not folder.path.is_dir():
+        known = [path.name for path in folder.path.parent.glob("*") if path.is_dir()]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}? `ser-study list` shows all" if near else "`ser-study list` shows what there is"
+        raise UserError(f"no study at {folder.path}; {hint}")
+    return folder

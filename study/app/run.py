@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from study import process
-from study.app import planning, terminal
+from study.app import planning
 from study.app.extraction import open_corpus, prepared_features, require_folder
 from study.app.output import print_line, print_raw
 from study.app.preview import print_preview
 from study.app.progress import ProgressView
 from study.app.repeat import write_config
+from study.app.result import show, spaces
 from study.app.settings import Settings
-from study.errors import FAILED, FINISHED, INTERRUPTED
+from study.errors import FINISHED, INTERRUPTED
 from study.execution import connection, remote_driver, tuner
 from study.execution.checkpoint_cleanup import CheckpointCleanup, sweep_checkpoints
 from study.execution.connection import Slots
@@ -38,7 +38,7 @@ from study.searches import conductor_of, replayed
 from study.stored_plan import stored_plan
 from study.tracking.tracker import Tracker, TrackingLink
 from study.tracking.uri import check_uri
-from study.variants import TRAINED, VARIANTS
+from study.variants import TRAINED
 
 
 def run(settings: Settings, console: Console) -> int:
@@ -141,19 +141,6 @@ def run_remotely(settings: Settings, options: Sequence[str], console: Console) -
     if code == INTERRUPTED:
         print_line(console, f"that is on the head of the cluster; from here:\n  {process.typed_command()}")
     return code
-
-
-def spaces(plan: Plan) -> dict[str, Callable[[Any], object]]:
-    """The function that draws a configuration, by variant."""
-    return {name: VARIANTS[name].choosing(plan.choices()).suggest for name in TRAINED}
-
-
-def show(
-    plan: Plan, folder: StudyFolder, console: Console, written: report.WrittenReport, link: TrackingLink | None
-) -> int:
-    """Print the report; the exit code is FAILED if a variant has no complete configuration."""
-    terminal.print_report(console, written.view, folder, link)
-    return FINISHED if all(written.view.variants[name].tuned for name in plan.variants) else FAILED
 
 
 def _conductor(plan: Plan, ledger: Ledger, slots: int, *listeners: Listener) -> Conductor:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -164,17 +162,6 @@ def test_a_folder_without_studies_says_so(tmp_path: Path, capsys: pytest.Capture
     assert main(["list", "--output", str(tmp_path / "none")]) == 0
     assert f"no studies in {tmp_path / 'none' / 'studies'}" in capsys.readouterr().out
     assert not (tmp_path / "none").exists()
-
-
-def test_listing_imports_neither_ray_nor_torch_nor_mlflow(finished: StudyFolder, tmp_path: Path) -> None:
-    program = (
-        "import sys; from study.app.cli import main; code = main(sys.argv[1:]); "
-        "print({'torch', 'ray', 'mlflow', 'optuna', 'transformers'} & set(sys.modules)); raise SystemExit(code)"
-    )
-    line = [sys.executable, "-c", program, "list", "--output", str(tmp_path)]
-    done = subprocess.run(line, capture_output=True, text=True, encoding="utf-8", timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "set()"
 
 
 def test_ages_and_sizes_are_in_the_unit_that_reads_best() -> None:

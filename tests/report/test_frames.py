@@ -12,13 +12,12 @@ import pandas as pd
 import pytest
 
 import study
-from study.app.run import spaces
 from study.errors import UserError
 from study.record.events import Phase
 from study.record.folder import StudyFolder
 from study.record.terms import Terms
-from study.report import write as report
-from study.report.build import build
+from study.report.build import build, gather
+from study.report.predictions import write_predictions
 from tests.plugins.tiny_study import run_study
 from tests.plugins.tiny_study import write_study as write_tiny
 from tests.report.toy import settings_of, toy_plan, write_study
@@ -28,12 +27,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An output with a study of two variants and its report."""
+    """An output with a study of two variants and its predictions."""
     output = tmp_path_factory.mktemp("frames")
     folder = StudyFolder.of(output, "toy")
     plan = toy_plan(variants=["cross", "self"], terms=Terms(n_configs=3, epochs=4, policy="asha"))
-    plan = write_study(folder, plan, {name: settings_of(name) for name in ("cross", "self")})
-    report.write(folder, spaces(plan))
+    write_study(folder, plan, {name: settings_of(name) for name in ("cross", "self")})
+    evidence = gather(folder)
+    tested = (fold for folds in evidence.tested.values() for fold in folds)
+    write_predictions(folder.path / "predictions.csv", tested, evidence.plan.classes)
     return output
 
 
