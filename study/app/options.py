@@ -13,6 +13,7 @@ from study.errors import UserError
 from study.features.options import FeatureOptions
 from study.option import Option, options_of
 from study.protocols import PROTOCOLS
+from study.record.epoch_rule import EPOCH_RULES
 from study.record.terms import Terms
 from study.samplers import SAMPLERS
 from study.search.policies import POLICIES
@@ -21,6 +22,7 @@ Group = TypeVar("Group")
 
 # The tables whose keys are the allowed values of an option.
 TABLES: dict[str, Mapping[str, object]] = {
+    "epoch rules": EPOCH_RULES,
     "labels": PRESETS,
     "policies": POLICIES,
     "protocols": PROTOCOLS,
