@@ -44,7 +44,7 @@ class Protocol:
         over: what figures are means over, in words.
         defaults: the values of terms that are not given.
         refusals: what may not be combined with it.
-        score_both_blocks: whether each run is used twice, so that both held-out parts select a best epoch and
+        score_both_blocks: whether each run is used twice, so that both held-out parts select an epoch and
             neither may end the run early.
         adaptive_note: what the sentence of the report adds if the sampler's proposals depend on scores.
         name_suffix: what the default name of a study ends in.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from study.errors import UserError
 from study.option import options_of
 from study.protocols import PROTOCOLS
+from study.record.epoch_rule import EPOCH_RULES
 from study.record.folder import StudyFolder
 from study.record.plan import Plan
 from study.record.terms import Terms
@@ -16,7 +17,12 @@ from study.search.policies import POLICIES
 from study.variants import VARIANTS
 
 TEXTS = ("id", "label", "group", "speaker", "script", "words")  # of an utterance
-TABLES: Mapping[str, Mapping[str, object]] = {"protocols": PROTOCOLS, "policies": POLICIES, "samplers": SAMPLERS}
+TABLES: Mapping[str, Mapping[str, object]] = {
+    "epoch rules": EPOCH_RULES,
+    "policies": POLICIES,
+    "protocols": PROTOCOLS,
+    "samplers": SAMPLERS,
+}
 
 
 def stored_plan(folder: StudyFolder) -> Plan:

@@ -83,14 +83,21 @@ def test_the_selected_configuration_is_the_best_in_confirmation_among_finalists_
     lines = lines_of(folder / "ledger.jsonl")
     epochs = [line for line in lines if line["kind"] == "epoch"]
 
-    def mean_of_best(config, seed):
-        curves = [[e for e in epochs if (e["config"], e["fold"], e["seed"]) == (config, f, seed)] for f in range(5)]
-        return np.mean([max(epoch["validation"]["UWA"] for epoch in curve) for curve in curves])
+    def mean_curve(config, seed):
+        """The mean over folds after each epoch; a fold that ended early keeps its last score."""
+        curves = [
+            [e["validation"]["UWA"] for e in epochs if (e["config"], e["fold"], e["seed"]) == (config, fold, seed)]
+            for fold in range(5)
+        ]
+        length = max(map(len, curves))
+        return np.mean([curve + curve[-1:] * (length - len(curve)) for curve in curves], axis=0)
 
     complete = [line["config"] for line in lines if line["kind"] == "closed" and line["outcome"] == "complete"]
-    finalists = {0, max(complete, key=lambda config: (mean_of_best(config, 0), -config))}
+    finalists = {0, max(complete, key=lambda config: (max(mean_curve(config, 0)), -config))}
     assert {epoch["config"] for epoch in epochs if epoch["seed"] == 1} == finalists
-    means = {config: mean_of_best(config, 1) for config in finalists}
+    for config in finalists:
+        assert len(mean_curve(config, 1)) == np.argmax(mean_curve(config, 0)) + 1, "they end where the search is best"
+    means = {config: mean_curve(config, 1)[-1] for config in finalists}
     cross = report["variants"]["cross"]
     assert means[cross["selected"]] == pytest.approx(max(means.values()))
     assert cross["tuned"]["figures"]["validation"]["UWA"]["mean"] == pytest.approx(max(means.values()))

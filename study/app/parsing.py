@@ -63,10 +63,12 @@ def allowed_in(table: str) -> Mapping[str, object]:
     # Here because verbs that only look at studies have no such option, and need not wait for the tables.
     from study.corpus.labels import PRESETS
     from study.protocols import PROTOCOLS
+    from study.record.epoch_rule import EPOCH_RULES
     from study.samplers import SAMPLERS
     from study.search.policies import POLICIES
 
     tables: Mapping[str, Mapping[str, object]] = {
+        "epoch rules": EPOCH_RULES,
         "labels": PRESETS,
         "policies": POLICIES,
         "protocols": PROTOCOLS,

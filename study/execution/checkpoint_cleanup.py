@@ -1,8 +1,13 @@
-"""Keeps the disk small: checkpoints stay for runs that may go on and for the configurations to be reported."""
+"""Keeps the disk small: checkpoints of runs that may go on or be reported, probabilities of epochs that count."""
 
-from study.record.events import Closed, Event
+from contextlib import suppress
+
+from safetensors import SafetensorError
+
+from study.record.events import Closed, Event, FoldRun, Phase
 from study.record.folder import StudyFolder
 from study.search.conductor import Conductor
+from study.training.predictions import keep_epochs
 
 
 def sweep_checkpoints(folder: StudyFolder, conductor: Conductor) -> None:
@@ -13,11 +18,19 @@ def sweep_checkpoints(folder: StudyFolder, conductor: Conductor) -> None:
             path.unlink(missing_ok=True)
 
 
+def sweep_probabilities(folder: StudyFolder, conductor: Conductor, variant: str, number: int) -> None:
+    """Of a complete configuration, keep the class probabilities of the epochs at which its search runs count."""
+    for fold, epochs in conductor.searches[variant].counted_epochs(number).items():
+        # A file that is missing or damaged is the report's to name.
+        with suppress(OSError, ValueError, LookupError, SafetensorError):
+            keep_epochs(folder.predictions_of(FoldRun(variant, number, fold)), sorted(epochs))
+
+
 class CheckpointCleanup:
     """Sweeps whenever a configuration closes."""
 
     def __init__(self, folder: StudyFolder) -> None:
-        """Keep the checkpoints of the study in `folder`."""
+        """Sweep the study in `folder`."""
         self._folder = folder
         self._conductor: Conductor | None = None
 
@@ -29,3 +42,5 @@ class CheckpointCleanup:
         """Take in one event of the ledger."""
         if self._conductor is not None and isinstance(event, Closed):
             sweep_checkpoints(self._folder, self._conductor)
+            if event.outcome is Phase.COMPLETE:
+                sweep_probabilities(self._folder, self._conductor, event.variant, event.config)

@@ -17,11 +17,13 @@ from study.execution.pack_cache import on_this_node
 from study.execution.worker_result import EpochTrained
 from study.features.inputs import input_of
 from study.features.pack import Pack
+from study.record.epoch_rule import EPOCH_RULES
 from study.record.folder import StudyFolder
 from study.record.plan import Plan
 from study.training import checkpoint
 from study.training.batches import FoldData, fold_data
 from study.training.loop import Epoch, begin, train_fold
+from study.training.predictions import origin_of, save_predictions
 from study.variants import VARIANTS
 
 
@@ -38,7 +40,7 @@ class FoldRunner:
         self._plan = Plan.read(folder)
         variant = VARIANTS[job.run.variant]
         self._recipe = Recipe(**job.recipe)
-        if job.score_both_blocks:
+        if job.score_both_blocks or self._ends_where_the_search_says:
             # A stop that suits one of the held-out parts would give the race of the other part a hint of its scores.
             self._recipe = replace(self._recipe, patience=self._plan.terms.epochs)
         features = tuple(self._recipe.features.items())
@@ -50,14 +52,14 @@ class FoldRunner:
         self._epochs = self._remaining()
 
     def next_epoch(self) -> EpochTrained:
-        """Train one epoch and save it; the predictions as well if it is the last.
+        """Train one epoch and save it; the predictions of all epochs as well if it is the last.
 
         Raises:
             Diverged: the training loss or a prediction is not finite.
             StorageFull: there is no room for the checkpoint or the predictions.
         """
         epoch = next(self._epochs)
-        finished = self._training.finished(self._plan.terms.epochs, self._recipe.patience)
+        finished = self._training.finished(self._job.last_epoch, self._recipe.patience, self._plan.metric)
         ended = epoch.number == len(self._training.history) and finished
         if ended:
             self._save_predictions()
@@ -73,19 +75,23 @@ class FoldRunner:
             epochs=self._plan.terms.epochs,
             metric=self._plan.metric,
             seed=self._job.torch_seed,
-            score_both_blocks=self._job.score_both_blocks,
+            last_epoch=self._job.last_epoch,
         ):
             checkpoint.save(self._folder.checkpoint_of(self._job.run), self._training, self._owner)
             yield epoch
 
     def _save_predictions(self) -> None:
-        assert self._training.best is not None
-        run, validation, test = self._job.run, self._data.validation.ids, self._data.test.ids
-        origin = checkpoint.origin_of(run.name, self._job.params)
-        checkpoint.save_predictions(self._folder.predictions_of(run), self._training.best, validation, test, origin)
-        if self._training.swapped is not None:
-            path = self._folder.predictions_of(run, swapped=True)
-            checkpoint.save_predictions(path, self._training.swapped, test, validation, origin)
+        """Save them; which epoch counts is known already of a run that ends at it, else once all folds have ended."""
+        run, history = self._job.run, self._training.history
+        epochs = [len(history)] if self._ends_where_the_search_says else [epoch.number for epoch in history]
+        ids = {"validation": self._data.validation.ids, "test": self._data.test.ids}
+        origin = origin_of(run.name, self._job.params)
+        save_predictions(self._folder.predictions_of(run), self._training.predictions, epochs, ids, origin)
+
+    @property
+    def _ends_where_the_search_says(self) -> bool:
+        rule = EPOCH_RULES[self._plan.terms.epoch_rule]
+        return rule.ends_confirmation and self._job.run.seed > 0
 
 
 def owner_of(plan: Plan, job: Job) -> str:
@@ -96,7 +102,7 @@ def owner_of(plan: Plan, job: Job) -> str:
         "recipe": job.recipe,
         "seed": job.torch_seed,
         "both blocks": job.score_both_blocks,
-        "epochs": plan.terms.epochs,
+        "epochs": [plan.terms.epochs, job.last_epoch],
         "metric": plan.metric,
         "corpus": plan.corpus["digest"],
         "classes": plan.classes,

@@ -13,8 +13,9 @@ class Job:
     """A fold run with its model's config and recipe as fields.
 
     `torch_seed` names all its random numbers; `epochs_known` is how many epochs the ledger holds. `params` are those of
-    the ledger that model and recipe were made from. With `score_both_blocks` the run is used twice: its test part, too,
-    selects a best epoch. A run that outgrew its share has a `whole_gpu`.
+    the ledger that model and recipe were made from. The run ends after `last_epoch` at the latest. With
+    `score_both_blocks` it is used twice, so that its test part, too, selects an epoch. A run that outgrew its share has
+    a `whole_gpu`.
     """
 
     run: FoldRun
@@ -23,6 +24,7 @@ class Job:
     torch_seed: int
     epochs_known: int
     params: dict[str, Any]
+    last_epoch: int
     score_both_blocks: bool = False
     whole_gpu: bool = False
 

@@ -29,6 +29,7 @@ def jobs_of(plan: Plan) -> Jobs:
             torch_seed=derived_seed(seed, "run", run.fold, run.seed),
             epochs_known=assignment.epochs_known,
             params=dict(assignment.params),
+            last_epoch=assignment.last_epoch,
             score_both_blocks=both_blocks,
         )
 

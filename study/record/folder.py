@@ -49,7 +49,7 @@ class StudyFolder:
 
     @property
     def predictions(self) -> Path:
-        """The class probabilities of every run that ended."""
+        """The predictions of every run that ended."""
         return self.path / "predictions"
 
     @property
@@ -76,9 +76,9 @@ class StudyFolder:
         """The state of `run` after its last epoch."""
         return self.checkpoints / f"{run.name}.safetensors"
 
-    def predictions_of(self, run: FoldRun, swapped: bool = False) -> Path:
-        """The predictions of `run`; `swapped` are those at the epoch that its test part selects."""
-        return self.predictions / f"{run.name}{'-swapped' if swapped else ''}.safetensors"
+    def predictions_of(self, run: FoldRun) -> Path:
+        """The predictions of `run` after each of its epochs."""
+        return self.predictions / f"{run.name}.safetensors"
 
     def failure_of(self, run: FoldRun) -> Path:
         """The traceback of a run that failed."""

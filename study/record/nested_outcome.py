@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from study.record.divisions import Role, block_name, blocks_of, folds_and_swapped, roles
-from study.record.events import FoldRun, Phase
+from study.record.events import EpochDone, Phase
 from study.record.outcome import NestedFigures, Outcome, Use
 from study.record.plan import Plan
 from study.record.results import PARTS, ConfigResult, Figures, FoldResult, spread
@@ -52,8 +52,9 @@ def nested_outcome(plan: Plan, configs: Sequence[ConfigResult]) -> Outcome | Non
 def nested_choices(configs: Sequence[ConfigResult], plan: Plan) -> NestedChoices:
     """What the scores select. For a block, only configurations that its own race trained to the end count."""
     viewed = [by_role(config, plan) for config in configs]
-    shared = _selected([config for config in viewed if complete_for_all(config, plan)], None, plan)
-    return NestedChoices(tuple(_choice(viewed, block, plan) for block in range(len(_block_names(plan)))), shared)
+    blocks = range(len(_block_names(plan)))
+    shared = _selected([config for config in viewed if complete_for_all(config, plan)], blocks, plan)
+    return NestedChoices(tuple(_choice(viewed, block, plan) for block in blocks), shared)
 
 
 def block_choices(plan: Plan, configs: Sequence[ConfigResult]) -> list[Choice]:
@@ -73,13 +74,17 @@ def seen_by_role(plan: Plan, configs: Sequence[ConfigResult]) -> list[ConfigResu
 
 
 def by_role(config: ConfigResult, plan: Plan) -> ConfigResult:
-    """The configuration with a fold for every role in the order of `roles`, so that each session is tested equally."""
+    """The configuration with a fold for every role in the order of `roles`, so that each session is tested equally.
+
+    Those that test one block are read together: no score on that block takes part in the choice of their epoch.
+    """
     folds = {
         place: _in_role(config.folds[role.fold], role)
         for place, role in enumerate(roles(plan))
         if role.fold in config.folds
     }
-    return replace(config, folds=folds)
+    together = [_places(block, plan) for block in range(len(_block_names(plan)))]
+    return replace(config, folds=folds, together=together)
 
 
 def complete_for_all(config: ConfigResult, plan: Plan) -> bool:
@@ -90,20 +95,26 @@ def complete_for_all(config: ConfigResult, plan: Plan) -> bool:
 def figures(choices: Sequence[ConfigResult], plan: Plan) -> Figures:
     """The four metrics by part over test blocks, given the configuration (seen `by_role`) that each is tested with.
 
-    A block's value is the mean over the runs that hold it out, each at the epoch that its validation block selects.
+    A block's value is the mean over the runs that hold it out, at the epochs that count for it.
     """
-    best = [[config.folds[at].best(plan.metric) for at in _places(block, plan)] for block, config in enumerate(choices)]
+    counted = [counted_for(block, config, plan) for block, config in enumerate(choices)]
     return {
         part: {
-            name: spread([fmean(getattr(epoch, part)[name] for epoch in epochs) for epochs in best]) for name in METRICS
+            name: spread([fmean(getattr(epoch, part)[name] for epoch in epochs.values()) for epochs in counted])
+            for name in METRICS
         }
         for part in PARTS
     }
 
 
+def counted_for(block: int, config: ConfigResult, plan: Plan) -> dict[int, EpochDone]:
+    """By place in `by_role`, the epochs at which the runs that test a block count."""
+    counted = config.counted(plan.metric)
+    return {place: counted[place] for place in _places(block, plan)}
+
+
 def _block_choice(viewed: Sequence[ConfigResult], block: int, plan: Plan) -> Choice:
-    places = _places(block, plan)
-    best = {config.number: [config.folds[at].best(plan.metric) for at in places] for config in _complete(viewed, block)}
+    best = {config.number: counted_for(block, config, plan).values() for config in _complete(viewed, block)}
     return Choice(
         tuple(
             Candidate(number, fmean(epoch.validation[plan.metric] for epoch in epochs))
@@ -117,7 +128,7 @@ def _block_choice(viewed: Sequence[ConfigResult], block: int, plan: Plan) -> Cho
 
 
 def _choice(viewed: Sequence[ConfigResult], block: int, plan: Plan) -> ConfigResult | None:
-    return _selected(_complete(viewed, block), _places(block, plan), plan)
+    return _selected(_complete(viewed, block), [block], plan)
 
 
 def _complete(viewed: Sequence[ConfigResult], block: int) -> list[ConfigResult]:
@@ -125,12 +136,12 @@ def _complete(viewed: Sequence[ConfigResult], block: int) -> list[ConfigResult]:
     return [config for config in viewed if config.block_outcomes.get(block) is Phase.COMPLETE]
 
 
-def _selected(complete: Sequence[ConfigResult], places: Sequence[int] | None, plan: Plan) -> ConfigResult | None:
-    """The best of the `complete` ones by its folds at `places`, or by all of them."""
+def _selected(complete: Sequence[ConfigResult], blocks: Sequence[int], plan: Plan) -> ConfigResult | None:
+    """The best of the `complete` ones by its mean over test `blocks` of the validation scores that count."""
 
     def score(config: ConfigResult) -> float:
-        folds = config.folds if places is None else places
-        return fmean(config.folds[at].best(plan.metric).validation[plan.metric] for at in folds)
+        counted = (counted_for(block, config, plan).values() for block in blocks)
+        return fmean(fmean(epoch.validation[plan.metric] for epoch in epochs) for epochs in counted)
 
     number = select([Candidate(config.number, score(config)) for config in complete])
     return next((config for config in complete if config.number == number), None)
@@ -139,10 +150,11 @@ def _selected(complete: Sequence[ConfigResult], places: Sequence[int] | None, pl
 def _uses(plan: Plan, choices: NestedChoices) -> Iterator[Use]:
     """The runs that tested a block with the configuration chosen for it."""
     names = _block_names(plan)
-    for role in roles(plan):
+    for place, role in enumerate(roles(plan)):
         config = choices.blocks[role.test_block]
         if config is not None:
-            yield Use(FoldRun(config.variant, config.number, role.fold), names[role.test_block], role.swapped)
+            epoch = config.counted(plan.metric)[place]
+            yield Use(epoch.run, epoch.epoch, names[role.test_block], role.swapped)
 
 
 def _block_names(plan: Plan) -> list[str]:

@@ -14,9 +14,13 @@ from study.record.search_variance import Choice
 
 @dataclass(frozen=True)
 class Use:
-    """A run whose predictions are reported, of its test part or `swapped` of the other; `block` is what it tests."""
+    """The predictions of a run after `epoch` that are reported: of its test part, or `swapped` of the other.
+
+    `block` is what it tests.
+    """
 
     run: FoldRun
+    epoch: int
     block: str
     swapped: bool = False
 
@@ -61,9 +65,9 @@ def shared_outcome(plan: Plan, configs: Sequence[ConfigResult]) -> Outcome | Non
         return None
     published = _reported(plan, configs[0]) if configs[0].outcome is Phase.COMPLETE else None
     uses = (
-        Use(result.run, block_name(plan.folds[fold].get("test", ())))
-        for fold, results in best.reported().items()
-        for result in results
+        Use(epoch.run, epoch.epoch, block_name(plan.folds[fold].get("test", ())))
+        for fold, epochs in best.reported_epochs(plan.metric).items()
+        for epoch in epochs
     )
     return Outcome(best, _reported(plan, best), published, tuple(uses))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from scipy import special
 
+from study.record.epoch_rule import EPOCH_RULES, EpochRule
 from study.record.events import BlockClosed, Closed, ConfigAdded, EpochDone, Event, FoldRun, Phase, RunLost
 from study.record.selection import Candidate, select
 from study.training.metrics import METRICS
@@ -41,9 +42,9 @@ class FoldResult:
         """The run as it serves under protocol nested with its validation and test parts swapped."""
         return FoldResult(self.run, [replace(e, validation=e.test, test=e.validation) for e in self.epochs])
 
-    def best(self, metric: str) -> EpochDone:
-        """The epoch with the best validation score; the earliest of equals. Test scores are not read."""
-        return max(self.epochs, key=lambda epoch: (epoch.validation[metric], -epoch.epoch))
+    def curve(self, metric: str) -> list[float]:
+        """The validation score after each epoch."""
+        return [epoch.validation[metric] for epoch in self.epochs]
 
 
 @dataclass
@@ -51,20 +52,23 @@ class ConfigResult:
     """One configuration: its parameters, its fold runs, how it ended and why.
 
     `folds` are the runs of the search, by fold; `confirmations` those with new seeds, by fold and seed (1 and up), of
-    which the study asks for `n_seeds`; `lost` has, by seed, why a run diverged or failed. Under protocol nested,
-    `block_outcomes` is how it ended for each test block.
+    which the study asks for `n_seeds`; `lost` has, by seed, why a run diverged or failed. `epoch_rule` says at which
+    epochs runs count; test scores are not read for it. Under protocol nested, `block_outcomes` is how it ended for each
+    test block, and `together` are the folds whose runs are read together; empty for all of them.
     """
 
     variant: str
     number: int
     params: dict[str, Any]
     n_seeds: int = 0
+    epoch_rule: EpochRule = EPOCH_RULES["shared"]
     folds: dict[int, FoldResult] = field(default_factory=dict)
     confirmations: dict[tuple[int, int], FoldResult] = field(default_factory=dict)
     outcome: Phase = Phase.OPEN
     reason: str = ""
     lost: dict[int, str] = field(default_factory=dict)
     block_outcomes: dict[int, Phase] = field(default_factory=dict)
+    together: Sequence[Sequence[int]] = ()
 
     @property
     def epochs_run(self) -> int:
@@ -93,13 +97,30 @@ class ConfigResult:
         seeds = range(1, self.n_seeds + 1)
         return {fold: [self.confirmations[fold, seed] for seed in seeds] for fold in sorted(self.folds)}
 
+    def counted(self, metric: str) -> dict[int, EpochDone]:
+        """By fold, the epoch at which its run of the search counts."""
+        found = {}
+        for group in self.together or [sorted(self.folds)]:
+            folds = [fold for fold in group if fold in self.folds]
+            picked = self.epoch_rule.pick([self.folds[fold].curve(metric) for fold in folds]) if folds else []
+            found.update({fold: self.folds[fold].epochs[at - 1] for fold, at in zip(folds, picked, strict=True)})
+        return found
+
+    def reported_epochs(self, metric: str) -> dict[int, list[EpochDone]]:
+        """Per fold, the epochs at which the runs of `reported` count."""
+        if not self.confirmed:
+            return {fold: [epoch] for fold, epoch in self.counted(metric).items()}
+        runs = self.reported()
+        picked = iter(self.epoch_rule.pick_confirmed([run.curve(metric) for own in runs.values() for run in own]))
+        return {fold: [run.epochs[next(picked) - 1] for run in own] for fold, own in runs.items()}
+
     def validation_score(self, metric: str) -> float:
-        """The mean over folds of the best validation score in the search."""
-        return fmean(fold.best(metric).validation[metric] for fold in self.folds.values())
+        """The mean over folds of the validation scores that count in the search."""
+        return fmean(epoch.validation[metric] for epoch in self.counted(metric).values())
 
     def reported_score(self, metric: str) -> float:
-        """The mean over folds and seeds of the best validation score in the runs that are reported."""
-        return fmean(run.best(metric).validation[metric] for runs in self.reported().values() for run in runs)
+        """The mean over folds and seeds of the validation scores that count in the runs that are reported."""
+        return fmean(epoch.validation[metric] for epochs in self.reported_epochs(metric).values() for epoch in epochs)
 
 
 @dataclass(frozen=True)
@@ -126,12 +147,16 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(fmean(values), stdev(values) if len(values) > 1 else 0.0, tuple(values))
 
 
-def configurations(events: Iterable[Event], n_seeds: int) -> dict[str, list[ConfigResult]]:
-    """Every configuration on record, by variant and in order of number; the study asks for `n_seeds` new seeds."""
+def configurations(events: Iterable[Event], n_seeds: int, epoch_rule: str = "shared") -> dict[str, list[ConfigResult]]:
+    """Every configuration on record, by variant and in order of number.
+
+    The study asks for `n_seeds` new seeds and reads epochs by the rule of that name.
+    """
     found: dict[str, list[ConfigResult]] = defaultdict(list)
+    rule = EPOCH_RULES[epoch_rule]
     for event in events:
         if isinstance(event, ConfigAdded):
-            found[event.variant].append(ConfigResult(event.variant, event.config, dict(event.params), n_seeds))
+            found[event.variant].append(ConfigResult(event.variant, event.config, dict(event.params), n_seeds, rule))
             continue
         config = found[event.variant][event.config]
         match event:
@@ -170,15 +195,14 @@ def candidates(configs: Sequence[ConfigResult], metric: str) -> list[Candidate]:
 
 
 def metrics_over_folds(config: ConfigResult, part: str, metric: str) -> dict[str, Spread]:
-    """The four metrics of `part` ("validation" or "test") in the search, each fold at its best validation epoch."""
-    return _over_folds([[config.folds[fold]] for fold in sorted(config.folds)], part, metric)
+    """The four metrics of `part` ("validation" or "test") in the search, each fold at the epoch that counts."""
+    return _over_folds([[epoch] for epoch in config.counted(metric).values()], part)
 
 
 def reported_metrics(config: ConfigResult, part: str, metric: str) -> dict[str, Spread]:
     """The four metrics of `part` in the runs that are reported; a fold's value is the mean over its seeds."""
-    return _over_folds(list(config.reported().values()), part, metric)
+    return _over_folds(list(config.reported_epochs(metric).values()), part)
 
 
-def _over_folds(folds: Sequence[Sequence[FoldResult]], part: str, metric: str) -> dict[str, Spread]:
-    scores = [[getattr(run.best(metric), part) for run in runs] for runs in folds]
-    return {name: spread([fmean(each[name] for each in runs) for runs in scores]) for name in METRICS}
+def _over_folds(folds: Sequence[Sequence[EpochDone]], part: str) -> dict[str, Spread]:
+    return {name: spread([fmean(getattr(epoch, part)[name] for epoch in own) for own in folds]) for name in METRICS}

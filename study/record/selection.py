@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Candidate:
     """A configuration that is complete: all folds at full length.
 
-    `searched` is its mean over folds of the best validation score in the search. `confirmed` is such a mean over
+    `searched` is its mean over folds of the validation score that counts in the search. `confirmed` is such a mean over
     all folds and all new seeds that the study asks for; None unless every one of these runs has ended. It will never be
     confirmed if one of them is `lost`.
     """

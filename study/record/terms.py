@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from study.option import NAME_BYTES, duration, is_name, option
+from study.record.epoch_rule import EPOCH_RULES
 from study.training.metrics import METRICS
 
 MAX_EPOCHS = 50
@@ -122,6 +123,14 @@ class Terms:
         read=str.upper,
         law=f"one of {', '.join(METRICS).lower()}",
         holds=lambda name: name in METRICS,
+        change="never",
+    )
+    epoch_rule: str = option(
+        "--epoch-rule",
+        "; ".join(f"{name}: {rule.words}" for name, rule in EPOCH_RULES.items()) + " (shared)",
+        default="shared",
+        metavar="RULE",
+        table="epoch rules",
         change="never",
     )
     seed: int = option(

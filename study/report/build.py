@@ -12,6 +12,7 @@ from study.protocols import PROTOCOLS
 from study.record import ledger
 from study.record.begun import require_identity
 from study.record.divisions import blocks_of
+from study.record.epoch_rule import EPOCH_RULES
 from study.record.events import Phase, StudyBegun
 from study.record.folder import StudyFolder
 from study.record.outcome import NestedFigures, Outcome
@@ -77,7 +78,7 @@ def gather(folder: StudyFolder) -> Evidence:
     require_identity(plan, records, folder.ledger)
     left = what_is_left(replayed(plan, records, folder.ledger))
     events = [record for record in records if not isinstance(record, StudyBegun)]
-    found = configurations(events, plan.terms.seeds)
+    found = configurations(events, plan.terms.seeds, plan.terms.epoch_rule)
     stored = StoredPredictions(folder, plan)
     for configs in found.values():
         _require_sound(folder, plan, stored, configs)
@@ -111,6 +112,7 @@ def report_view(evidence: Evidence) -> ReportView:
         conclusion=tuple(f"{comparison.sentence}." for comparison in own),
         other_metrics=tuple(comparison for found in shown.values() for comparison in found),
         score_both_blocks=protocol.score_both_blocks,
+        epoch_note=EPOCH_RULES[plan.terms.epoch_rule].words,
         unfinished=f"unfinished: {evidence.left}; no conclusions are drawn" if evidence.left else "",
     )
 
@@ -125,7 +127,6 @@ def terms_view(terms: Terms) -> list[TermView]:
 
 def _require_sound(folder: StudyFolder, plan: Plan, stored: StoredPredictions, configs: Sequence[ConfigResult]) -> None:
     """Make sure that parameters are of the search space, and that complete configurations agree with predictions."""
-    both_ways = PROTOCOLS[plan.terms.protocol].score_both_blocks
     for config in configs:
         if wrong := misfit(VARIANTS[config.variant].choosing(plan.choices()), config.params):
             raise UserError(
@@ -133,7 +134,7 @@ def _require_sound(folder: StudyFolder, plan: Plan, stored: StoredPredictions, c
                 f"configuration {config.number} ({wrong}); restore it from a copy, or start over with --fresh"
             )
         if config.outcome is Phase.COMPLETE:
-            stored.require_agreement(config, both_ways=both_ways)
+            stored.require_agreement(config)
 
 
 def _outcomes(plan: Plan, found: Mapping[str, Sequence[ConfigResult]]) -> dict[str, Outcome]:

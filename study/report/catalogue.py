@@ -96,7 +96,8 @@ def _row(folder: StudyFolder) -> StudyRow:
 
 
 def _of(plan: Plan, records: Sequence[Record], folder: StudyFolder, known: StudyRow) -> StudyRow:
-    found = configurations([record for record in records if not isinstance(record, StudyBegun)], plan.terms.seeds)
+    events = [record for record in records if not isinstance(record, StudyBegun)]
+    found = configurations(events, plan.terms.seeds, plan.terms.epoch_rule)
     scores: dict[str, float] = {}
     for name, configs in found.items():
         if best := selected(configs, plan.metric, plan.terms.finalists):

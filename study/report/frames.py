@@ -36,7 +36,7 @@ class Results:
     Attributes:
         configurations: a row for each: "variant", "config", "selected" (whether the report's tuned figures are its),
             "outcome" and "reason", "epochs" and "seconds" over all its runs, "validation_UWA", "test_UWA" and so on
-            (means over folds in the search, each fold at its best validation epoch; nan unless it is complete), and a
+            (means over folds in the search at the epoch that counts; nan unless it is complete), and a
             column "params_..." for each parameter. Under protocol nested, "selected" is the choice of a block at least.
         epochs: a row for each epoch of each fold run: "variant", "config", "fold", "seed" (0 in the search), "epoch",
             "loss", "seconds", "ended", and the four metrics of both parts.

@@ -15,14 +15,14 @@ from safetensors import SafetensorError
 
 from study.errors import UserError
 from study.files import write_file
-from study.record.events import EpochDone, FoldRun
+from study.record.events import FoldRun
 from study.record.folder import StudyFolder
 from study.record.outcome import Use
 from study.record.plan import Plan
 from study.record.results import PARTS, ConfigResult, FoldResult
 from study.report.cells import csv_text
-from study.training.checkpoint import load_origin, load_predictions, origin_of
-from study.training.metrics import METRICS, confusion_matrix, score
+from study.training.metrics import METRICS, confusion_matrix, score_confusion
+from study.training.predictions import load_classes, load_ids, load_origin, load_probabilities, origin_of
 
 TOLERANCE = 1e-6
 SWAPPED = {"validation": "test", "test": "validation"}
@@ -51,7 +51,7 @@ class TestedFold:
 
 
 class StoredPredictions:
-    """The predictions of a study's runs: there is a file for every run that ended, two if it is read both ways."""
+    """The predictions of a study's runs: there is a file for every run that ended."""
 
     def __init__(self, folder: StudyFolder, plan: Plan) -> None:
         """The predictions in `folder` of the study of `plan`; files are read when they are asked for."""
@@ -64,57 +64,68 @@ class StoredPredictions:
         Raises:
             UserError: a predictions file is missing or does not fit the plan.
         """
-        return [TestedFold(use.run, use.block, *self._stored(use.run, "test", use.swapped)) for use in uses]
+        return [TestedFold(use.run, use.block, *self._stored(use)) for use in uses]
 
-    def require_agreement(self, config: ConfigResult, *, both_ways: bool) -> None:
+    def require_agreement(self, config: ConfigResult) -> None:
         """Make sure that the ledger's scores and parameters of a configuration are those of its predictions.
 
-        Every run that ended or is at full length is compared, those with new seeds too; `both_ways` if either part
-        selects an epoch.
+        Every epoch of every run that ended or is at full length is compared, those with new seeds too.
 
         Raises:
             UserError: they differ, so one of the two was changed by hand, or predictions cannot be read.
         """
         for result in config.runs():
             if result.ended or len(result.epochs) >= self._plan.terms.epochs:
-                for swapped in (False, True) if both_ways else (False,):
-                    self._require_origin(config, result, swapped)
-                    self._require_scores(result, swapped)
+                path = self._folder.predictions_of(result.run)
+                self._require_origin(config, result, path)
+                for part in PARTS:
+                    self._require_scores(result, part, path)
 
-    def _require_origin(self, config: ConfigResult, result: FoldResult, swapped: bool) -> None:
-        path, best = self._folder.predictions_of(result.run, swapped), _best(result, swapped, self._plan.metric)
-        expected = {**origin_of(result.run.name, config.params), "epoch": str(best.epoch)}
+    def _require_origin(self, config: ConfigResult, result: FoldResult, path: Path) -> None:
         with _readable(path):
             found = load_origin(path)
-        for name, value in expected.items():
+        for name, value in origin_of(result.run.name, config.params).items():
             if found[name] != value:
                 raise UserError(
-                    f"the predictions of a run are from that run and its best epoch, and {self._folder.ledger} has "
+                    f"the predictions of a run are from that run, and {self._folder.ledger} has "
                     f"{name} {value} where {path} has {found[name]}; one of the two was changed: restore it from a copy"
                 )
 
-    def _require_scores(self, result: FoldResult, swapped: bool) -> None:
-        path, best = self._folder.predictions_of(result.run, swapped), _best(result, swapped, self._plan.metric)
-        for part in PARTS:
-            _, labels, probabilities = self._stored(result.run, part, swapped)
-            own, kept = score(labels, probabilities.argmax(1), len(self._plan.classes)), getattr(best, part)
-            for metric in METRICS:
-                if not abs(own[metric] - kept[metric]) < TOLERANCE:
+    def _require_scores(self, result: FoldResult, part: str, path: Path) -> None:
+        _, labels = self._utterances(result.run, part, part)
+        with _readable(path):
+            classes = load_classes(path, part).numpy().astype(np.int64)
+            if classes.shape != (len(result.epochs), len(labels)):
+                raise ValueError(f"it has {len(classes)} epochs where the ledger has {len(result.epochs)}")
+            own = score_confusion(np.stack([confusion_matrix(labels, c, len(self._plan.classes)) for c in classes]))
+        for metric in METRICS:
+            for epoch, found in zip(result.epochs, own[metric], strict=True):
+                kept = getattr(epoch, part)[metric]
+                if not abs(found - kept) < TOLERANCE:
                     raise UserError(
                         f"the scores of a run are those of its predictions, and {self._folder.ledger} "
-                        f"has {part} {metric} {kept[metric]:.4f} for {result.run.name} at epoch {best.epoch} "
-                        f"where {path} gives {own[metric]:.4f}; one of the two was changed: restore it from a copy"
+                        f"has {part} {metric} {kept:.4f} for {result.run.name} at epoch {epoch.epoch} "
+                        f"where {path} gives {found:.4f}; one of the two was changed: restore it from a copy"
                     )
 
-    def _stored(self, run: FoldRun, part: str, swapped: bool) -> tuple[Utterances, Labels, Probabilities]:
-        """The utterances of a run's `part`, their class indices, and their class probabilities."""
-        path = self._folder.predictions_of(run, swapped)
+    def _stored(self, use: Use) -> tuple[Utterances, Labels, Probabilities]:
+        """The utterances of the part that a use tests, their class indices, and their class probabilities."""
+        path, part = self._folder.predictions_of(use.run), SWAPPED["test"] if use.swapped else "test"
+        utterances, labels = self._utterances(use.run, part, "test")
         with _readable(path):
-            utterances, labels = self._parts(run.fold, SWAPPED[part] if swapped else part)
-            ids, probabilities = load_predictions(path, part)
-            if ids != [utterance["id"] for utterance in utterances]:
-                raise ValueError(f"its {part} utterances are not those of fold {run.fold}")
-        return utterances, labels, probabilities.numpy()
+            probabilities = load_probabilities(path, part, use.epoch).numpy()
+            if not (probabilities.argmax(1) == load_classes(path, part)[use.epoch - 1].numpy()).all():
+                raise ValueError(f"its classes after epoch {use.epoch} are not its most probable ones")
+        return utterances, labels, probabilities
+
+    def _utterances(self, run: FoldRun, part: str, shown_as: str) -> tuple[Utterances, Labels]:
+        """The utterances of a run's part, of which its predictions have to be, and their class indices."""
+        path = self._folder.predictions_of(run)
+        with _readable(path):
+            utterances, labels = self._parts(run.fold, part)
+            if load_ids(path, part) != [utterance["id"] for utterance in utterances]:
+                raise ValueError(f"its {shown_as} utterances are not those of fold {run.fold}")
+        return utterances, labels
 
     def _part_of_fold(self, fold: int, part: str) -> tuple[Utterances, Labels]:
         """The utterances of a fold's part in the plan's order, and their class indices."""
@@ -160,8 +171,3 @@ def _readable(path: Path) -> Iterator[None]:
             f"the predictions of every run that ended are needed, and {path} cannot be used ({error}); "
             "restore it from a copy, or start over with --fresh"
         ) from None
-
-
-def _best(result: FoldResult, swapped: bool, metric: str) -> EpochDone:
-    """The epoch whose predictions are stored; if `swapped`, the one that test selects, parts in exchanged places."""
-    return (result.swapped() if swapped else result).best(metric)

@@ -171,7 +171,7 @@ class ReportView:
     `over` is what figures are means over, for example "5 folds"; `score_both_blocks` whether each fold serves with
     either of its held-out parts as test. `metric` is what selects, as in METRICS; `comparisons` are in it, and those in
     the other metrics are `other_metrics`. `unfinished` is what is left to do, empty for a finished study; while it is
-    not empty, nothing is compared.
+    not empty, nothing is compared. `epoch_note` says at which epoch runs count.
     """
 
     name: str
@@ -192,6 +192,7 @@ class ReportView:
     other_metrics: tuple[ComparisonView, ...] = ()
     score_both_blocks: bool = False
     unfinished: str = ""
+    epoch_note: str = ""
 
     def term(self, name: str) -> str:
         """The value of a term; empty if the study has none of this name."""

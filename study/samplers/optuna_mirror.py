@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from study.errors import type_and_line
 from study.protocols import PROTOCOLS
+from study.record.epoch_rule import EPOCH_RULES, EpochRule
 from study.record.events import Closed, ConfigAdded, EpochDone, Event, Phase, RunLost, digest
 from study.record.plan import Plan
 from study.record.results import PARTS
@@ -121,7 +122,7 @@ class VariantTrials:
         self._suggest = suggest
         self._search = new_search(plan)
         self._curves: list[Curves] = []
-        self._metric = plan.metric
+        self._metric, self._epoch_rule = plan.metric, EPOCH_RULES[plan.terms.epoch_rule]
         self._parts = PARTS if PROTOCOLS[plan.terms.protocol].score_both_blocks else PARTS[:1]
 
     def apply(self, event: Event) -> None:
@@ -130,7 +131,7 @@ class VariantTrials:
         match event:
             case ConfigAdded():
                 self.trials.append(as_optuna_trial(self._suggest, Observation(event.params, Phase.OPEN)))
-                self._curves.append(Curves())
+                self._curves.append(Curves(self._epoch_rule))
             case EpochDone(seed=0):
                 for part in self._parts:
                     self._curves[event.config].add(event, part, self._metric)
@@ -152,18 +153,18 @@ class VariantTrials:
 
 
 class Curves:
-    """The best validation scores so far of one configuration's fold runs, by epoch."""
+    """The validation scores of one configuration's fold runs, by epoch; `epoch_rule` says which of them count."""
 
-    def __init__(self) -> None:
+    def __init__(self, epoch_rule: EpochRule) -> None:
         """No epochs yet."""
+        self._epoch_rule = epoch_rule
         self._scores: dict[tuple[int, str], list[float]] = {}
         self._ended: set[tuple[int, str]] = set()
 
     def add(self, epoch: EpochDone, part: str, metric: str) -> None:
         """Take in an epoch's score on `part`."""
         key = epoch.fold, part
-        scores = self._scores.setdefault(key, [])
-        scores.append(max(scores[-1] if scores else 0.0, getattr(epoch, part)[metric]))
+        self._scores.setdefault(key, []).append(getattr(epoch, part)[metric])
         if epoch.ended:
             self._ended.add(key)
 
@@ -171,7 +172,12 @@ class Curves:
         """The mean over folds by epoch, as far as all folds that were begun have come; one that has ended stands."""
         under_way = [len(scores) for key, scores in self._scores.items() if key not in self._ended]
         last = min(under_way) if under_way else max(map(len, self._scores.values()), default=0)
-        return {epoch: fmean(scores[:epoch][-1] for scores in self._scores.values()) for epoch in range(1, last + 1)}
+        return {epoch: self._mean(epoch) for epoch in range(1, last + 1)}
+
+    def _mean(self, epoch: int) -> float:
+        """The mean of the scores that count after `epoch` epochs."""
+        curves = [scores[:epoch] for scores in self._scores.values()]
+        return fmean(curve[at - 1] for curve, at in zip(curves, self._epoch_rule.pick(curves), strict=True))
 
 
 class _Store:

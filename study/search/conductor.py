@@ -38,11 +38,15 @@ class Log(Protocol):
 
 @dataclass(frozen=True)
 class Assignment:
-    """A fold run to train now: the parameters of its configuration, and how many of its epochs the ledger holds."""
+    """A fold run to train now: the parameters of its configuration, and how many of its epochs the ledger holds.
+
+    It ends at `last_epoch` at the latest.
+    """
 
     run: FoldRun
     params: Mapping[str, Any]
     epochs_known: int
+    last_epoch: int
 
 
 class Conductor:
@@ -95,7 +99,8 @@ class Conductor:
     def assign(self, run: FoldRun) -> Assignment:
         """Mark `run` as under way."""
         self.busy.add(run)
-        return Assignment(run, self.params[run.variant, run.config], self.epochs_known(run))
+        last_epoch = self.searches[run.variant].last_epoch(run.config, run.seed)
+        return Assignment(run, self.params[run.variant, run.config], self.epochs_known(run), last_epoch)
 
     def epochs_known(self, run: FoldRun) -> int:
         """How many epochs of `run` the ledger holds."""

@@ -8,14 +8,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from study.record.epoch_rule import EpochRule
+
 RunKey = tuple[int, int]  # (fold, seed)
 
 
 @dataclass
 class Finalist:
-    """One configuration and its confirmation runs, all at full length; `lost` is why it cannot be confirmed, if so."""
+    """One configuration and its confirmation runs, with their validation scores after each epoch.
+
+    `lost` is why it cannot be confirmed, if so.
+    """
 
     number: int
+    epoch_rule: EpochRule
     curves: dict[RunKey, list[float]]
     ended: set[RunKey] = field(default_factory=set)
     lost: str = ""
@@ -26,8 +32,9 @@ class Finalist:
         return not self.lost and len(self.ended) == len(self.curves)
 
     def score(self) -> float:
-        """The mean over folds and seeds of the best validation score."""
-        return fmean(curve[-1] for curve in self.curves.values())
+        """The mean over folds and seeds of the validation scores that count."""
+        curves = list(self.curves.values())
+        return fmean(curve[at - 1] for curve, at in zip(curves, self.epoch_rule.pick_confirmed(curves), strict=True))
 
 
 class Confirmation:
@@ -37,8 +44,9 @@ class Confirmation:
     earlier ones stay and count.
     """
 
-    def __init__(self, n_folds: int, n_seeds: int) -> None:
+    def __init__(self, n_folds: int, n_seeds: int, epoch_rule: EpochRule) -> None:
         """Finalists will run on every fold with seeds 1 to `n_seeds`; seed 0 was the search's."""
+        self._epoch_rule = epoch_rule
         self._keys = [(fold, seed) for seed in range(1, n_seeds + 1) for fold in range(n_folds)]
         self._entered: set[int] = set()
         self.finalists: dict[int, Finalist] = {}
@@ -57,7 +65,7 @@ class Confirmation:
     def finalist(self, number: int) -> Finalist:
         """The finalist of that number."""
         if number not in self.finalists:
-            self.finalists[number] = Finalist(number, {key: [] for key in self._keys})
+            self.finalists[number] = Finalist(number, self._epoch_rule, {key: [] for key in self._keys})
         return self.finalists[number]
 
     def runnable(self) -> Iterator[tuple[int, int, int]]:
@@ -72,8 +80,7 @@ class Confirmation:
     def record(self, number: int, fold: int, seed: int, score: float, ended: bool) -> None:
         """Take in one epoch's validation score."""
         finalist = self.finalist(number)
-        curve = finalist.curves.setdefault((fold, seed), [])
-        curve.append(max(score, curve[-1]) if curve else score)
+        finalist.curves.setdefault((fold, seed), []).append(score)
         if ended:
             finalist.ended.add((fold, seed))
 

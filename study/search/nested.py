@@ -17,6 +17,7 @@ from itertools import combinations
 from math import isqrt
 from statistics import fmean
 
+from study.record.epoch_rule import EPOCH_RULES
 from study.record.events import BlockClosed, Closed, ConfigAdded, EpochDone, Event, Phase, Promoted, RunLost
 from study.record.selection import Candidate, select
 from study.search.confirmation import Confirmation
@@ -45,7 +46,7 @@ class NestedRace:
             Race(replace(rules, n_folds=n_blocks - 1, seeds=0, seconds=None), policy) for _ in range(n_blocks)
         ]
         self.entries: list[NestedEntry] = []
-        self.confirmation = Confirmation(rules.n_folds, 0)
+        self.confirmation = Confirmation(rules.n_folds, 0, EPOCH_RULES[rules.epoch_rule])
         self.epochs_spent = 0
 
     def apply(self, event: Event) -> bool:
@@ -73,9 +74,10 @@ class NestedRace:
     def open(self) -> int:
         """Enter the next configuration into every race, and return its number."""
         number = len(self.entries)
-        self.entries.append(NestedEntry(number, [PairRun() for _ in self.pairs]))
         for race in self.races:
             race.open()
+        by_block = [race.entries[number] for race in self.races]
+        self.entries.append(NestedEntry(number, [PairRun() for _ in self.pairs], by_block))
         return number
 
     def record(self, number: int, fold: int, scores: tuple[float, float], ended: bool) -> None:
@@ -140,6 +142,19 @@ class NestedRace:
     def epochs_known(self, number: int, fold: int, seed: int) -> int:
         """How many epochs of a run have been recorded."""
         return len(self.entries[number].runs[fold].scores)
+
+    def last_epoch(self, number: int, seed: int) -> int:
+        """The epoch at which a run ends at the latest."""
+        return self.rules.epochs
+
+    def counted_epochs(self, number: int) -> dict[int, set[int]]:
+        """By pair, the epochs at which its run counts for one of its two blocks."""
+        whole = [all(race.entries[number].curves) for race in self.races]
+        by_block = [race.counted_epochs(number) if w else {} for race, w in zip(self.races, whole, strict=True)]
+        return {
+            fold: set().union(*(by_block[block].get(inner, set()) for block, inner, _ in pair_uses(pair)))
+            for fold, pair in enumerate(self.pairs)
+        }
 
     def is_wanted(self, number: int, fold: int, seed: int) -> bool:
         """Whether a paused run may still be trained further: whether one of its two races is open to it."""

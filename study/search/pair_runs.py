@@ -21,16 +21,20 @@ class PairRun:
 
 @dataclass
 class NestedEntry:
-    """One configuration with the runs of all pairs; it is closed when all races have closed it."""
+    """One configuration with the runs of all pairs; it is closed when all races have closed it.
+
+    `by_block` are its entries in the races of the test blocks.
+    """
 
     number: int
     runs: list[PairRun]
+    by_block: list[Entry]
     phase: Phase = Phase.OPEN
     reason: str = ""
 
     def score(self, epoch: int) -> float:
-        """The mean over runs and their two blocks of the best score up to `epoch`."""
-        return fmean(max(scores) for run in self.runs for scores in zip(*run.scores[:epoch], strict=True))
+        """The mean over test blocks of the scores that count after `epoch` epochs."""
+        return fmean(entry.score(epoch) for entry in self.by_block)
 
     def epochs_spent(self) -> int:
         """Epochs trained, over all runs."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from study.record.epoch_rule import EPOCH_RULES
 from study.record.events import Closed, ConfigAdded, EpochDone, Event, Phase, Promoted, RunLost
 from study.record.selection import Candidate, finalists, select
 from study.search.confirmation import Confirmation
@@ -29,7 +30,7 @@ class Race:
         self.rules = rules
         self.policy = policy
         self.entries: list[Entry] = []
-        self.confirmation = Confirmation(rules.n_folds, rules.seeds)
+        self.confirmation = Confirmation(rules.n_folds, rules.seeds, EPOCH_RULES[rules.epoch_rule])
         self.score_forecast = ScoreForecast(rules.n_folds, rules.epochs, rules.rungs)
         self.out_of_time = False
         self.seconds_spent = 0.0
@@ -64,7 +65,8 @@ class Race:
         number, folds = len(self.entries), self.rules.n_folds
         stages = self.policy.stages(self.rules, number)
         allowed = self.policy.first_stage(self.rules, number)
-        entry = Entry(number, stages, allowed, curves=[[] for _ in range(folds)], ended=[False] * folds)
+        rule = EPOCH_RULES[self.rules.epoch_rule]
+        entry = Entry(number, stages, allowed, [[] for _ in range(folds)], [False] * folds, rule)
         self.entries.append(entry)
         self._under_way[number] = entry
         return number
@@ -77,10 +79,11 @@ class Race:
             self.confirmation.record(number, fold, seed, score, ended)
             return
         entry = self.entries[number]
-        curve = entry.curves[fold]
-        curve.append(max(score, curve[-1]) if curve else score)
+        entry.curves[fold].append(score)
         entry.ended[fold] = ended
-        self.score_forecast.add(number, fold, len(curve), curve[-1], ended)
+        epoch = len(entry.curves[fold])
+        for each in range(epoch, (self.rules.epochs if ended else epoch) + 1):
+            self.score_forecast.put(number, each, entry.counted(each))
         if self.rules.seconds is not None:
             pace = self.seconds_spent / self.epochs_spent
             self.out_of_time |= self.seconds_spent + self.rules.reserve * pace >= self.rules.seconds
@@ -188,6 +191,17 @@ class Race:
         if seed == 0:
             return len(self.entries[number].curves[fold])
         return len(self.confirmation.finalist(number).curves.get((fold, seed), ()))
+
+    def last_epoch(self, number: int, seed: int) -> int:
+        """The epoch at which a run ends at the latest: that of the search, where the epoch rule says so."""
+        if not seed or not EPOCH_RULES[self.rules.epoch_rule].ends_confirmation:
+            return self.rules.epochs
+        return self.entries[number].last_epoch()
+
+    def counted_epochs(self, number: int) -> dict[int, set[int]]:
+        """By fold, the epochs at which the runs of a complete configuration count in the search."""
+        entry = self.entries[number]
+        return {fold: {epoch} for fold, epoch in enumerate(entry.epoch_rule.pick(entry.curves))}
 
     def is_wanted(self, number: int, fold: int, seed: int) -> bool:
         """Whether a run that waits may be trained again some time."""

@@ -20,6 +20,9 @@ class RaceUnderWay(RaceState, Protocol):
     def epochs_known(self, number: int, fold: int, seed: int) -> int:
         """How many epochs of a run have been recorded."""
 
+    def last_epoch(self, number: int, seed: int) -> int:
+        """The epoch at which a run ends at the latest."""
+
 
 def epochs_left(race: RaceUnderWay) -> float:
     """Epochs that `race`, which is not closed, is likely to take from now to its end, confirmation runs included."""
@@ -83,5 +86,6 @@ def _folds_at(stages: tuple[Stage, ...]) -> dict[int, int]:
 
 def _left_to_confirm(race: RaceUnderWay) -> float:
     if race.confirmation.begun:
-        return sum(race.rules.epochs - race.epochs_known(*run) for run in race.confirmation.runnable())
+        runs = race.confirmation.runnable()
+        return sum(race.last_epoch(run[0], run[2]) - race.epochs_known(*run) for run in runs)
     return min(race.rules.finalists + 1, race.rules.n_configs) * race.rules.seeds * race.rules.full

@@ -4,7 +4,7 @@ A score after few epochs on few folds depends on the difficulty of those folds a
 corrected with the race's own data, so that configurations trained to different stages can be compared.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,7 @@ class PredictedScores:
 
 
 class ScoreForecast:
-    """Best validation scores so far by configuration, fold and epoch."""
+    """The validation scores that count, by configuration, fold and epoch."""
 
     def __init__(self, n_folds: int, epochs: int, rungs: Sequence[int] = ()) -> None:
         """No scores yet. `rungs` are the epochs below `epochs` at which configurations are compared."""
@@ -40,16 +40,14 @@ class ScoreForecast:
         self._effects: dict[int, tuple[int, tuple[Numbers, Numbers]]] = {}
         self._predictions: dict[int, tuple[tuple[int, ...], PredictedScores]] = {}
 
-    def add(self, number: int, fold: int, epoch: int, score: float, ended: bool) -> None:
-        """Add a fold's best score up to `epoch`; if the fold has ended, it is the score at all later epochs too."""
+    def put(self, number: int, epoch: int, scores: Mapping[int, float]) -> None:
+        """Put the scores that count of a configuration at `epoch`, by fold, in the place of those before."""
         if number >= self._cells.shape[1]:
             room = np.full((self._epochs, 2 * number + 16 - self._cells.shape[1], self._cells.shape[2]), np.nan)
             self._cells = np.concatenate([self._cells, room], axis=1)
             self._versions = [version + 1 for version in self._versions]
-        last = self._epochs if ended else epoch
-        self._cells[epoch - 1 : last, number, fold] = score
-        for index in range(epoch - 1, last):
-            self._versions[index] += 1
+        self._cells[epoch - 1, number, list(scores)] = list(scores.values())
+        self._versions[epoch - 1] += 1
 
     def remove(self, number: int) -> None:
         """Leave out a configuration that diverged or failed."""

@@ -18,7 +18,7 @@ class Contestant(Protocol):
     reason: str
 
     def score(self, epoch: int) -> float:
-        """The mean of the best validation scores up to `epoch`."""
+        """The mean of the validation scores that count after `epoch` epochs."""
 
     def epochs_spent(self) -> int:
         """Epochs trained, over all runs."""
@@ -58,6 +58,12 @@ class Search(Protocol):
 
     def epochs_known(self, number: int, fold: int, seed: int) -> int:
         """How many epochs of a run have been recorded."""
+
+    def last_epoch(self, number: int, seed: int) -> int:
+        """The epoch at which a run ends at the latest."""
+
+    def counted_epochs(self, number: int) -> dict[int, set[int]]:
+        """By fold, the epochs at which the runs of a complete configuration count in the search."""
 
     def is_wanted(self, number: int, fold: int, seed: int) -> bool:
         """Whether a run that waits may be trained again some time."""

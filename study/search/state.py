@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import fmean
 
+from study.record.epoch_rule import EpochRule
 from study.record.events import Phase
 from study.record.terms import Terms
 
@@ -96,8 +97,9 @@ class Entry:
     """One configuration in the race.
 
     `stages` are its own; `allowed_stage` is the index of the one it trains for or waits at. `curves` holds per
-    fold the best validation score so far after each epoch; a fold that has `ended` keeps its last value
-    at every later epoch. `pending_close` is how it has to be closed because a run diverged or failed.
+    fold the validation score after each epoch; a fold that has `ended` keeps its last one at every later epoch.
+    `epoch_rule` says at which epochs they count. `pending_close` is how it has to be closed because a run diverged or
+    failed.
     """
 
     number: int
@@ -105,6 +107,7 @@ class Entry:
     allowed_stage: int
     curves: list[list[float]]
     ended: list[bool]
+    epoch_rule: EpochRule
     phase: Phase = Phase.OPEN
     reason: str = ""
     pending_close: Close | None = None
@@ -134,8 +137,21 @@ class Entry:
         return max(reached, key=lambda stage: (stage.epoch, len(stage.folds)), default=None)
 
     def score(self, epoch: int) -> float:
-        """The mean over the folds that were trained of the best validation score up to `epoch`."""
-        return fmean(curve[:epoch][-1] for curve in self.curves if curve)
+        """The mean over the folds that were trained of the validation scores that count after `epoch` epochs."""
+        return fmean(self._counted([fold for fold, curve in enumerate(self.curves) if curve], epoch).values())
+
+    def counted(self, epoch: int) -> dict[int, float]:
+        """By fold, the validation scores that count at `epoch`, of the folds that have come that far or have ended."""
+        return self._counted([f for f, c in enumerate(self.curves) if len(c) >= epoch or (c and self.ended[f])], epoch)
+
+    def last_epoch(self) -> int:
+        """The latest of the epochs at which its folds count."""
+        return max(self.epoch_rule.pick(self.curves))
+
+    def _counted(self, folds: list[int], epoch: int) -> dict[int, float]:
+        curves = [self.curves[fold][:epoch] for fold in folds]
+        picked = zip(folds, curves, self.epoch_rule.pick(curves) if curves else (), strict=True)
+        return {fold: curve[at - 1] for fold, curve, at in picked}
 
     def epochs_spent(self) -> int:
         """Epochs trained, over all folds."""

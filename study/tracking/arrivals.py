@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from study.record.events import Closed, EpochDone, Event, FoldRun, RunLost, digest
 from study.record.results import ConfigResult, FoldResult, configurations
+from study.record.terms import Terms
 
 
 @dataclass
@@ -54,9 +55,9 @@ class Arrivals:
             history.result.epochs.append(event)
         return is_first or (event.seed > 0 and (history.lost is not None or history.result.ended))
 
-    def results(self, n_seeds: int) -> dict[str, list[ConfigResult]]:
-        """The configurations of every variant, in a study that asks for `n_seeds` new seeds."""
-        return configurations(self._events, n_seeds)
+    def results(self, terms: Terms) -> dict[str, list[ConfigResult]]:
+        """The configurations of every variant, in a study of these terms."""
+        return configurations(self._events, terms.seeds, terms.epoch_rule)
 
     def variants(self) -> list[str]:
         """The variants that have a result, in the order of their first."""

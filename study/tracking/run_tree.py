@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from study.protocols import PROTOCOLS
-from study.record.events import FoldRun, Phase
+from study.record.events import EpochDone, FoldRun, Phase
 from study.record.plan import Plan
 from study.record.results import PARTS, ConfigResult, FoldResult, metrics_over_folds, reported_metrics
 from study.report.view import PartsView, parts_view
@@ -145,14 +145,15 @@ def config_nodes(config: ConfigResult, arrivals: Arrivals, plan: Plan) -> Iterat
         },
         points=list(_config_points(config, plan, epochs, seconds)),
     )
+    counted = {epoch.run: epoch for epoch in _counted(config, plan.metric)}
     for run, history in ended.items():
-        yield _fold_node(run, history, config, plan)
+        yield _fold_node(run, history, config, plan, counted.get(run))
 
 
 def search_figures(config: ConfigResult, metric: str) -> dict[str, float]:
     """A configuration's figures in the search, by name in the tracker.
 
-    Means over folds are at each fold's best validation epoch. A stopped configuration has them on validation, for
+    Means over folds are at the epochs that count. A stopped configuration has them on validation, for
     that is what it was stopped by; test scores of shorter training are no result. A configuration that lost a fold
     has none: no mean is taken over fewer folds.
     """
@@ -191,7 +192,14 @@ def _config_points(config: ConfigResult, plan: Plan, epochs: int, seconds: float
         yield Point(name, value, 0, seconds)
 
 
-def _fold_node(run: FoldRun, history: History, config: ConfigResult, plan: Plan) -> RunNode:
+def _counted(config: ConfigResult, metric: str) -> Iterator[EpochDone]:
+    """The epochs at which fold runs count: those of the search, and of the confirmation once it is complete."""
+    yield from config.counted(metric).values()
+    if config.confirmed:
+        yield from (epoch for epochs in config.reported_epochs(metric).values() for epoch in epochs)
+
+
+def _fold_node(run: FoldRun, history: History, config: ConfigResult, plan: Plan, counted: EpochDone | None) -> RunNode:
     outcome, reason = _fold_outcome(run, history, config)
     parts = ("test", "validation") if PROTOCOLS[plan.terms.protocol].score_both_blocks else ("test",)
     return RunNode(
@@ -206,7 +214,7 @@ def _fold_node(run: FoldRun, history: History, config: ConfigResult, plan: Plan)
             **({"reason": reason} if reason else {}),
             "held out": " and ".join("+".join(plan.folds[run.fold][part]) for part in parts),
         },
-        points=list(_fold_points(history.result, plan.metric)),
+        points=list(_fold_points(history.result, counted)),
     )
 
 
@@ -219,7 +227,7 @@ def _fold_outcome(run: FoldRun, history: History, config: ConfigResult) -> tuple
     return Phase.STOPPED, "another confirmation run of the configuration was lost" if run.seed else config.reason
 
 
-def _fold_points(result: FoldResult, metric: str) -> Iterator[Point]:
+def _fold_points(result: FoldResult, counted: EpochDone | None) -> Iterator[Point]:
     after = 0.0
     for epoch in result.epochs:
         after += epoch.seconds
@@ -228,9 +236,8 @@ def _fold_points(result: FoldResult, metric: str) -> Iterator[Point]:
             for name in METRICS:
                 yield Point(f"{part}/{name}", getattr(epoch, part)[name], epoch.epoch, after)
     yield Point("epochs", len(result.epochs), 0, after)
-    if result.epochs:
-        best = result.best(metric)
-        yield Point("selected_epoch", best.epoch, 0, after)
+    if counted is not None:
+        yield Point("selected_epoch", counted.epoch, 0, after)
         for part in PARTS:
             for name in METRICS:
-                yield Point(f"{part}_selected/{name}", getattr(best, part)[name], 0, after)
+                yield Point(f"{part}_selected/{name}", getattr(counted, part)[name], 0, after)

@@ -73,7 +73,7 @@ class Store:
 
     def write(self, arrivals: Arrivals, end: End | None) -> None:
         """Bring MLflow up to `arrivals`, and with `end` to the study's end."""
-        found = arrivals.results(self._plan.terms.seeds)
+        found = arrivals.results(self._plan.terms)
         for variant in arrivals.variants():
             self._start_study(study_node(variant, arrivals, self._plan))
             for config in found[variant]:

@@ -1,4 +1,4 @@
-"""Saves a fold run: its state after the last epoch, to go on from, and its predictions at the best epoch.
+"""Saves the state of a fold run after its last epoch, to go on from.
 
 A checkpoint is a sealed safetensors file: tensors, and one JSON object beside them that names its owner.
 """
@@ -9,22 +9,20 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
+import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as from_bytes
-from safetensors.torch import save as as_bytes
 from torch import Tensor
 
 from study.files import write_file
 from study.tensor_file import sealed_metadata, sealed_pieces
-from study.training.loop import Best, Epoch, Training
+from study.training.loop import Epoch, Predictions, Training
 
-FORMAT = "ser-study checkpoint 1"
+FORMAT = "ser-study checkpoint 2"
 # The one key under which safetensors' string-to-string metadata carries our JSON.
 METADATA_KEY = "checkpoint"
-BESTS = ("best", "swapped")
+PREDICTIONS = "predictions/{part}"
 
 
 def save(path: Path, training: Training, owner: str) -> None:
@@ -38,7 +36,6 @@ def save(path: Path, training: Training, owner: str) -> None:
         "owner": owner,
         "history": [asdict(epoch) for epoch in training.history],
         "groups": optimizer["param_groups"],
-        **{name: [best.epoch, best.score] for name in BESTS if (best := getattr(training, name)) is not None},
     }
     tensors = dict(_tensors(training, optimizer["state"]))
     write_file(path, sealed_pieces(tensors, {METADATA_KEY: json.dumps(facts)}))
@@ -70,34 +67,9 @@ def load_into(training: Training, path: Path, owner: str) -> bool:
     training.model.load_state_dict(weights)
     training.optimizer.load_state_dict({"state": _moments(tensors), "param_groups": facts["groups"]})
     training.history = [Epoch(**epoch) for epoch in facts["history"]]
-    training.best, training.swapped = (_best(name, facts, tensors) for name in BESTS)
+    parts = (tensors[PREDICTIONS.format(part=part)].cpu() for part in ("validation", "test"))
+    training.predictions = [Predictions(*after) for after in zip(*parts, strict=True)]
     return True
-
-
-def origin_of(run: str, params: Mapping[str, Any]) -> dict[str, str]:
-    """What predictions say about where they are from: the name of their run, and its configuration's parameters."""
-    return {"run": run, "params": json.dumps(dict(params), sort_keys=True)}
-
-
-def save_predictions(
-    path: Path, best: Best, validation: tuple[str, ...], test: tuple[str, ...], origin: Mapping[str, str]
-) -> None:
-    """Write the class probabilities of the best epoch, with the ids of their utterances and their `origin_of`."""
-    ids = {"validation": json.dumps(validation), "test": json.dumps(test)}
-    metadata = {**origin, **ids, "epoch": str(best.epoch)}
-    write_file(path, as_bytes({"validation": best.validation.cpu(), "test": best.test.cpu()}, metadata))
-
-
-def load_predictions(path: Path, part: str) -> tuple[list[str], Float[Tensor, "utterances classes"]]:
-    """Utterance ids and class probabilities that `save_predictions` wrote; `part` is "validation" or "test"."""
-    with safe_open(path, "pt") as file:
-        return json.loads(file.metadata()[part]), file.get_tensor(part)
-
-
-def load_origin(path: Path) -> dict[str, str]:
-    """Where predictions are from: `origin_of` their run, and the "epoch" that they were made at."""
-    with safe_open(path, "pt") as file:
-        return {name: file.metadata()[name] for name in ("run", "params", "epoch")}
 
 
 def _tensors(training: Training, moments: Mapping[int, Mapping[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
@@ -107,21 +79,8 @@ def _tensors(training: Training, moments: Mapping[int, Mapping[str, Tensor]]) ->
     for number, own in moments.items():
         for name, value in own.items():
             yield f"optimizer/{number}/{name}", value
-    for name in BESTS:
-        best: Best | None = getattr(training, name)
-        if best is not None:
-            yield f"{name}/validation", best.validation
-            yield f"{name}/test", best.test
-            for weight, value in best.weights.items():
-                yield f"{name}/weights/{weight}", value
-
-
-def _best(name: str, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Best | None:
-    if name not in facts:
-        return None
-    epoch, score = facts[name]
-    validation, test = (tensors[f"{name}/{part}"].cpu() for part in ("validation", "test"))
-    return Best(epoch, score, validation, test, _below(f"{name}/weights", tensors))
+    for part in ("validation", "test"):
+        yield PREDICTIONS.format(part=part), torch.stack([getattr(after, part) for after in training.predictions])
 
 
 def _moments(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:

@@ -36,34 +36,26 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Best:
-    """The epoch with the best validation score so far, with the class probabilities and weights of that epoch."""
+class Predictions:
+    """Class probabilities of the held-out utterances after an epoch, on the CPU."""
 
-    epoch: int
-    score: float
     validation: Float[Tensor, "utterances classes"]
     test: Float[Tensor, "utterances classes"]
-    weights: dict[str, Tensor]
 
 
 @dataclass
 class Training:
-    """The state of a fold run: the model, its optimiser, and the epochs trained so far.
-
-    `swapped` is the best epoch with the held-out parts swapped: chosen by the score on test, with the predictions
-    on test as its `validation` and those on validation as its `test`.
-    """
+    """The state of a fold run: the model, its optimiser, and the epochs trained so far with their predictions."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     history: list[Epoch] = field(default_factory=list)
-    best: Best | None = None
-    swapped: Best | None = None
+    predictions: list[Predictions] = field(default_factory=list)
 
-    def finished(self, epochs: int, patience: int) -> bool:
+    def finished(self, epochs: int, patience: int, metric: str) -> bool:
         """Whether all epochs are trained, or the last `patience` epochs brought no better validation score."""
-        done = len(self.history)
-        return done >= epochs or (self.best is not None and done - self.best.epoch >= patience)
+        scores = [epoch.validation[metric] for epoch in self.history]
+        return len(scores) >= epochs or (bool(scores) and len(scores) - 1 - scores.index(max(scores)) >= patience)
 
 
 def begin(model: Any, config: Any, recipe: Recipe, data: FoldData, seed: int) -> Training:
@@ -84,19 +76,19 @@ def train_fold(
     epochs: int,
     metric: str,
     seed: int,
-    score_both_blocks: bool = False,
+    last_epoch: int | None = None,
 ) -> Iterator[Epoch]:
     """Train the remaining epochs of a fold run and yield each; a caller that stops iterating stops the training.
 
-    The learning rate follows a schedule that is fixed before the first step and reads no score. The best epoch is
-    chosen by `metric` on validation. Test scores are recorded and not read, except with `score_both_blocks`, which
-    also keeps `Training.swapped` and changes nothing else. The random numbers of an epoch depend only on `seed` and
-    the epoch, so a run that was paused gives the results of an uninterrupted one.
+    The learning rate follows a schedule over `epochs` that is fixed before the first step and reads no score; training
+    ends after `last_epoch` of them, all if not given, or when `metric` on validation has not improved for the recipe's
+    patience. Test scores are recorded and not read. The random numbers of an epoch depend only on `seed` and the epoch,
+    so a run that was paused gives the results of an uninterrupted one.
 
     Raises:
         Diverged: the training loss or a prediction is not finite.
     """
-    while not training.finished(epochs, recipe.patience):
+    while not training.finished(last_epoch or epochs, recipe.patience, metric):
         started = time.perf_counter()
         number = len(training.history) + 1
         loss = _train_epoch(training, data.training, recipe, number, epochs, seed)
@@ -110,15 +102,8 @@ def train_fold(
             time.perf_counter() - started,
         )
         training.history.append(epoch)
-        if training.best is None or epoch.validation[metric] > training.best.score:
-            training.best = Best(number, epoch.validation[metric], validation, test, _weights(training.model))
-        if score_both_blocks and (training.swapped is None or epoch.test[metric] > training.swapped.score):
-            training.swapped = Best(number, epoch.test[metric], test, validation, _weights(training.model))
+        training.predictions.append(Predictions(validation, test))
         yield epoch
-
-
-def _weights(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
 @torch.inference_mode()

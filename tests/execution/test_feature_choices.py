@@ -72,5 +72,5 @@ def test_a_sentence_is_one_frame_of_the_text_pack(plan: Plan) -> None:
 @pytest.mark.parametrize("label", [FAST, SLOW])
 def test_a_job_carries_the_choice_of_its_parameters(plan: Plan, label: str) -> None:
     params: dict[str, Any] = {**published_params(VARIANTS["self"].choosing(plan.choices())), "audio_features": label}
-    job: Job = jobs_of(plan)(Assignment(FoldRun("self", 1, 0, 0), params, 0))
+    job: Job = jobs_of(plan)(Assignment(FoldRun("self", 1, 0, 0), params, 0, plan.terms.epochs))
     assert job.recipe["features"] == {"audio": label}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -19,8 +18,8 @@ from study.execution.worker_result import EpochTrained
 from study.record.events import FoldRun
 from study.training import checkpoint
 from study.training.batches import FoldData
-from study.training.checkpoint import load_predictions
 from study.training.loop import Training, begin, train_fold
+from study.training.predictions import load_ids, load_probabilities
 from study.variants import VARIANTS
 from tests.plugins.tiny_study import EPOCHS, N_UTTERANCES, TinyStudy
 
@@ -40,14 +39,14 @@ def without_clock(epoch: EpochTrained) -> EpochTrained:
     return replace(epoch, seconds=0.0)
 
 
-def trained_here(study: TinyStudy, job: Job, **more: Any) -> tuple[Training, FoldData, list[EpochTrained]]:
+def trained_here(study: TinyStudy, job: Job) -> tuple[Training, FoldData, list[EpochTrained]]:
     """The oracle: the same run by the training loop alone, without a checkpoint."""
     row, recipe = VARIANTS[job.run.variant], Recipe(**job.recipe)
     data = data_of_fold(study.plan, row.inputs, job.run.fold, CPU)
     training = begin(row.model, row.rebuilt(job.model), recipe, data, job.torch_seed)
     epochs = [
         EpochTrained(epoch.number, epoch.loss, epoch.validation, epoch.test, 0.0, epoch.number == EPOCHS)
-        for epoch in train_fold(training, data, recipe, epochs=EPOCHS, metric="UWA", seed=job.torch_seed, **more)
+        for epoch in train_fold(training, data, recipe, epochs=EPOCHS, metric="UWA", seed=job.torch_seed)
     ]
     return training, data, epochs
 
@@ -138,26 +137,32 @@ def test_a_checkpoint_of_a_model_whose_code_has_changed_is_not_taken_up(tiny_stu
     config = {**job.model, "width_per_head": 10}
     other = begin(row.model, row.rebuilt(config), Recipe(**job.recipe), data, job.torch_seed)
     assert not checkpoint.load_into(other, path, "mine")
-    assert (other.history, other.best) == ([], None)
+    assert (other.history, other.predictions) == ([], [])
     same = begin(row.model, row.rebuilt(job.model), Recipe(**job.recipe), data, job.torch_seed)
     assert not checkpoint.load_into(same, path, "another")
     assert checkpoint.load_into(same, path, "mine")
 
 
-def test_predictions_are_saved_at_the_end_and_are_those_of_the_best_epoch(tiny_study: TinyStudy) -> None:
+def test_predictions_are_saved_at_the_end_and_are_those_of_every_epoch(tiny_study: TinyStudy) -> None:
     job = tiny_study.job()
     training, data, _ = trained_here(tiny_study, job)
-    assert training.best is not None
     path, fold_run = tiny_study.folder.predictions_of(job.run), runner(tiny_study, job)
     for _ in range(EPOCHS - 1):
         fold_run.next_epoch()
         assert not path.exists()
     fold_run.next_epoch()
-    for part, probabilities in (("validation", training.best.validation), ("test", training.best.test)):
-        ids, found = load_predictions(path, part)
-        assert tuple(ids) == getattr(data, part).ids
-        assert found.equal(probabilities)
-    assert not tiny_study.folder.predictions_of(job.run, swapped=True).exists()
+    for part in ("validation", "test"):
+        assert tuple(load_ids(path, part)) == getattr(data, part).ids
+        for epoch, after in enumerate(training.predictions, start=1):
+            assert load_probabilities(path, part, epoch).equal(getattr(after, part))
+
+
+def test_a_confirmation_run_ends_where_the_search_says_and_waits_for_no_better_score(tiny_study: TinyStudy) -> None:
+    job = tiny_study.job(FoldRun("text", 3, 1, seed=1))
+    job = replace(job, recipe={**job.recipe, "learning_rate": 0.0, "patience": 1}, last_epoch=3)
+    assert [epoch.ended for epoch in epochs_of(runner(tiny_study, job), 3)] == [False, False, True]
+    with pytest.raises(LookupError, match="epochs 3 and not of 2"):
+        load_probabilities(tiny_study.folder.predictions_of(job.run), "test", 2)
 
 
 def test_a_run_that_stops_early_says_that_it_has_ended(tiny_study: TinyStudy) -> None:
@@ -167,19 +172,11 @@ def test_a_run_that_stops_early_says_that_it_has_ended(tiny_study: TinyStudy) ->
     assert tiny_study.folder.predictions_of(job.run).exists()
 
 
-def test_a_run_for_both_blocks_never_stops_early_and_keeps_the_predictions_of_either_way(
-    make_study: Callable[..., TinyStudy],
-) -> None:
+def test_a_run_for_both_blocks_never_stops_early(make_study: Callable[..., TinyStudy]) -> None:
     study = make_study(protocol="nested", policy="asha")
     job = study.job()
-    job = replace(job, recipe={**job.recipe, "patience": 1})
-    patient = replace(job, recipe={**job.recipe, "patience": EPOCHS})
-    training, data, expected = trained_here(study, patient, score_both_blocks=True)
-    assert epochs_of(runner(study, job)) == expected
-    assert training.swapped is not None
-    path = study.folder.predictions_of(job.run, swapped=True)
-    assert tuple(load_predictions(path, "test")[0]) == data.validation.ids, "what selected before is tested now"
-    assert load_predictions(path, "validation")[1].equal(training.swapped.validation)
+    job = replace(job, recipe={**job.recipe, "learning_rate": 0.0, "patience": 1})
+    assert [epoch.ended for epoch in epochs_of(runner(study, job))] == [False, False, False, True]
 
 
 def test_a_missing_pack_is_named(tiny_study: TinyStudy, tmp_path: Path) -> None:
@@ -201,9 +198,10 @@ def test_every_utterance_is_in_one_part_of_a_fold(tiny_study: TinyStudy) -> None
 def test_what_is_on_disk_holds_tensors_only(tiny_study: TinyStudy) -> None:
     job = tiny_study.job()
     epochs_of(runner(tiny_study, job))
-    assert set(load_file(tiny_study.folder.predictions_of(job.run))) == {"validation", "test"}
+    parts = {"validation", "test", "validation classes", "test classes"}
+    assert set(load_file(tiny_study.folder.predictions_of(job.run))) == parts
     assert {name.split("/")[0] for name in load_file(tiny_study.folder.checkpoint_of(job.run))} == {
         "model",
         "optimizer",
-        "best",
+        "predictions",
     }

@@ -45,7 +45,7 @@ class TinyStudy:
         """The job of a run at the published setting, but for `params`."""
         run = run or FoldRun("text", 3, 1)
         chosen = {**published_params(VARIANTS[run.variant]), **params}
-        return jobs_of(self.plan)(Assignment(run, chosen, epochs_known))
+        return jobs_of(self.plan)(Assignment(run, chosen, epochs_known, self.plan.terms.epochs))
 
 
 def plan_of(folder: Path, **terms: Any) -> Plan:

@@ -2,8 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from study.record.epoch_rule import EPOCH_RULES
 from study.record.events import Closed, ConfigAdded, EpochDone, Phase, RunLost
 from study.record.results import configurations, metrics_over_folds, reported_metrics, selected, spread
 from study.report.baselines import guess_scores
@@ -41,14 +45,48 @@ EVENTS = [
 ]
 
 
-def of(events, n_seeds=0):
-    return configurations(events, n_seeds)["cross"]
+def of(events, n_seeds=0, rule="shared"):
+    return configurations(events, n_seeds, rule)["cross"]
 
 
-def test_the_epoch_is_chosen_by_validation_whatever_the_test_score_is():
-    first = of(EVENTS)[0]
-    assert first.folds[0].best("UWA").epoch == 2
+@pytest.mark.parametrize("rule", EPOCH_RULES)
+def test_the_epoch_is_chosen_by_validation_whatever_the_test_score_is(rule):
+    first = of(EVENTS, rule=rule)[0]
+    assert first.counted("UWA")[0].epoch == 2
     assert metrics_over_folds(first, "test", "UWA")["WA"].folds == (0.2, 0.5)
+
+
+CURVES = st.lists(st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4]), min_size=1, max_size=6), min_size=1, max_size=5)
+
+
+@given(CURVES)
+def test_every_rule_picks_an_epoch_that_was_trained_and_is_never_better_than_each_runs_own_best(curves):
+    scores = {}
+    for name, rule in EPOCH_RULES.items():
+        picked = rule.pick(curves)
+        assert all(1 <= epoch <= len(curve) for epoch, curve in zip(picked, curves, strict=True))
+        scores[name] = np.mean([curve[epoch - 1] for epoch, curve in zip(picked, curves, strict=True)])
+    assert scores["best"] + 1e-12 >= scores["shared"] >= scores["last"] - 1e-12
+
+
+@given(CURVES)
+def test_the_shared_epoch_is_the_argmax_of_the_mean_curve_with_ended_runs_held(curves):
+    """The oracle: numpy on a padded matrix."""
+    length = max(map(len, curves))
+    padded = np.array([curve + curve[-1:] * (length - len(curve)) for curve in curves])
+    means = padded.mean(axis=0)
+    epoch = max(EPOCH_RULES["shared"].pick(curves))
+    assert means[epoch - 1] == pytest.approx(means.max())
+    assert EPOCH_RULES["shared"].pick(curves) == [min(epoch, len(curve)) for curve in curves]
+
+
+def test_confirmation_runs_count_at_their_last_epoch_if_the_search_says_where_they_end():
+    runs = [(fold, at, score) for fold in (0, 1) for at, score in ((1, 0.9), (2, 0.6))]
+    events = [*EVENTS, *(epoch(2, fold, at, score, 0.1 * at, ended=at == 2, seed=1) for fold, at, score in runs)]
+    for rule, expected in (("shared", 2), ("last", 2), ("best", 1)):
+        config = of(events, n_seeds=1, rule=rule)[2]
+        assert [e.epoch for own in config.reported_epochs("UWA").values() for e in own] == [expected] * 2
+        assert config.reported_score("UWA") == pytest.approx({1: 0.9, 2: 0.6}[expected])
 
 
 def test_only_complete_configurations_are_selected_and_the_earlier_of_equals():

@@ -26,9 +26,9 @@ from study.report.pages import html_page, markdown_page
 from study.report.pictures import keep
 from study.report.view import ReportView
 from study.report.write import write
-from study.training.checkpoint import origin_of, save_predictions
-from study.training.loop import Best
+from study.training.loop import Predictions
 from study.training.metrics import score
+from study.training.predictions import keep_epochs, origin_of, save_predictions
 from study.variants import VARIANTS, Variant
 from tests.report.toy import CLASSES, settings_of, toy_plan, write_study
 
@@ -195,12 +195,12 @@ def test_scores_of_the_ledger_that_are_not_those_of_the_predictions_are_refused(
         build(StudyFolder(tmp_path))
 
 
-def test_of_a_swapped_use_the_scores_of_the_epoch_that_the_test_part_selects_must_agree(tmp_path: Path) -> None:
+def test_scores_of_every_epoch_must_agree_and_a_swapped_use_reads_the_other_part(tmp_path: Path) -> None:
     folder, plan, run = StudyFolder(tmp_path), toy_plan(), FoldRun("cross", 0, 0)
     ids = {part: [each for each in plan.utterances if each["group"] in plan.folds[0][part]] for part in PARTS}
     labels = {part: np.array([plan.classes.index(each["label"]) for each in ids[part]]) for part in PARTS}
     names = {part: tuple(each["id"] for each in ids[part]) for part in PARTS}
-    # Validation selects the second epoch, test the first: predictions of both are stored.
+    # Validation selects the second epoch, test the first.
     early = {part: torch.eye(3)[[(n * n) % 3 for n in range(len(ids[part]))]] for part in PARTS}
     late = {"validation": torch.eye(3)[labels["validation"]], "test": torch.eye(3)[(labels["test"] + 1) % 3]}
     first, second = (
@@ -211,21 +211,26 @@ def test_of_a_swapped_use_the_scores_of_the_epoch_that_the_test_part_selects_mus
         )
         for number, shares in ((1, early), (2, late))
     )
-    origin = origin_of(run.name, {})
-    best, swapped = (
-        Best(2, 0.0, late["validation"], late["test"], {}),
-        Best(1, 0.0, early["test"], early["validation"], {}),
-    )
-    save_predictions(folder.predictions_of(run), best, names["validation"], names["test"], origin)
-    save_predictions(folder.predictions_of(run, swapped=True), swapped, names["test"], names["validation"], origin)
+    after = [Predictions(**early), Predictions(**late)]
+    save_predictions(folder.predictions_of(run), after, [1, 2], names, origin_of(run.name, {}))
     config = ConfigResult("cross", 0, {}, folds={0: FoldResult(run, [first, second])})
     stored = predictions.StoredPredictions(folder, plan)
-    stored.require_agreement(config, both_ways=True)
-    (fold,) = stored.tested([Use(run, "Ses02", swapped=True)])
+    stored.require_agreement(config)
+    (fold,) = stored.tested([Use(run, 1, "Ses02", swapped=True)])
     assert [each["id"] for each in fold.utterances] == list(names["validation"])
-    config.folds[0].epochs[0] = replace(first, validation={**first.validation, "WA": 0.123})
-    with pytest.raises(UserError, match=r"has test WA 0\.1230 for cross-c000-f0-s0 at epoch 1"):
-        stored.require_agreement(config, both_ways=True)
+    assert fold.probabilities.tolist() == early["validation"].tolist()
+    keep_epochs(folder.predictions_of(run), [2])
+    with pytest.raises(UserError, match="probabilities of epochs 2 and not of 1"):
+        stored.tested([Use(run, 1, "Ses02", swapped=True)])
+    (fold,) = stored.tested([Use(run, 2, "Ses01")])
+    assert fold.probabilities.tolist() == late["test"].tolist()
+    stored.require_agreement(config)
+    for part, where in (("validation", "has validation WA"), ("test", "has test WA")):
+        changed = replace(first, **{part: {**getattr(first, part), "WA": 0.123}})
+        config.folds[0].epochs[0] = changed
+        with pytest.raises(UserError, match=rf"{where} 0\.1230 for cross-c000-f0-s0 at epoch 1"):
+            stored.require_agreement(config)
+        config.folds[0].epochs[0] = first
 
 
 def test_json_holds_the_view_and_every_file_is_named(folder: StudyFolder, view: ReportView) -> None:

@@ -1,6 +1,7 @@
 """The race: decision tables for its rules, and laws that hold whatever the scores and the order of arrival."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -120,12 +121,35 @@ def test_an_early_stopped_fold_stands_with_its_best_score_at_later_rungs():
     assert (1, 0, 0) not in race.runnable()
 
 
-def test_scores_are_the_best_so_far_because_the_best_epoch_is_what_will_be_used():
-    race = Race(RULES, POLICIES["asha"])
+@pytest.mark.parametrize(("rule", "expected"), [("best", 0.6), ("last", 0.3), ("shared", 0.5)])
+def test_a_race_compares_what_counts_by_the_epoch_rule(rule, expected):
+    """Means over folds .4 .5 .3 by epoch; each fold's own best is .6."""
+    race = Race(replace(RULES, n_folds=2, epoch_rule=rule), POLICIES["asha"])
     race.open()
-    for score in (0.3, 0.6, 0.4):
-        report(race, (0, 0, 0), score, ended=False)
-    assert race.entries[0].curves[0] == [0.3, 0.6, 0.6]
+    for epoch in range(3):
+        for fold, curve in enumerate([(0.2, 0.6, 0.2), (0.6, 0.4, 0.4)]):
+            report(race, (0, fold, 0), curve[epoch], ended=epoch == 2)
+    assert race.entries[0].score(3) == pytest.approx(expected)
+    assert race.score_forecast.finals()[0] == pytest.approx(expected)
+    assert race.score_forecast.means(9)[0] == pytest.approx(expected), "an ended fold stands at later epochs"
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("best", 9), ("last", 9), ("shared", 2)])
+def test_confirmation_runs_end_at_the_epoch_that_the_search_has_picked_for_all_folds(rule, expected):
+    race = Race(replace(RULES, n_configs=1, epoch_rule=rule, finalists=1, seeds=1), POLICIES["full"])
+    race.open()
+    for fold in range(3):
+        for epoch, score in enumerate((0.3, 0.5, 0.4), start=1):
+            report(race, (0, fold, 0), score, ended=epoch == 3)
+    assert set(race.confirmation.runnable()) == {(0, fold, 1) for fold in range(3)}
+    assert race.last_epoch(0, 1) == expected
+    assert race.last_epoch(0, 0) == 9
+    if rule == "shared":
+        assert race.expected_epochs() == 9 + 3 * 2
+        for fold in range(3):
+            report(race, (0, fold, 1), 0.9)
+            report(race, (0, fold, 1), 0.6, ended=True)
+        assert race.confirmation.score_of(0) == pytest.approx(0.6), "no score of a confirmation picks an epoch"
 
 
 @pytest.mark.parametrize("phase", [Phase.DIVERGED, Phase.FAILED])

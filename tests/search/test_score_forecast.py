@@ -74,18 +74,10 @@ def test_slow_learners_are_predicted_to_end_higher_once_some_have_finished():
     assert estimate[8:].min() > estimate[2:6].max()
 
 
-def test_a_fold_that_has_ended_stands_with_its_score_at_every_later_epoch():
-    forecast = ScoreForecast(n_folds=1, epochs=9)
-    forecast.add(0, 0, 2, 0.4, ended=True)
-    assert forecast.means(9)[0] == pytest.approx(0.4)
-    assert forecast.finals()[0] == pytest.approx(0.4)
-
-
 def test_a_configuration_that_is_removed_has_no_mean_and_changes_no_other():
     forecast = ScoreForecast(n_folds=2, epochs=3)
     for number in range(3):
-        for fold in range(2):
-            forecast.add(number, fold, 1, 0.1 * number, ended=False)
+        forecast.put(number, 1, {0: 0.1 * number, 1: 0.1 * number})
     forecast.remove(1)
     assert np.isnan(forecast.means(1)[1])
     assert forecast.means(1)[2] == pytest.approx(0.2)

@@ -27,7 +27,7 @@ def arrived(events: Iterable[Event]) -> Arrivals:
 
 
 def nodes(arrivals: Arrivals, plan: Plan, number: int) -> dict[Key, RunNode]:
-    config = arrivals.results(plan.terms.seeds)["cross"][number]
+    config = arrivals.results(plan.terms)["cross"][number]
     return {node.key: node for node in config_nodes(config, arrivals, plan)}
 
 
@@ -87,7 +87,7 @@ def test_lost_confirmation_run_ends_its_siblings(
 def test_under_protocol_nested_figures_are_means_over_both_uses_of_every_run(
     make_plan: MakePlan, make_ledger: MakeLedger
 ) -> None:
-    plan = make_plan(terms=Terms(n_configs=4, epochs=4, protocol="nested"))
+    plan = make_plan(terms=Terms(n_configs=4, epochs=4, protocol="nested", epoch_rule="best"))
     events = [*make_ledger(), *(BlockClosed("cross", 1, block, Phase.COMPLETE, "") for block in range(3))]
     found = nodes(arrived(events), plan, 1)
     expected = []

@@ -15,6 +15,14 @@ from search_spaces.recipe import Recipe
 from study.training import checkpoint
 from study.training.batches import FoldData
 from study.training.loop import Diverged, begin, learning_rate, train_fold
+from study.training.predictions import (
+    keep_epochs,
+    load_classes,
+    load_ids,
+    load_origin,
+    load_probabilities,
+    save_predictions,
+)
 from study.variants import TRAINED, VARIANTS
 
 CONFIG = FusionConfig(n_heads=2, width_per_head=8)
@@ -33,12 +41,12 @@ def data_for(name, fold):
     return FoldData(narrowed(fold.training), narrowed(fold.validation), narrowed(fold.test), fold.n_classes)
 
 
-def epochs_of(data, n, *, name="cross", recipe=RECIPE, seed=3, total=6, training=None, score_both_blocks=False):
+def epochs_of(data, n, *, name="cross", recipe=RECIPE, seed=3, total=6, training=None, last_epoch=None):
     data = data_for(name, data)
     small = {FusionConfig: CONFIG, MDREConfig: MDREConfig(n_units=20)}
     config = small.get(type(VARIANTS[name].config), VARIANTS[name].config)
     training = training or begin(VARIANTS[name].model, config, recipe, data, seed)
-    run = train_fold(training, data, recipe, epochs=total, metric="UWA", seed=seed, score_both_blocks=score_both_blocks)
+    run = train_fold(training, data, recipe, epochs=total, metric="UWA", seed=seed, last_epoch=last_epoch)
     return training, list(islice(run, n))
 
 
@@ -48,8 +56,8 @@ def scores_of(epochs):
 
 @every_variant
 def test_learns_classes_that_can_be_learnt(name, separable_fold):
-    training, _ = epochs_of(separable_fold, 15, name=name, total=15)
-    best = training.history[training.best.epoch - 1]
+    _, epochs = epochs_of(separable_fold, 15, name=name, total=15)
+    best = max(epochs, key=lambda epoch: epoch.validation["UWA"])
     assert best.test["UWA"] > 0.7  # chance is .25
 
 
@@ -80,38 +88,24 @@ def test_a_run_resumed_from_its_checkpoint_equals_an_uninterrupted_one(separable
     assert checkpoint.load_into(resumed, tmp_path / "run", "mine")
     _, rest = epochs_of(separable_fold, 3, training=resumed)
     assert scores_of(first + rest) == scores_of(whole)
-    assert resumed.best.test.equal(whole_training.best.test)
-    assert resumed.best.epoch == whole_training.best.epoch
+    for mine, own in zip(resumed.predictions, whole_training.predictions, strict=True):
+        assert mine.validation.equal(own.validation)
+        assert mine.test.equal(own.test)
 
 
 def test_test_labels_change_nothing_but_test_scores(separable_fold):
     """Selection and training read no test label: with other ones, everything else is the same to the bit."""
     other = replace(separable_fold, test=replace(separable_fold.test, labels=separable_fold.test.labels.roll(1)))
-    (one, epochs), (two, changed) = epochs_of(separable_fold, 4), epochs_of(other, 4)
+    (_, epochs), (_, changed) = epochs_of(separable_fold, 4), epochs_of(other, 4)
     assert [(e.loss, e.validation) for e in epochs] == [(e.loss, e.validation) for e in changed]
-    assert one.best.epoch == two.best.epoch
     assert epochs[-1].test != changed[-1].test
 
 
-def test_a_run_scored_on_both_blocks_keeps_the_best_epoch_of_the_swapped_run_and_changes_nothing_else(
-    separable_fold, tmp_path
-):
-    """The oracle: the run with its held-out parts swapped, whose own best is the other's `swapped`."""
-    other_way = replace(separable_fold, validation=separable_fold.test, test=separable_fold.validation)
-    one, epochs = epochs_of(separable_fold, 5, score_both_blocks=True)
-    two, other = epochs_of(other_way, 5)
-    plain, alone = epochs_of(separable_fold, 5)
-    assert scores_of(epochs) == scores_of(alone)
-    assert (plain.swapped, plain.best.epoch) == (None, one.best.epoch)
-    assert [epoch.validation for epoch in other] == [epoch.test for epoch in epochs]
-    checkpoint.save(tmp_path / "run", one, "mine")
-    resumed = begin(VARIANTS["cross"].model, CONFIG, RECIPE, data_for("cross", separable_fold), seed=99)
-    assert checkpoint.load_into(resumed, tmp_path / "run", "mine")
-    for swapped in (one.swapped, resumed.swapped):
-        assert (swapped.epoch, swapped.score) == (two.best.epoch, two.best.score)
-        assert swapped.validation.equal(two.best.validation)
-        assert swapped.test.equal(two.best.test)
-        assert all(swapped.weights[name].equal(value) for name, value in two.best.weights.items())
+def test_a_run_that_ends_earlier_has_the_epochs_of_the_whole_one(separable_fold):
+    """The schedule is over all epochs, wherever the run ends."""
+    _, whole = epochs_of(separable_fold, 5)
+    _, epochs = epochs_of(separable_fold, 5, last_epoch=3)
+    assert scores_of(epochs) == scores_of(whole)[:3]
 
 
 def test_scaling_reads_training_frames_only(separable_fold):
@@ -126,7 +120,8 @@ def test_early_stopping_waits_for_patience_epochs_without_a_better_score(separab
     training = begin(VARIANTS["cross"].model, CONFIG, recipe, data, 0)
     epochs = list(train_fold(training, data, recipe, epochs=6, metric="UWA", seed=0))
     assert [epoch.number for epoch in epochs] == [1, 2, 3]
-    assert training.best.epoch == 1
+    assert training.finished(6, 2, "UWA")
+    assert not training.finished(6, 3, "UWA")
 
 
 def test_a_diverging_run_says_so(separable_fold):
@@ -142,16 +137,22 @@ def test_learning_rate_warms_up_and_ends_at_zero():
     assert rates[-1] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_predictions_on_disk_are_those_of_the_best_epoch(separable_fold, tmp_path):
+def test_predictions_on_disk_are_those_of_every_epoch(separable_fold, tmp_path):
     training, _ = epochs_of(separable_fold, 3)
     path = tmp_path / "predictions" / "run.safetensors"
-    checkpoint.save_predictions(
-        path, training.best, separable_fold.validation.ids, separable_fold.test.ids, {"run": "r"}
-    )
-    ids, probabilities = checkpoint.load_predictions(path, "test")
-    assert tuple(ids) == separable_fold.test.ids
-    assert probabilities.equal(training.best.test)
-    torch.testing.assert_close(probabilities.sum(1), torch.ones(len(ids)))
+    ids = {"validation": separable_fold.validation.ids, "test": separable_fold.test.ids}
+    save_predictions(path, training.predictions, [1, 2, 3], ids, {"run": "r", "params": "{}"})
+    for kept in ([1, 2, 3], [2, 3], [2]):
+        keep_epochs(path, kept)
+        assert load_origin(path) == {"run": "r", "params": "{}"}
+        for part in ("validation", "test"):
+            own = [getattr(after, part) for after in training.predictions]
+            assert tuple(load_ids(path, part)) == ids[part]
+            assert load_classes(path, part).tolist() == [each.argmax(1).tolist() for each in own]
+            for epoch in kept:
+                assert load_probabilities(path, part, epoch).equal(own[epoch - 1])
+    with pytest.raises(LookupError, match="epochs 2 and not of 3"):
+        load_probabilities(path, "test", 3)
 
 
 def test_seeds_are_the_same_in_another_process():

@@ -50,7 +50,7 @@ def mean_curve(config: ConfigResult, metric: str) -> list[float]:
 
 
 def optimisation_history(configs: Sequence[ConfigResult], metric: str, selected: int | None) -> Figure:
-    """Validation score by configuration number, each at its folds' best epochs, and the best complete one so far.
+    """Validation score by configuration number, each at the epochs that count, and the best complete one so far.
 
     Only complete configurations are comparable; the others stand in grey at the score that they had reached.
     """
