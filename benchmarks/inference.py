@@ -27,7 +27,7 @@ from study.record.outcome import choice_among
 from study.record.results import ConfigResult, FoldResult, candidates, configurations, reported_metrics, selected
 from study.record.search_variance import FEWEST_CONFIGS, search_variance
 from study.record.selection import finalists
-from study.report.significance import LEVEL, System, Tuning, compare, t_interval, t_test
+from study.report.significance import FEWEST_SEARCHES, LEVEL, System, Tuning, compare, t_interval, t_test
 from study.seeding import derived_seed
 from study.training.metrics import METRICS
 
@@ -35,6 +35,9 @@ METRIC = "UWA"
 # As in a study of real size: five sessions of which three train, three finalists with three new seeds.
 TEST_SHARE, FINALISTS, SEEDS, WORKERS = 1 / 3, 3, 3, 4
 LEAD = 0.05
+# By folds alone, as the report once did; with the luck of the search; on whole searches.
+FOLDS, LUCK, WHOLE = "folds alone", "with luck", "whole searches"
+TESTS = (FOLDS, LUCK, WHOLE)
 
 
 @dataclass(frozen=True)
@@ -106,29 +109,37 @@ def search(table: CurveTable, again: NewSeeds, sampler: str, n_configs: int, see
     return Found(reported_metrics(best, "test", METRIC)[METRIC].folds, luck[METRIC])
 
 
-def shares(pairs: Sequence[tuple[Found, Found]], n_configs: int, *, with_luck: bool) -> Shares:
-    """What the test says of pairs without a difference: as it is, or as it was, with the folds alone.
+# Searches of one system, and of the other, that are compared with each other.
+Pair = tuple[Sequence[Found], Sequence[Found]]
 
-    The interval that the report had resampled speakers and nothing else; here sessions stand for them.
+
+def shares(pairs: Sequence[Pair], n_configs: int, test: str) -> Shares:
+    """What a test says of pairs without a difference: one of TESTS.
+
+    The interval that the report had with the folds alone resampled speakers; here sessions stand for them.
     """
     n_different = n_excluded = n_found = 0
     errors, means = [], []
     for one, other in pairs:
-        found = compare(_system(one, n_configs, with_luck), _system(other, n_configs, with_luck), METRIC, TEST_SHARE)
-        k, moved = len(found.differences), [difference + LEAD for difference in found.differences]
-        error = found.error if with_luck else float(np.std(found.differences, ddof=1)) / k**0.5
-        interval = t_interval(found.differences, error)
+        found = compare(_system(one, n_configs, test), _system(other, n_configs, test), METRIC, TEST_SHARE)
+        k = len(found.differences)
+        error = float(np.std(found.differences, ddof=1)) / k**0.5 if test == FOLDS else found.error
+        interval = t_interval(found.mean, error, found.degrees)
         n_different += found.test.p < LEVEL
         n_excluded += interval.low > 0 or interval.high < 0
-        n_found += found.mean + LEAD > 0 and t_test(moved, found.error).p < LEVEL
+        n_found += found.mean + LEAD > 0 and t_test(found.mean + LEAD, found.error, found.degrees).p < LEVEL
         errors.append(found.error**2)
         means.append(found.mean)
     n = len(pairs)
     return Shares(n_different / n, n_excluded / n, n_found / n, fmean(errors) ** 0.5, fmean(m**2 for m in means) ** 0.5)
 
 
-def _system(found: Found, n_configs: int, with_luck: bool) -> System:
-    return System("", found.scores, Tuning(n_configs, found.luck) if with_luck else None)
+def _system(searches: Sequence[Found], n_configs: int, test: str) -> System:
+    """One search by its folds, with or without its luck; or several whole ones."""
+    scores = tuple(np.mean([each.scores for each in searches], axis=0).tolist())
+    if test == WHOLE:
+        return System("", scores, None, tuple(fmean(each.scores) for each in searches))
+    return System("", scores, Tuning(n_configs, searches[0].luck) if test == LUCK else None)
 
 
 def _with_tests(event: Event, table: CurveTable, rows: Sequence[int]) -> Event:
@@ -154,7 +165,7 @@ def measure(
     tables: Sequence[CurveTable], sizes: Sequence[int], n_searches: int, sampler: str, console: Console
 ) -> Iterator[tuple[str, int, str, Shares]]:
     """By table and number of configurations, the shares of both tests over all pairs of the searches."""
-    everything: dict[int, list[tuple[Found, Found]]] = {size: [] for size in sizes}
+    everything: dict[int, list[list[Found]]] = {size: [] for size in sizes}
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("searches", total=len(tables) * len(sizes) * n_searches)
         for table in tables:
@@ -164,17 +175,23 @@ def measure(
                 for number in range(n_searches):
                     found.append(search(table, again, sampler, size, derived_seed(table.name, size, number)))
                     bar.advance(task)
-                pairs = list(combinations([each for each in found if each is not None], 2))
-                everything[size] += pairs
-                yield from _both(table.name, size, pairs)
-    for size, pairs in everything.items():
-        yield from _both("all", size, pairs)
+                everything[size].append([each for each in found if each is not None])
+                yield from _every_test(table.name, size, everything[size][-1:])
+    for size, searches in everything.items():
+        yield from _every_test("all", size, searches)
 
 
-def _both(name: str, size: int, pairs: Sequence[tuple[Found, Found]]) -> Iterator[tuple[str, int, str, Shares]]:
-    usable = [pair for pair in pairs if not any(np.isnan(each.luck) for each in pair)]
-    for test in ("folds alone", "with luck"):
-        yield name, size, test, shares(usable, size, with_luck=test == "with luck")
+def _every_test(name: str, size: int, by_table: Sequence[Sequence[Found]]) -> Iterator[tuple[str, int, str, Shares]]:
+    """The shares of every test over the pairs of searches, or of groups of whole searches, of each table."""
+    for test in TESTS:
+        n = FEWEST_SEARCHES if test == WHOLE else 1
+        pairs: list[Pair] = []
+        for searches in by_table:
+            known = [each for each in searches if not np.isnan(each.luck)]
+            groups = [known[start : start + n] for start in range(0, len(known) - n + 1, n)]
+            pairs += combinations(groups, 2)
+        if pairs:
+            yield name, size, test, shares(pairs, size, test)
 
 
 def show(console: Console, found: Sequence[tuple[str, int, str, Shares]], n_pairs: int) -> None:

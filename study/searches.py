@@ -9,6 +9,7 @@ from study.errors import UserError
 from study.protocols import PROTOCOLS
 from study.record.events import Event, Phase, Record, StudyBegun
 from study.record.plan import Plan
+from study.record.search_name import search_name, variant_of
 from study.search.conductor import Conductor, Listener, Log
 from study.search.observation import Proposer
 from study.search.policies import POLICIES
@@ -25,8 +26,26 @@ def rules_of(plan: Plan) -> Rules:
     )
 
 
+def searches_of(plan: Plan) -> list[str]:
+    """The names of what a study studies: the first search of every variant, then all second ones, and on.
+
+    What is not trained is not searched for either, and is there once.
+    """
+    return [
+        search_name(variant, number)
+        for number in range(1, plan.terms.n_searches + 1)
+        for variant in plan.variants
+        if number == 1 or variant in TRAINED
+    ]
+
+
+def trained_searches(plan: Plan) -> list[str]:
+    """The names of the searches of a study, in their order."""
+    return [name for name in searches_of(plan) if variant_of(name) in TRAINED]
+
+
 def new_search(plan: Plan) -> Search:
-    """One variant's search that has not begun."""
+    """One search of a variant before it begins."""
     return PROTOCOLS[plan.terms.protocol].search(rules_of(plan), POLICIES[plan.terms.policy])
 
 
@@ -86,4 +105,4 @@ def _left(search: Search) -> str:
 
 
 def _new_searches(plan: Plan) -> dict[str, Search]:
-    return {name: new_search(plan) for name in plan.variants if name in TRAINED}
+    return {name: new_search(plan) for name in trained_searches(plan)}

@@ -12,8 +12,8 @@ from study.app.place import study_folder
 from study.errors import FINISHED, UserError
 from study.record.ledger import Ledger
 from study.report import explain
+from study.searches import trained_searches
 from study.stored_plan import stored_plan
-from study.variants import TRAINED
 
 
 def report_again(name: str, output: Path, console: Console) -> int:
@@ -31,7 +31,7 @@ def explain_study(name: str, output: Path, variant: str | None, number: int | No
     """Show the history of one configuration, or how each of them ended."""
     folder = study_folder(name, output)
     plan, events = stored_plan(folder), Ledger(folder.ledger, writable=False).events
-    trained = [name for name in plan.variants if name in TRAINED]
+    trained = trained_searches(plan)
     if variant not in (None, *trained):
         raise UserError(f"--variant expects one that {plan.name} has trained: {', '.join(trained)}; found {variant}")
     if number is not None:

@@ -20,7 +20,8 @@ from study.protocols import PROTOCOLS
 from study.record.plan import Plan
 from study.record.terms import Terms
 from study.report.formats import format_term
-from study.variants import TRAINED, VARIANTS
+from study.searches import trained_searches
+from study.variants import VARIANTS
 
 
 def default_name(corpus: Corpus, settings: Settings) -> str:
@@ -117,7 +118,7 @@ def with_slots(plan: Plan, slots: Slots) -> Plan:
     """The plan with as many configurations open at once as keep the slots busy, and its limits in worker seconds.
 
     Three more than fill the slots: while the last folds of one run to their end, others have rungs to reach. Limits
-    are divided equally over the variants that are trained.
+    are divided equally over the searches of the variants that are trained.
 
     Raises:
         UserError: a budget of GPU hours where no run has a GPU.
@@ -129,7 +130,7 @@ def with_slots(plan: Plan, slots: Slots) -> Plan:
         if not slots.gpus_per_run:
             raise UserError("--gpu-hours expects runs on GPUs, and Ray sees none; --budget limits the wall clock")
         seconds.append(plan.terms.gpu_hours * 3600 / slots.gpus_per_run)
-    trained = sum(name in TRAINED for name in plan.variants)
+    trained = len(trained_searches(plan))
     return replace(
         plan,
         lookahead=plan.lookahead or math.ceil(slots.number / len(plan.folds)) + 3,

@@ -24,7 +24,8 @@ def print_preview(console: Console, plan: Plan, costs: Sequence[Cost], slots: Sl
     console.print(_folds(plan))
     console.print()
     console.print(_costs(plan, costs))
-    total = sum(cost.seconds for cost in costs) if plan.seconds is None else plan.seconds * len(costs)
+    limit = None if plan.seconds is None else plan.seconds * plan.terms.n_searches
+    total = sum(cost.seconds for cost in costs) if limit is None else limit * len(costs)
     disk, free = sum(cost.disk for cost in costs), shutil.disk_usage(folder).free
     console.print(
         f"\n{slots.number} runs at once: about {format_duration(total / slots.number)} by the clock; "
@@ -53,7 +54,7 @@ def _costs(plan: Plan, costs: Sequence[Cost]) -> Table:
     total = sum(cost.seconds for cost in costs) or 1.0
     configs, runs = _budget(plan)
     for cost in costs:
-        spent = cost.seconds if plan.seconds is None else plan.seconds
+        spent = cost.seconds if plan.seconds is None else plan.seconds * plan.terms.n_searches
         epochs = round(spent / cost.seconds_per_epoch)
         share = f"{cost.seconds / total:.0%}" if plan.seconds is None else f"{1 / len(costs):.0%}"
         row = (configs, runs, f"about {epochs}", f"{cost.seconds_per_epoch:.2f}", format_duration(spent), share)
@@ -67,4 +68,5 @@ def _budget(plan: Plan) -> tuple[str, str]:
     if terms.n_configs >= UNLIMITED:
         return "until time is up", "-"
     confirmation = (terms.finalists + 1) * terms.seeds * n_folds
-    return str(terms.n_configs), f"up to {terms.n_configs * n_folds + confirmation}"
+    times = "" if terms.n_searches == 1 else f"{terms.n_searches} x "
+    return f"{times}{terms.n_configs}", f"up to {terms.n_searches * (terms.n_configs * n_folds + confirmation)}"

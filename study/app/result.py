@@ -12,6 +12,7 @@ from study.errors import FAILED, FINISHED
 from study.record.folder import StudyFolder
 from study.record.plan import Plan
 from study.report import write as report
+from study.searches import searches_of
 from study.tracking.tracker import TrackingLink
 from study.variants import TRAINED, VARIANTS
 
@@ -26,4 +27,4 @@ def show(
 ) -> int:
     """Print the report; the exit code is FAILED if a variant has no complete configuration."""
     terminal.print_report(console, written.view, folder, link)
-    return FINISHED if all(written.view.variants[name].tuned for name in plan.variants) else FAILED
+    return FINISHED if all(written.view.variants[name].tuned for name in searches_of(plan)) else FAILED

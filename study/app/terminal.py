@@ -16,7 +16,14 @@ from study.corpus.utterance import Corpus
 from study.features.extract import Progress as Extraction
 from study.record.folder import StudyFolder
 from study.report.formats import format_value
-from study.report.tables import budget_sentence, comparison_lines, comparison_sentences, nested_sentences, table_rows
+from study.report.tables import (
+    budget_sentence,
+    comparison_lines,
+    comparison_sentences,
+    nested_sentences,
+    searches_sentences,
+    table_rows,
+)
 from study.report.view import ReportView, VariantView
 from study.tracking.tracker import TrackingLink
 from study.training.metrics import METRICS
@@ -75,6 +82,8 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
     console.print(_results(view, many))
     for name, variant in tuned.items():
         _print_variant(console, name, variant, with_table=not many)
+    for number, sentence in enumerate(searches_sentences(view)):
+        print_line(console, sentence if number else f"\n{sentence}")
     if view.comparisons:
         console.print("\n[bold]compared[/bold]")
     for line in comparison_lines(view):

@@ -23,7 +23,7 @@ LEDGER_LINE = 700  # bytes of an epoch's record
 
 @dataclass(frozen=True)
 class Cost:
-    """The expected cost of one variant: worker `seconds` and bytes on `disk` are totals over its search."""
+    """The expected cost of one variant: worker `seconds` and bytes on `disk` are totals over its searches."""
 
     variant: str
     seconds_per_epoch: float
@@ -33,7 +33,7 @@ class Cost:
 
 
 def expected_cost(plan: Plan, variant: str) -> Cost:
-    """The cost of a search, from an epoch of the published setting on fold 0 and the expected number of epochs.
+    """The cost of a variant's searches: an epoch of the published setting on fold 0 times the expected number of them.
 
     The second epoch is timed, since the first also reads the features from disk.
     """
@@ -43,12 +43,12 @@ def expected_cost(plan: Plan, variant: str) -> Cost:
         seconds, size = _measure(plan, variant)
     finally:
         torch.set_num_threads(threads)
-    epochs = new_search(plan).expected_epochs()
+    epochs = plan.terms.n_searches * new_search(plan).expected_epochs()
     policy, rules = POLICIES[plan.terms.policy], rules_of(plan)
     # Checkpoints stay for paused runs and the selected configuration; two thirds of all configurations wait, under a
     # policy that promotes later on their first folds.
     waiting = 1 if policy.in_order else len(policy.stages(rules, 1)[0].folds)
-    kept = size * waiting * max(1, rules.n_configs * 2 // 3)
+    kept = plan.terms.n_searches * size * waiting * max(1, rules.n_configs * 2 // 3)
     return Cost(variant, seconds, epochs, epochs * seconds, kept + LEDGER_LINE * epochs)
 
 

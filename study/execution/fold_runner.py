@@ -20,6 +20,7 @@ from study.features.pack import Pack
 from study.record.epoch_rule import EPOCH_RULES
 from study.record.folder import StudyFolder
 from study.record.plan import Plan
+from study.record.search_name import variant_of
 from study.training import checkpoint
 from study.training.batches import FoldData, fold_data
 from study.training.loop import Epoch, begin, train_fold
@@ -38,7 +39,7 @@ class FoldRunner:
         """
         self._folder, self._job = folder, job
         self._plan = Plan.read(folder)
-        variant = VARIANTS[job.run.variant]
+        variant = VARIANTS[variant_of(job.run.variant)]
         self._recipe = Recipe(**job.recipe)
         if job.score_both_blocks or self._ends_where_the_search_says:
             # A stop that suits one of the held-out parts would give the race of the other part a hint of its scores.
@@ -96,7 +97,7 @@ class FoldRunner:
 
 def owner_of(plan: Plan, job: Job) -> str:
     """Whose a checkpoint is: the name of a run, and a digest of all that its numbers depend on."""
-    variant, labels = VARIANTS[job.run.variant], job.recipe.get("features", {})
+    variant, labels = VARIANTS[variant_of(job.run.variant)], job.recipe.get("features", {})
     facts = {
         "model": job.model,
         "recipe": job.recipe,

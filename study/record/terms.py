@@ -63,6 +63,16 @@ class Terms:
         holds=lambda n: n >= 0,
         change="grows",
     )
+    n_searches: int = option(
+        "--searches",
+        "whole searches per variant, each with random numbers of its own; comparisons test on them from 3 on (1)",
+        default=1,
+        metavar="N",
+        read=int,
+        law="a whole number, at least 1",
+        holds=lambda n: n >= 1,
+        change="grows",
+    )
     wall_seconds: float | None = option(
         "--budget",
         "wall clock for the whole study, such as 45m or 2h, in equal parts for its variants (none)",

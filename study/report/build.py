@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from study.errors import UserError
@@ -17,17 +17,30 @@ from study.record.events import Phase, StudyBegun
 from study.record.folder import StudyFolder
 from study.record.outcome import NestedFigures, Outcome
 from study.record.plan import Plan
-from study.record.results import PARTS, ConfigResult, configurations
+from study.record.results import PARTS, ConfigResult, configurations, spread
+from study.record.search_name import variant_of
 from study.record.terms import Terms
 from study.report.baselines import guess_scores
 from study.report.comparisons import as_view, comparisons
 from study.report.details import details
 from study.report.formats import format_term
 from study.report.predictions import StoredPredictions, TestedFold
-from study.report.view import CostView, NestedView, ReportView, SettingView, TermView, VariantView, parts_view
+from study.report.systems import searched
+from study.report.view import (
+    CostView,
+    MetricView,
+    NestedView,
+    ReportView,
+    SearchesView,
+    SettingView,
+    TermView,
+    VariantView,
+    parts_view,
+)
 from study.samplers import SAMPLERS
 from study.samplers.space import misfit
-from study.searches import replayed, what_is_left
+from study.searches import replayed, searches_of, what_is_left
+from study.training.metrics import METRICS
 from study.variants import VARIANTS
 
 # The corpus of the published result table: seven-class IEMOCAP.
@@ -107,12 +120,13 @@ def report_view(evidence: Evidence) -> ReportView:
         terms=tuple(terms_view(plan.terms)),
         folds=tuple(plan.folds),
         environment=plan.environment,
-        variants={name: _variant(evidence, name) for name in plan.variants},
+        variants={name: _variant(evidence, name) for name in searches_of(plan)},
         comparisons=own,
         conclusion=tuple(f"{comparison.sentence}." for comparison in own),
         other_metrics=tuple(comparison for found in shown.values() for comparison in found),
         score_both_blocks=protocol.score_both_blocks,
         epoch_note=EPOCH_RULES[plan.terms.epoch_rule].words,
+        whole_searches=tuple(_whole_searches(evidence.outcomes)),
         unfinished=f"unfinished: {evidence.left}; no conclusions are drawn" if evidence.left else "",
     )
 
@@ -128,7 +142,7 @@ def terms_view(terms: Terms) -> list[TermView]:
 def _require_sound(folder: StudyFolder, plan: Plan, stored: StoredPredictions, configs: Sequence[ConfigResult]) -> None:
     """Make sure that parameters are of the search space, and that complete configurations agree with predictions."""
     for config in configs:
-        if wrong := misfit(VARIANTS[config.variant].choosing(plan.choices()), config.params):
+        if wrong := misfit(VARIANTS[variant_of(config.variant)].choosing(plan.choices()), config.params):
             raise UserError(
                 f"parameters are of their variant's search space, and {folder.ledger} has others for {config.variant} "
                 f"configuration {config.number} ({wrong}); restore it from a copy, or start over with --fresh"
@@ -139,12 +153,12 @@ def _require_sound(folder: StudyFolder, plan: Plan, stored: StoredPredictions, c
 
 def _outcomes(plan: Plan, found: Mapping[str, Sequence[ConfigResult]]) -> dict[str, Outcome]:
     outcome_of = PROTOCOLS[plan.terms.protocol].outcome
-    outcomes = {name: outcome_of(plan, found[name]) for name in plan.variants if found.get(name)}
+    outcomes = {name: outcome_of(plan, found[name]) for name in searches_of(plan) if found.get(name)}
     return {name: outcome for name, outcome in outcomes.items() if outcome is not None}
 
 
 def _variant(evidence: Evidence, name: str) -> VariantView:
-    plan, row, outcome = evidence.plan, VARIANTS[name], evidence.outcomes.get(name)
+    plan, row, outcome = evidence.plan, VARIANTS[variant_of(name)], evidence.outcomes.get(name)
     configs = evidence.configs.get(name, [])
     return VariantView(
         name=name,
@@ -161,6 +175,14 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
         role=row.role,
         compared_with=row.compared_with,
     )
+
+
+def _whole_searches(outcomes: Mapping[str, Outcome]) -> Iterator[SearchesView]:
+    for variant, names in searched(outcomes).items():
+        if len(names) > 1:
+            figures = [outcomes[name].figures["test"] for name in names]
+            test = {metric: MetricView.of(spread([each[metric].mean for each in figures])) for metric in METRICS}
+            yield SearchesView(variant, tuple(names), test)
 
 
 def _guess(plan: Plan) -> SettingView:
@@ -195,6 +217,6 @@ def _cost(plan: Plan, configs: Sequence[ConfigResult]) -> CostView:
 
 def _reference(plan: Plan, name: str) -> dict[str, tuple[float, float]] | None:
     """The published table's row of a variant that has one, where this is the corpus that it was published for."""
-    published = VARIANTS[name].published
+    published = VARIANTS[variant_of(name)].published
     its_corpus = len(plan.classes) == PUBLISHED_CLASSES and plan.corpus["utterances"] == PUBLISHED_UTTERANCES
     return published.figures() if published is not None and its_corpus else None

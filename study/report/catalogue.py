@@ -111,7 +111,7 @@ def _of(plan: Plan, records: Sequence[Record], folder: StudyFolder, known: Study
         state=_state(folder, report),
         variants=tuple(plan.variants),
         closed=sum(isinstance(record, Closed) for record in records),
-        asked=None if plan.seconds is not None else plan.terms.n_configs * n_trained,
+        asked=None if plan.seconds is not None else plan.terms.n_configs * plan.terms.n_searches * n_trained,
         metric=plan.metric,
         best=max(scores.values(), default=None),
         best_variant=max(scores, key=lambda name: scores[name], default=""),

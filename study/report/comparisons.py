@@ -3,42 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from statistics import fmean
 
 from study.protocols import PROTOCOLS
-from study.record.events import Phase
-from study.record.outcome import Outcome
 from study.record.plan import Plan
-from study.record.results import ConfigResult, Figures
-from study.record.search_variance import search_variance
-from study.report.significance import Comparison, System, Tuning, compare, with_holm
+from study.report.significance import Comparison, compare, with_holm
+from study.report.systems import (
+    PUBLISHED,
+    Configs,
+    Outcomes,
+    published_system,
+    searched,
+    tuned_figures,
+    tuned_system,
+)
 from study.report.verdict import decision, sentence
 from study.report.view import ComparisonView
-from study.seeding import derived_seed
 from study.training.metrics import METRICS
 from study.variants import VARIANTS
 
-# How a variant's published setting is called beside the tuned one.
-PUBLISHED = " published"
 
-
-def comparisons(
-    plan: Plan, outcomes: Mapping[str, Outcome], configs: Mapping[str, Sequence[ConfigResult]]
-) -> dict[str, list[Comparison]]:
+def comparisons(plan: Plan, outcomes: Outcomes, configs: Configs) -> dict[str, list[Comparison]]:
     """By metric, the study's own first: the comparison of every pair, with Holm's adjustment over those of a metric."""
     wanted = pairs(outcomes, plan.metric)
-    names = {name.removesuffix(PUBLISHED) for pair in wanted for name in pair}
-    tunings = {name: tuning(plan, name, configs[name]) for name in outcomes if name in names}
-    share = share_tested(plan)
-    found = {}
+    names = dict.fromkeys(name.removesuffix(PUBLISHED) for pair in wanted for name in pair)
+    systems = {name: tuned_system(plan, outcomes, configs, name) for name in names}
+    for name in names:
+        if (published := published_system(outcomes, name)) is not None:
+            systems[name + PUBLISHED] = published
+    share, found = share_tested(plan), {}
     for metric in (plan.metric, *(name for name in METRICS if name != plan.metric)):
-        systems = dict(_systems(outcomes, tunings, metric))
-        found[metric] = with_holm([compare(systems[one], systems[other], metric, share) for one, other in wanted])
+        compared = [compare(systems[one][metric], systems[other][metric], metric, share) for one, other in wanted]
+        found[metric] = with_holm(compared)
     return found
 
 
-def pairs(outcomes: Mapping[str, Outcome], metric: str) -> list[tuple[str, str]]:
+def pairs(outcomes: Outcomes, metric: str) -> list[tuple[str, str]]:
     """Every fusion against the best baseline, then each variant against those that its row names, each pair once.
 
     Then each tuned variant against its published setting, unless that was selected. The best baseline is the best by
@@ -46,15 +47,6 @@ def pairs(outcomes: Mapping[str, Outcome], metric: str) -> list[tuple[str, str]]
     """
     found = [*_against_baseline(outcomes, metric), *_against_named(outcomes), *_against_published(outcomes)]
     return list(dict.fromkeys(found))
-
-
-def tuning(plan: Plan, name: str, configs: Sequence[ConfigResult]) -> dict[str, Tuning]:
-    """By metric, what is known of the search that a variant's reported configuration comes from."""
-    choices = PROTOCOLS[plan.terms.protocol].choices(plan, configs)
-    tried = [config.number for config in configs if config.outcome is not Phase.OPEN]
-    seed = derived_seed(plan.terms.seed, "search variance", name)
-    luck = search_variance(choices, tried, plan.terms.finalists, seed)
-    return {metric: Tuning(len(tried), variance) for metric, variance in luck.items()}
 
 
 def share_tested(plan: Plan) -> float:
@@ -76,6 +68,7 @@ def as_view(comparison: Comparison) -> ComparisonView:
         differences=comparison.differences,
         mean=comparison.mean,
         luck=comparison.luck,
+        n_searches=comparison.n_searches,
         low=_defined(comparison.interval.low),
         high=_defined(comparison.interval.high),
         p=_defined(comparison.test.p) if decided else None,
@@ -90,38 +83,25 @@ def as_view(comparison: Comparison) -> ComparisonView:
     )
 
 
-def _against_baseline(outcomes: Mapping[str, Outcome], metric: str) -> Iterator[tuple[str, str]]:
-    baselines = [name for name in outcomes if VARIANTS[name].role == "baseline"]
+def _against_baseline(outcomes: Outcomes, metric: str) -> Iterator[tuple[str, str]]:
+    variants = searched(outcomes)
+    baselines = [name for name in variants if VARIANTS[name].role == "baseline"]
     if not baselines:
         return
-    best = max(baselines, key=lambda name: outcomes[name].figures["validation"][metric].mean)
-    yield from ((name, best) for name in outcomes if VARIANTS[name].role == "fusion")
+    best = max(baselines, key=lambda name: tuned_figures(outcomes, name)["validation"][metric].mean)
+    yield from ((name, best) for name in variants if VARIANTS[name].role == "fusion")
 
 
-def _against_named(outcomes: Mapping[str, Outcome]) -> Iterator[tuple[str, str]]:
-    for name in outcomes:
-        yield from ((name, other) for other in VARIANTS[name].compared_with if other in outcomes)
+def _against_named(outcomes: Outcomes) -> Iterator[tuple[str, str]]:
+    variants = searched(outcomes)
+    for name in variants:
+        yield from ((name, other) for other in VARIANTS[name].compared_with if other in variants)
 
 
-def _against_published(outcomes: Mapping[str, Outcome]) -> Iterator[tuple[str, str]]:
-    for name, outcome in outcomes.items():
-        if outcome.published is not None and not outcome.is_published:
+def _against_published(outcomes: Outcomes) -> Iterator[tuple[str, str]]:
+    for name in searched(outcomes):
+        if published_system(outcomes, name) is not None:
             yield name, name + PUBLISHED
-
-
-def _systems(
-    outcomes: Mapping[str, Outcome], tunings: Mapping[str, Mapping[str, Tuning]], metric: str
-) -> Iterator[tuple[str, System]]:
-    """The systems that may be compared, by name: tuned variants, and published settings, which no search chose."""
-    for name, tuned in tunings.items():
-        outcome = outcomes[name]
-        yield name, System(name, _folds(outcome.figures, metric), tuned[metric])
-        if outcome.published is not None:
-            yield name + PUBLISHED, System(name + PUBLISHED, _folds(outcome.published, metric))
-
-
-def _folds(figures: Figures, metric: str) -> tuple[float, ...]:
-    return figures["test"][metric].folds
 
 
 def _defined(value: float | None) -> float | None:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from study.files import write_file
 from study.protocols import PROTOCOLS
 from study.record.folder import StudyFolder
+from study.record.search_name import variant_of
 from study.report.build import Evidence
 from study.report.charts.confusion import confusion, fold_confusions
 from study.report.charts.curves import learning_curves, optimisation_history
@@ -32,7 +33,9 @@ def draw(evidence: Evidence, view: ReportView, spaces: Spaces) -> dict[str, str]
     if evidence.tested:
         figures["metric"] = metric_per_variant(view)
     for name in evidence.tested:
-        figures |= {f"{kind}-{name}": figure for kind, figure in _of_variant(evidence, name, spaces[name]).items()}
+        figures |= {
+            f"{kind}-{name}": figure for kind, figure in _of_variant(evidence, name, spaces[variant_of(name)]).items()
+        }
     return {name: svg(figure) for name, figure in figures.items() if figure is not None}
 
 

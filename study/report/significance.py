@@ -17,6 +17,8 @@ from study.record.search_variance import FEWEST_CONFIGS
 ROPE = 0.01
 ROUNDING = 1e-12  # scores are ratios of counts: differences this close are one
 LEVEL = 0.05
+# From so many whole searches of each system on, they measure the luck of the search themselves.
+FEWEST_SEARCHES = 3
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class TTest:
     """The statistic t, its degrees of freedom and the two-sided p."""
 
     t: float
-    degrees: int
+    degrees: float
     p: float
 
 
@@ -72,11 +74,13 @@ class System:
         name: what the tables call it.
         scores: its test score on each fold, the mean over seeds where there are several.
         tuning: None for one that was not searched for, such as a published setting.
+        searches: its mean test score in each whole search of the study.
     """
 
     name: str
     scores: tuple[float, ...]
     tuning: Tuning | None = None
+    searches: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,11 +90,13 @@ class Comparison:
     Attributes:
         differences: one per fold; `mean` is their mean.
         luck: the variance that the searches add to `mean`.
-        error: the standard error of `mean`; nan where folds do not measure it.
+        error: the standard error of `mean`; nan where nothing measures it.
+        degrees: its degrees of freedom.
         too_few: the configurations of the smaller search where they are too few for a verdict; p is none then.
         p_holm: p adjusted for all comparisons of a report in this metric that have a verdict; None before `with_holm`
             has seen them all, and without a verdict.
         smallest: see `critical_difference`; None as long as `p_holm`.
+        n_searches: how many whole searches of the system with fewer were tested on; 0 where folds were.
     """
 
     first: str
@@ -100,12 +106,14 @@ class Comparison:
     mean: float
     luck: float
     error: float
+    degrees: float
     test: TTest
     interval: Interval
     equivalence: Equivalence
     too_few: int | None = None
     p_holm: float | None = None
     smallest: float | None = None
+    n_searches: int = 0
 
     @property
     def has_verdict(self) -> bool:
@@ -146,41 +154,54 @@ def standard_error(differences: Sequence[float], test_share: float, luck: float 
     return math.sqrt(float(folds.var(ddof=1)) * (1 / len(folds) + test_share) + luck)
 
 
-def t_test(differences: Sequence[float], error: float) -> TTest:
-    """The t test of no difference with K - 1 degrees of freedom: the mean by its standard `error`.
+def error_over_searches(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+    """The standard error of a difference of two means over whole searches, and its degrees of freedom.
 
-    Where nothing measures chance, p is 1 and t is nan (0 if all differences are 0).
+    Other searches on the same folds would vary it by that much: sessions, and so speakers, are not drawn anew. nan
+    where all searches of each give one score.
+
+    Source: Welch, The generalization of Student's problem, Biometrika 34 (1947).
     """
-    degrees, mean = len(differences) - 1, float(np.mean(differences))
+    parts = [float(np.var(each, ddof=1)) / len(each) for each in (first, second)]
+    if sum(parts) < ROUNDING**2:
+        return math.nan, min(len(first), len(second)) - 1.0
+    squares = sum(part**2 / (len(each) - 1) for part, each in zip(parts, (first, second), strict=True))
+    return math.sqrt(sum(parts)), sum(parts) ** 2 / squares
+
+
+def t_test(mean: float, error: float, degrees: float) -> TTest:
+    """The t test of no difference: the `mean` by its standard `error`.
+
+    Where nothing measures chance, p is 1 and t is nan (0 if the mean is 0).
+    """
     if math.isnan(error):
-        return TTest(math.nan if np.any(differences) or not degrees else 0.0, degrees, 1.0)
+        return TTest(math.nan if mean or not degrees else 0.0, degrees, 1.0)
     return TTest(mean / error, degrees, float(2 * stats.t.sf(abs(mean / error), degrees)))
 
 
-def t_interval(differences: Sequence[float], error: float) -> Interval:
+def t_interval(mean: float, error: float, degrees: float) -> Interval:
     """The 95 % interval of the same model: it leaves out 0 exactly where p of `t_test` is below .05.
 
     Both ends are nan where nothing measures chance.
     """
-    half, mean = _quantile(len(differences) - 1, LEVEL) * error, float(np.mean(differences))
+    half = _quantile(degrees, LEVEL) * error
     return Interval(mean - half, mean + half)
 
 
-def critical_difference(n_folds: int, error: float, n_comparisons: int) -> float:
+def critical_difference(error: float, degrees: float, n_comparisons: int) -> float:
     """The smallest difference that this study could show: from it on, it would have been confirmed in any company.
 
-    t at LEVEL / n_comparisons (Bonferroni, two-sided, K - 1 degrees) times the standard error; nan where nothing
-    measures chance. A true difference of this size is found about every second time. What Holm's test does not confirm
-    is below it.
+    t at LEVEL / n_comparisons (Bonferroni, two-sided) times the standard error; nan where nothing measures chance. A
+    true difference of this size is found about every second time. What Holm's test does not confirm is below it.
     """
-    return _quantile(n_folds - 1, LEVEL / n_comparisons) * error
+    return _quantile(degrees, LEVEL / n_comparisons) * error
 
 
-def practical_equivalence(differences: Sequence[float], error: float, rope: float = ROPE) -> Equivalence:
+def practical_equivalence(mean: float, error: float, degrees: float, rope: float = ROPE) -> Equivalence:
     """How probable it is that the first system is worse, practically equal, or better, given folds and searches.
 
-    The mass below -rope, within, and above +rope of a Student t with K - 1 degrees around the mean, scaled by `error`.
-    All three are nan where nothing measures chance.
+    The mass below -rope, within, and above +rope of a Student t around the mean, scaled by `error`. All three are nan
+    where nothing measures chance.
 
     Raises:
         ValueError: a rope below 0.
@@ -192,7 +213,7 @@ def practical_equivalence(differences: Sequence[float], error: float, rope: floa
         raise ValueError(f"a region of practical equivalence has a half-width of 0 or more; got {rope}")
     if math.isnan(error):
         return Equivalence(math.nan, math.nan, math.nan, rope)
-    posterior = stats.t(len(differences) - 1, loc=np.mean(differences), scale=error)
+    posterior = stats.t(degrees, loc=mean, scale=error)
     worse, better = float(posterior.cdf(-rope)), float(posterior.sf(rope))
     return Equivalence(worse, max(0.0, 1 - worse - better), better, rope)
 
@@ -217,25 +238,36 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 def compare(first: System, second: System, metric: str, test_share: float, rope: float = ROPE) -> Comparison:
     """The comparison of two systems that were trained and tested on the same folds, fold by fold in one order.
 
+    It rests on whole searches where there are `FEWEST_SEARCHES` of each, else on folds and the estimated luck.
+
     Raises:
         ValueError: different numbers of folds, or as the functions above.
     """
     differences = tuple(one - other for one, other in zip(first.scores, second.scores, strict=True))
-    searches = [system.tuning for system in (first, second) if system.tuning is not None]
-    luck = sum(search.variance for search in searches if not math.isnan(search.variance))
-    error = standard_error(differences, test_share, luck)
+    mean, tunings = float(np.mean(differences)), [each.tuning for each in (first, second) if each.tuning is not None]
+    luck = sum(each.variance for each in tunings if not math.isnan(each.variance))
+    n_searches = min(len(first.searches), len(second.searches))
+    too_few = None
+    if n_searches >= FEWEST_SEARCHES:
+        error, degrees = error_over_searches(first.searches, second.searches)
+    else:
+        n_searches, degrees = 0, len(differences) - 1.0
+        error = standard_error(differences, test_share, luck)
+        too_few = min((each.n_configs for each in tunings if not each.allows_verdict), default=None)
     return Comparison(
         first.name,
         second.name,
         metric,
         differences,
-        float(np.mean(differences)),
+        mean,
         luck,
         error,
-        t_test(differences, error),
-        t_interval(differences, error),
-        practical_equivalence(differences, error, rope),
-        min((search.n_configs for search in searches if not search.allows_verdict), default=None),
+        degrees,
+        t_test(mean, error, degrees),
+        t_interval(mean, error, degrees),
+        practical_equivalence(mean, error, degrees, rope),
+        too_few,
+        n_searches=n_searches,
     )
 
 
@@ -246,7 +278,7 @@ def with_holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
     found = list(comparisons)
     for place in decided:
         each = found[place]
-        smallest = critical_difference(len(each.differences), each.error, len(decided))
+        smallest = critical_difference(each.error, each.degrees, len(decided))
         found[place] = replace(each, p_holm=adjusted[str(place)], smallest=smallest)
     return found
 
@@ -257,6 +289,6 @@ def is_confirmed(comparison: Comparison) -> bool:
     return comparison.has_verdict and p < LEVEL
 
 
-def _quantile(degrees: int, level: float) -> float:
+def _quantile(degrees: float, level: float) -> float:
     """The two-sided quantile of Student's t; nan without degrees of freedom."""
     return float(stats.t.ppf(1 - level / 2, degrees)) if degrees else math.nan

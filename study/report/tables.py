@@ -107,6 +107,20 @@ def every_metric(view: ReportView) -> Iterator[list[ComparisonView]]:
         yield [own, *(pair for pair in view.other_metrics if (pair.first, pair.second) == (own.first, own.second))]
 
 
+def model_sentence(view: ReportView) -> str:
+    """The one model that interval, p and probabilities are of."""
+    if any(pair.n_searches for pair in view.comparisons):
+        return (
+            "Welch's t over the mean test scores of whole searches: it says what other searches on these folds would "
+            "give, and not what other sessions would."
+        )
+    return (
+        "Student's t over folds, whose standard error holds the folds' spread, corrected for shared training data, and "
+        "the luck of the searches: the variance of the selected configuration's test score when the configurations of "
+        "a search are drawn again from those that it tried."
+    )
+
+
 def comparison_sentences(view: ReportView) -> Iterator[str]:
     """What decisions of this report mean; nothing where all is confirmed."""
     decisions = {pair.decision for pair in view.comparisons}
@@ -125,6 +139,17 @@ def budget_sentence(variant: VariantView) -> str:
         f"{cost.n_configs} configurations ({outcomes}), {cost.n_fold_runs} fold runs, "
         f"{cost.epochs} epochs, {format_duration(cost.seconds)} of training.{more}"
     )
+
+
+def searches_sentences(view: ReportView) -> Iterator[str]:
+    """What whole searches of one variant reach on the test folds, each a mean over folds."""
+    for each in view.whole_searches:
+        found = each.test[view.metric]
+        scores = ", ".join(format_score(score) for score in found.folds)
+        yield (
+            f"{each.variant}: {len(each.searches)} whole searches reach test {view.metric} {scores}; "
+            f"{format_spread(found)} over searches."
+        )
 
 
 def nested_sentences(variant: VariantView) -> Iterator[str]:

@@ -16,7 +16,7 @@ def decision(comparison: Comparison) -> str:
     if comparison.too_few is not None:
         return "too few configurations" if comparison.too_few < FEWEST_CONFIGS else "too few complete"
     if math.isnan(comparison.error):
-        return "folds without spread"
+        return "no spread"
     return "confirmed" if is_confirmed(comparison) else "not confirmed"
 
 
@@ -30,6 +30,8 @@ def sentence(comparison: Comparison) -> str:
     text = f"{one} and {other} score alike" if by == ".000" else f"{one} {verb} {other} by {by}"
     if not math.isnan(comparison.interval.low):
         text += f" ({format_interval(comparison.interval.low, comparison.interval.high)})"
+    if comparison.n_searches:
+        text += f" over {comparison.n_searches} whole searches of each"
     return f"{text}; {_verdict(comparison)}"
 
 
@@ -40,8 +42,8 @@ def _verdict(comparison: Comparison) -> str:
             return f"too few configurations for a verdict ({comparison.too_few}; at least {FEWEST_CONFIGS})"
         case "too few complete":
             return "no verdict: a search with one complete configuration does not measure its luck"
-        case "folds without spread":
-            return "no verdict: folds without spread do not measure chance"
+        case "no spread":
+            return "no verdict: scores without spread do not measure chance"
         case "confirmed":
             return f"confirmed {_chance(comparison)}"
     equal, rope = comparison.equivalence.equal, comparison.equivalence.rope

@@ -13,9 +13,10 @@ from study.record.folder import StudyFolder
 from study.record.plan import Plan
 from study.record.results import PARTS
 from study.report.build import Evidence, gather, terms_view
-from study.report.comparisons import as_view, share_tested, tuning
+from study.report.comparisons import as_view, share_tested
 from study.report.formats import NOTHING
 from study.report.significance import Comparison, System, compare, with_holm
+from study.report.systems import searched, tuned_figures, tuned_system
 from study.report.view import ComparisonView, PartsView, parts_view
 from study.training.metrics import METRICS
 
@@ -84,7 +85,7 @@ def versus_view(first: Evidence, second: Evidence) -> VersusView:
     plan, names = first.plan, list(_names(first, second))
     protocol = PROTOCOLS[plan.terms.protocol]
     entrants = [
-        Entrant(evidence.plan.name, name, parts_view(evidence.outcomes[name].figures))
+        Entrant(evidence.plan.name, name, parts_view(tuned_figures(evidence.outcomes, name)))
         for pair in names
         for evidence, name in zip((first, second), pair, strict=True)
     ]
@@ -110,14 +111,13 @@ def _compared(first: Evidence, second: Evidence, names: Sequence[tuple[str, str]
 
 
 def _system(evidence: Evidence, name: str, metric: str) -> System:
-    folds = evidence.outcomes[name].figures["test"][metric].folds
-    tuned = tuning(evidence.plan, name, evidence.configs[name])[metric]
-    return System(f"{name} ({evidence.plan.name})", folds, tuned)
+    shown = f"{name} ({evidence.plan.name})"
+    return tuned_system(evidence.plan, evidence.outcomes, evidence.configs, name, shown)[metric]
 
 
 def _names(first: Evidence, second: Evidence) -> Iterator[tuple[str, str]]:
     """The pairs of variants. The best is the best by validation: by test it would look better than it is."""
-    shared = [name for name in first.outcomes if name in second.outcomes]
+    shared = [name for name in searched(first.outcomes) if name in searched(second.outcomes)]
     if shared:
         yield from ((name, name) for name in shared)
     else:
@@ -126,7 +126,8 @@ def _names(first: Evidence, second: Evidence) -> Iterator[tuple[str, str]]:
 
 def _best(evidence: Evidence) -> str:
     metric = evidence.plan.metric
-    return max(evidence.outcomes, key=lambda name: evidence.outcomes[name].figures["validation"][metric].mean)
+    outcomes = evidence.outcomes
+    return max(searched(outcomes), key=lambda name: tuned_figures(outcomes, name)["validation"][metric].mean)
 
 
 def _differing(one: Plan, other: Plan) -> Iterator[Difference]:

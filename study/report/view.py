@@ -133,7 +133,8 @@ class VariantView:
 class ComparisonView:
     """`first` minus `second` on the test folds; see `report.significance` for each figure. None is not defined.
 
-    `luck` is the variance that the searches add. Without a verdict, p and probabilities are not shown. `decision` and
+    `luck` is the variance that the searches add; `n_searches` how many whole searches of each were tested on, 0 where
+    folds were. Without a verdict, p and probabilities are not shown. `decision` and
     `sentence` are those of `report.verdict`.
     """
 
@@ -154,6 +155,16 @@ class ComparisonView:
     rope: float
     decision: str
     sentence: str
+    n_searches: int = 0
+
+
+@dataclass(frozen=True)
+class SearchesView:
+    """The whole searches of one variant: by metric, the mean test score of each, with their mean and deviation."""
+
+    variant: str
+    searches: tuple[str, ...]
+    test: Mapping[str, MetricView]
 
 
 @dataclass(frozen=True)
@@ -172,6 +183,7 @@ class ReportView:
     either of its held-out parts as test. `metric` is what selects, as in METRICS; `comparisons` are in it, and those in
     the other metrics are `other_metrics`. `unfinished` is what is left to do, empty for a finished study; while it is
     not empty, nothing is compared. `epoch_note` says at which epoch runs count.
+    `whole_searches` are there for variants that were searched several times; each search is one of `variants`.
     """
 
     name: str
@@ -193,6 +205,7 @@ class ReportView:
     score_both_blocks: bool = False
     unfinished: str = ""
     epoch_note: str = ""
+    whole_searches: tuple[SearchesView, ...] = ()
 
     def term(self, name: str) -> str:
         """The value of a term; empty if the study has none of this name."""

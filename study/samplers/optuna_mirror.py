@@ -24,9 +24,10 @@ from study.record.epoch_rule import EPOCH_RULES, EpochRule
 from study.record.events import Closed, ConfigAdded, EpochDone, Event, Phase, RunLost, digest
 from study.record.plan import Plan
 from study.record.results import PARTS
+from study.record.search_name import variant_of
 from study.samplers.proposer import STATES, Suggest, as_optuna_trial
 from study.search.observation import Observation, observe
-from study.searches import new_search
+from study.searches import new_search, trained_searches
 
 FILE = "optuna.db"
 FINISH_SECONDS = 30.0
@@ -45,7 +46,7 @@ class OptunaMirror:
         """Mirror the study of `plan` into a database in `output`; `spaces` draw a configuration, by trained variant."""
         self.path = output.absolute() / FILE
         self._plan = plan
-        self._variants = {name: VariantTrials(plan, spaces[name]) for name in plan.variants if name in spaces}
+        self._variants = {name: VariantTrials(plan, spaces[variant_of(name)]) for name in trained_searches(plan)}
         self._inbox: SimpleQueue[Event | None] = SimpleQueue()
         self._trouble = ""
         self._thread = Thread(target=self._work, name="optuna-mirror", daemon=True)

@@ -12,6 +12,7 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
 from search_spaces.recipe import features_in
 from study.record.events import Phase
+from study.record.search_name import variant_of
 from study.samplers import SAMPLERS
 from study.samplers.gp import DIVERGED, PREDICTED, PREDICTED_ERROR
 from study.samplers.sobol import EARLIER
@@ -36,17 +37,18 @@ STATES = {
 
 
 def proposer(seed: int, sampler: str, labels: Labels = NO_LABELS) -> Proposer:
-    """What proposes the next configuration of a variant: the published setting first, then what `sampler` draws.
+    """What proposes the next configuration of a search: the published setting first, then what `sampler` draws.
 
     Raises:
         UserError: the sampler needs a package that is not installed.
     """
     SAMPLERS[sampler].check()
 
-    def next_params(variant: str, observations: Sequence[Observation]) -> Params:
+    def next_params(search: str, observations: Sequence[Observation]) -> Params:
         if not observations:
-            return published_params(VARIANTS[variant].choosing(labels))
-        return propose(VARIANTS[variant].choosing(labels).suggest, observations, derived_seed(seed, variant), sampler)
+            return published_params(VARIANTS[variant_of(search)].choosing(labels))
+        suggest = VARIANTS[variant_of(search)].choosing(labels).suggest
+        return propose(suggest, observations, derived_seed(seed, search), sampler)
 
     return next_params
 

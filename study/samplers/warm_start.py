@@ -16,6 +16,7 @@ from study.record.events import Phase
 from study.record.folder import StudyFolder
 from study.record.ledger import Ledger
 from study.record.plan import Plan
+from study.record.search_name import variant_of
 from study.samplers.proposer import NO_LABELS, Labels, Suggest, propose, proposer
 from study.search.observation import Observation, Proposer
 from study.search.race import Race
@@ -63,16 +64,17 @@ def warm_proposer(seed: int, sampler: str, earlier_study: Mapping[str, Any], lab
     """
     cold = proposer(seed, sampler, labels)
 
-    def next_params(variant: str, observations: Sequence[Observation]) -> dict[str, Any]:
+    def next_params(search: str, observations: Sequence[Observation]) -> dict[str, Any]:
+        variant = variant_of(search)
         suggest = VARIANTS[variant].choosing(labels).suggest
         known = prior(earlier_study, variant, suggest) if earlier_study and observations else []
         if not known:
-            return cold(variant, observations)
+            return cold(search, observations)
         tried = {_key(each.params) for each in observations}
         earlier = [each for each in moved(known, observations) if _key(each.params) not in tried]
         if len(observations) == 1 and earlier:
             return dict(max(earlier, key=lambda each: each.predicted or 0.0).params)
-        return propose(suggest, observations, derived_seed(seed, variant), sampler, earlier)
+        return propose(suggest, observations, derived_seed(seed, search), sampler, earlier)
 
     return next_params
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.inference import Found, NewSeeds, search, shares
+from benchmarks.inference import FOLDS as BY_FOLDS
+from benchmarks.inference import LUCK, WHOLE, Found, NewSeeds, search, shares
 from benchmarks.simulator import CurveTable
 
 LEVEL, NOISE, FOLDS = 0.05, 0.02, 5
@@ -43,8 +44,16 @@ def test_a_search_reports_confirmation_runs_and_its_luck(table):
 def test_shares_are_counted_over_pairs():
     far = Found((0.60, 0.61, 0.59, 0.60, 0.62), 1e-6), Found((0.50, 0.51, 0.50, 0.50, 0.51), 1e-6)
     lucky = tuple(Found(each.scores, 0.01) for each in far)
+    far, lucky = (([one], [other]) for one, other in (far, lucky))
     for pairs, found in (([far], (1.0, 1.0, 1.0)), ([far, lucky], (0.5, 0.5, 0.5)), ([lucky], (0.0, 0.0, 0.0))):
-        each = shares(pairs, 16, with_luck=True)
+        each = shares(pairs, 16, LUCK)
         assert (each.different, each.excludes_0, each.power) == found
         assert each.true == pytest.approx(0.1)
-    assert shares([lucky], 16, with_luck=False).different == 1
+    assert shares([lucky], 16, BY_FOLDS).different == 1
+
+
+def test_whole_searches_differ_if_their_means_are_further_apart_than_they_are_among_each_other():
+    near = [Found((0.5 + 0.001 * n, 0.52, 0.54), 1e-6) for n in range(3)]
+    apart = [Found((0.6 + 0.001 * n, 0.62, 0.64), 1e-6) for n in range(3)]
+    assert shares([(near, apart)], 8, WHOLE).different == 1
+    assert shares([(near, near)], 8, WHOLE).different == 0

@@ -37,9 +37,9 @@ def test_a_comparison_is_first_minus_second_fold_by_fold(found):
     assert found.mean == pytest.approx(0.04)
     assert found.luck == pytest.approx(4e-4)
     assert found.error == standard_error(found.differences, 0.25, found.luck)
-    assert found.test == t_test(found.differences, found.error)
-    assert found.interval == t_interval(found.differences, found.error)
-    assert found.equivalence == practical_equivalence(found.differences, found.error)
+    assert found.test == t_test(found.mean, found.error, 4)
+    assert found.interval == t_interval(found.mean, found.error, 4)
+    assert found.equivalence == practical_equivalence(found.mean, found.error, 4)
     assert (found.p_holm, found.smallest, found.too_few) == (None, None, None)
 
 
@@ -80,8 +80,7 @@ def test_holm_is_filled_in_over_all_comparisons_with_a_verdict(found):
 def test_a_difference_that_could_be_shown_is_where_bonferroni_turns(found, n_comparisons):
     smallest = with_holm([found] * n_comparisons)[0].smallest
     for times, shown in ((0.999, False), (1.001, True)):
-        moved = [difference - found.mean + smallest * times for difference in found.differences]
-        assert (n_comparisons * t_test(moved, found.error).p < 0.05) is shown
+        assert (n_comparisons * t_test(smallest * times, found.error, found.degrees).p < 0.05) is shown
 
 
 UNDECIDED = Equivalence(0.1, 0.3, 0.6)
@@ -139,8 +138,8 @@ def test_a_p_that_was_not_adjusted_is_marked(found):
 
 def test_the_same_difference_on_every_fold_is_no_finding():
     (same,) = with_holm([compare(system("cross", (0.6, 0.7)), system("text", (0.5, 0.6)), "WA", 0.25)])
-    assert decision(same) == "folds without spread"
-    assert sentence(same) == "cross leads text by .100; no verdict: folds without spread do not measure chance"
+    assert decision(same) == "no spread"
+    assert sentence(same) == "cross leads text by .100; no verdict: scores without spread do not measure chance"
 
 
 def test_a_system_does_not_differ_from_itself():

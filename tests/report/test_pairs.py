@@ -141,7 +141,7 @@ def test_a_single_fold_leaves_the_probabilities_undefined(plan):
     (found,) = compared(one, {"text": (0.4,), "cross": (0.5,)})["UWA"]
     view = as_view(found)
     assert (view.worse, view.equal, view.better, view.p) == (None, None, None, 1.0)
-    assert view.decision == "folds without spread"
+    assert view.decision == "no spread"
 
 
 def test_the_share_that_is_tested_is_that_of_the_folds(plan):

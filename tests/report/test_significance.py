@@ -29,11 +29,12 @@ lucks = st.floats(0, 0.1)
 
 
 def corrected_t_test(values, share, luck=0.0):
-    return t_test(values, standard_error(values, share, luck))
+    error = standard_error(values, share, luck)
+    return t_test(float(np.mean(values)), error, len(values) - 1)
 
 
 def equivalence(values, share, rope=0.01, luck=0.0):
-    return practical_equivalence(values, standard_error(values, share, luck), rope)
+    return practical_equivalence(float(np.mean(values)), standard_error(values, share, luck), len(values) - 1, rope)
 
 
 # The corrected t test
@@ -80,18 +81,19 @@ def test_luck_never_makes_a_finding_surer(values, share, luck):
 @given(differences, shares, lucks)
 def test_the_interval_and_p_never_contradict_each_other(values, share, luck):
     error = standard_error(values, share, luck)
-    interval, p = t_interval(values, error), t_test(values, error).p
+    mean, degrees = float(np.mean(values)), len(values) - 1
+    interval, p = t_interval(mean, error, degrees), t_test(mean, error, degrees).p
     assume(abs(p - 0.05) > 1e-9)
     assert (interval.low > 0 or interval.high < 0) == (p < 0.05)
-    assert (abs(np.mean(values)) > critical_difference(len(values), error, 1)) == (p < 0.05)
+    assert (abs(np.mean(values)) > critical_difference(error, degrees, 1)) == (p < 0.05)
 
 
 def test_the_interval_by_hand():
     # Student's table at 4 degrees: 2.776 for 95 %; for two comparisons 97.5 %: 3.495.
-    interval = t_interval(FOLDS, 0.01)
+    interval = t_interval(float(np.mean(FOLDS)), 0.01, 4)
     assert (interval.low, interval.high) == pytest.approx((0.04 - 0.02776, 0.04 + 0.02776), abs=1e-5)
-    assert critical_difference(5, 0.01, 1) == pytest.approx(0.02776, abs=1e-5)
-    assert critical_difference(5, 0.01, 2) == pytest.approx(0.03495, abs=1e-5)
+    assert critical_difference(0.01, 4, 1) == pytest.approx(0.02776, abs=1e-5)
+    assert critical_difference(0.01, 4, 2) == pytest.approx(0.03495, abs=1e-5)
 
 
 def test_it_holds_its_level_where_folds_correlate_as_assumed_and_the_plain_test_does_not():
@@ -108,9 +110,7 @@ def test_folds_without_spread_measure_no_chance(values):
     assert (math.isnan(test.t), test.degrees, test.p) == (True, len(values) - 1, 1)
     assert math.isnan(equivalence(values, 0.25).equal)
     error = standard_error(values, 0.25, 0.001)  # the luck of the searches alone measures no folds
-    assert all(
-        math.isnan(x) for x in (error, t_interval(values, error).low, critical_difference(len(values), error, 1))
-    )
+    assert all(math.isnan(x) for x in (error, t_interval(0.1, error, 4).low, critical_difference(error, 4, 1)))
 
 
 def test_equal_scores_on_every_fold_are_no_difference():
@@ -173,7 +173,7 @@ def test_exchanging_the_systems_exchanges_worse_and_better(values, share):
 
 def test_a_negative_region_is_refused():
     with pytest.raises(ValueError, match="half-width of 0 or more"):
-        practical_equivalence(FOLDS, 0.02, rope=-0.01)
+        practical_equivalence(0.1, 0.02, 4, rope=-0.01)
 
 
 # Holm
