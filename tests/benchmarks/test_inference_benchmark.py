@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from benchmarks.curve_table import CurveTable
 from benchmarks.inference import Found, NewSeeds, search, shares
-from benchmarks.simulator import CurveTable
 
 LEVEL, NOISE, FOLDS = 0.05, 0.02, 5
 
