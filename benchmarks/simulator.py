@@ -19,7 +19,7 @@ from study.search.conductor import Conductor
 from study.search.observation import Observation
 from study.search.policies import POLICIES
 from study.search.policy import Policy
-from study.search.race import Race
+from study.search.rounds import race_of
 from study.search.state import Continue, Rules
 from study.seeding import derived_seed
 
@@ -140,7 +140,7 @@ def simulate(
     """
     rows, memory, epochs = rows or Rows(table, sampler, seed), Memory(), table.val.shape[2]
     policy = POLICIES[policy] if isinstance(policy, str) else policy
-    race = Race(rules or rules_of(table, workers, n_configs), policy)
+    race = race_of(rules or rules_of(table, workers, n_configs), policy)
     conductor = Conductor({VARIANT: race}, memory, propose=rows, slots=workers)
     curves = table.best_so_far
     clock = busy = 0.0
