@@ -64,10 +64,13 @@ class RoundRace(Race):
         self._advance()
 
     def apply(self, event: Event) -> bool:
-        """Take in one event; a run's epoch or loss in the search is kept until its round."""
+        """Take in one event; a run's epoch or loss in the search is kept until its round.
+
+        The loss of a run that has no place any more, such as of its predictions after the last epoch, counts at once.
+        """
         if isinstance(event, EpochDone) and not event.seed:
             self._reports.setdefault((event.config, event.fold), []).append(event)
-        elif isinstance(event, RunLost) and not event.seed:
+        elif isinstance(event, RunLost) and not event.seed and self._has_turn(event.config, event.fold):
             self._losses[event.config, event.fold] = event
         else:
             if isinstance(event, Closed) and event.outcome in (Phase.COMPLETE, Phase.STOPPED):
@@ -106,6 +109,9 @@ class RoundRace(Race):
     def epochs_known(self, number: int, fold: int, seed: int) -> int:
         """How many epochs of a run have been reported."""
         return super().epochs_known(number, fold, seed) if seed else len(self._reports.get((number, fold), ()))
+
+    def _has_turn(self, number: int, fold: int) -> bool:
+        return any(turn.run == (number, fold) for turn in self._turns)
 
     def _may_train(self, turn: Turn) -> bool:
         reports = self._reports.get(turn.run, ())
@@ -151,6 +157,8 @@ class RoundRace(Race):
         self._decision_due |= super().apply(event)
         if not isinstance(event, EpochDone) or event.ended or event.epoch == turn.target:
             self._turns.remove(turn)
+            if event is not (loss := self._losses.get(turn.run)) and loss is not None:
+                self._decision_due |= super().apply(loss)
         return True
 
     def _fill(self) -> bool:

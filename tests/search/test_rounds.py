@@ -125,6 +125,21 @@ def test_any_order_of_reports_and_any_kill_gives_one_study(table, choices, kill)
     assert decisions(workers.log.events) == decisions(straight)
 
 
+@pytest.mark.parametrize("reported", [9, 5])
+def test_the_loss_of_a_run_fails_its_configuration_also_after_its_last_epoch(reported):
+    terms = Rules(n_configs=1, n_folds=2, epochs=9, round_size=2)
+    race = RoundRace(terms, POLICIES["full"])
+    race.apply(ConfigAdded("v", 0, {}))
+    for epoch in range(1, reported + 1):
+        race.apply(EpochDone("v", 0, 0, 0, epoch, 0.0, {"UWA": 0.5}, {}, 1.0, epoch == 9))
+    race.apply(RunLost("v", 0, 0, 0, Phase.FAILED, "its predictions are lost"))
+    for epoch in range(1, 10):
+        race.apply(EpochDone("v", 0, 1, 0, epoch, 0.0, {"UWA": 0.5}, {}, 1.0, epoch == 9))
+        if due := race.due_decision():
+            break
+    assert due.phase is Phase.FAILED
+
+
 def test_a_ledger_in_rounds_is_replayed_and_a_decision_out_of_place_is_found(table):
     terms = rules(table, 4)
     events = simulate(table, policy="race", sampler="random", workers=4, seed=0, rules=terms).events
