@@ -12,7 +12,8 @@ import optuna
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState, create_trial
 
-from benchmarks.simulator import CurveTable, Outcome, Rows
+from benchmarks.curve_table import CurveTable
+from benchmarks.simulator import Outcome, Rows
 from study.search.policies.full import Full
 from study.search.policy import RaceState
 from study.search.state import Entry

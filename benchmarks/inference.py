@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks.simulator import VARIANT, CurveTable, Numbers, rules_of, simulate
+from benchmarks.curve_table import CurveTable, Numbers
+from benchmarks.simulator import VARIANT, rules_of, simulate
 from benchmarks.tables import GENERATORS
 from study.errors import UserError
 from study.record.events import EpochDone, Event, FoldRun

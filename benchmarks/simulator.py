@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import heapq
-import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from study.errors import UserError
+from benchmarks.curve_table import CurveTable, ranks
 from study.record.events import EpochDone, Event, FoldRun, Phase
 from study.record.terms import geometric_rungs
 from study.samplers.proposer import propose
@@ -22,75 +19,11 @@ from study.search.conductor import Conductor
 from study.search.observation import Observation
 from study.search.policies import POLICIES
 from study.search.policy import Policy
-from study.search.race import Race
+from study.search.rounds import race_of
 from study.search.state import Continue, Rules
 from study.seeding import derived_seed
 
-Numbers = NDArray[np.float64]
-
 VARIANT = "table"
-
-
-@dataclass(frozen=True)
-class CurveTable:
-    """Learning curves of many configurations.
-
-    `val` and `test` are [configurations, folds, epochs], NaN where a run has diverged; `seconds` is
-    [configurations], of one epoch on one fold; `params` one mapping per configuration.
-    """
-
-    name: str
-    val: Numbers
-    test: Numbers
-    seconds: Numbers
-    params: list[dict[str, Any]]
-
-    @staticmethod
-    def read(path: Path) -> CurveTable:
-        """The table in an .npz file with `val`, `test`, `seconds` and `params` (JSON).
-
-        Raises:
-            UserError: it is not such a file.
-        """
-        law = "a curve table is an .npz with val, test [configs, folds, epochs], seconds [configs], params (JSON)"
-        try:
-            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                val, test, seconds = (np.asarray(file[name], dtype=float) for name in ("val", "test", "seconds"))
-                params = json.loads(str(file["params"]))
-        except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, BadZipFile) as error:
-            raise UserError(f"{law}; {path}: {error}") from None
-        if val.ndim != 3 or val.shape != test.shape or seconds.shape != val.shape[:1] or len(params) != len(val):
-            raise UserError(
-                f"{law}; {path} has val {val.shape}, test {test.shape}, seconds {seconds.shape}, {len(params)} params"
-            )
-        return CurveTable(path.stem, val, test, seconds, params)
-
-    @property
-    def best_so_far(self) -> Numbers:
-        """Validation scores as a race sees them: the best up to each epoch, NaN from where a run has diverged."""
-        return np.asarray(np.maximum.accumulate(self.val, axis=2))
-
-    def finals(self) -> Numbers:
-        """The mean over folds at full length, NaN for a configuration that diverges on one."""
-        last: Numbers = self.best_so_far[:, :, -1]
-        return np.asarray(last.mean(axis=1))
-
-    def tests(self) -> Numbers:
-        """The mean over folds of the test score at the epoch that validation picks."""
-        alive = np.asarray(~np.isnan(self.val).any(axis=2))
-        picked = np.argmax(np.where(alive[:, :, None], self.val, 0.0), axis=2)
-        chosen = np.take_along_axis(self.test, picked[:, :, None], axis=2)[:, :, 0]
-        return np.asarray(np.where(alive, chosen, np.nan).mean(axis=1))
-
-    def full_cost(self) -> float:
-        """Seconds of one full cross-validation, for a configuration of average speed."""
-        _, n_folds, epochs = self.val.shape
-        return float(self.seconds.mean() * n_folds * epochs)
-
-    def distributions(self) -> dict[str, BaseDistribution]:
-        """The space that the rows are a sample of, inferred from their values."""
-        names = sorted({name for row in self.params for name in row})
-        return {name: distribution([row[name] for row in self.params if name in row]) for name in names}
 
 
 @dataclass
@@ -177,6 +110,17 @@ class Outcome:
         return next((row for since, row in reversed(self.selected) if since <= seconds), None)
 
 
+@dataclass(frozen=True)
+class Timing:
+    """How long epochs take: the table's seconds times exp(spread * normal), drawn anew by `seed` for every epoch."""
+
+    spread: float
+    seed: int
+
+
+ON_TIME = Timing(0.0, 0)
+
+
 def simulate(
     table: CurveTable,
     *,
@@ -187,44 +131,54 @@ def simulate(
     budget_seconds: float = float("inf"),
     n_configs: int | None = None,
     rules: Rules | None = None,
+    rows: Rows | None = None,
+    timing: Timing = ON_TIME,
 ) -> Outcome:
-    """Run a study on `table` with `workers` on a simulated clock until the budget or the table is spent."""
-    rows, memory, epochs = Rows(table, sampler, seed), Memory(), table.val.shape[2]
+    """Run a study on `table` with `workers` on a simulated clock until the budget or the table is spent.
+
+    `rows` proposes in the place of `sampler`, if given.
+    """
+    rows, memory, epochs = rows or Rows(table, sampler, seed), Memory(), table.val.shape[2]
     policy = POLICIES[policy] if isinstance(policy, str) else policy
-    race = Race(rules or rules_of(table, workers, n_configs), policy)
+    race = race_of(rules or rules_of(table, workers, n_configs), policy)
     conductor = Conductor({VARIANT: race}, memory, propose=rows, slots=workers)
     curves = table.best_so_far
     clock = busy = 0.0
-    arrivals: list[tuple[float, int, FoldRun]] = []
+    arrivals: list[tuple[float, int, FoldRun, float]] = []
     selected: list[tuple[float, int]] = []
     n_begun = 0
+    random = np.random.default_rng(timing.seed)
+
+    def begin(order: int, run: FoldRun) -> None:
+        """Train the next epoch of `run`."""
+        seconds = float(table.seconds[rows.tried[run.config]]) * math.exp(timing.spread * random.normal())
+        heapq.heappush(arrivals, (clock + seconds, order, run, seconds))
+
     while True:
         while (run := conductor.next_run()) is not None:
             conductor.busy.add(run)
             n_begun += 1
-            heapq.heappush(arrivals, (clock + table.seconds[rows.tried[run.config]], n_begun, run))
+            begin(n_begun, run)
         if not arrivals or arrivals[0][0] > budget_seconds:
             break
-        clock, order, run = heapq.heappop(arrivals)
+        clock, order, run, seconds = heapq.heappop(arrivals)
         row = rows.tried[run.config]
-        busy += table.seconds[row]
+        busy += seconds
         epoch = conductor.epochs_known(run) + 1
         score = float(curves[row, run.fold, epoch - 1])
         if np.isnan(score):
             conductor.mark_lost(run, Phase.DIVERGED, "a score is not finite")
         else:
-            scores, seconds = {race.rules.metric: score}, float(table.seconds[row])
-            decision = conductor.report(
-                EpochDone(run.variant, run.config, run.fold, run.seed, epoch, 0.0, scores, {}, seconds, epoch == epochs)
-            )
-            if isinstance(decision, Continue):
-                heapq.heappush(arrivals, (clock + table.seconds[row], order, run))
+            scores, ended = {race.rules.metric: score}, epoch == epochs
+            done = EpochDone(run.variant, run.config, run.fold, run.seed, epoch, 0.0, scores, {}, seconds, ended)
+            if isinstance(conductor.report(done), Continue):
+                begin(order, run)
                 continue
         best = race.best()
         if best is not None and (not selected or selected[-1][1] != rows.tried[best.number]):
             selected.append((clock, rows.tried[best.number]))
-    for due, _, run in arrivals:  # epochs that the end of the budget cut short
-        busy += max(0.0, budget_seconds - (due - table.seconds[rows.tried[run.config]]))
+    for due, _, _, seconds in arrivals:  # epochs that the end of the budget cut short
+        busy += max(0.0, budget_seconds - (due - seconds))
     return Outcome(selected, busy, budget_seconds if arrivals else clock, rows.tried, memory.events)
 
 
@@ -238,27 +192,3 @@ def rules_of(table: CurveTable, workers: int, n_configs: int | None = None) -> R
         rungs=geometric_rungs(epochs),
         lookahead=-(-workers // n_folds) + 3,
     )
-
-
-def distribution(values: Sequence[Any]) -> BaseDistribution:
-    """The distribution that a column of a table looks like: its range, on a log scale where it spans decades."""
-    if any(isinstance(value, str | bool) for value in values):
-        return CategoricalDistribution(sorted(set(values), key=str))
-    distinct = sorted(set(values))
-    if len(distinct) == 1:
-        return CategoricalDistribution(distinct)
-    low, high = distinct[0], distinct[-1]
-    log = low > 0 and high / low >= 20
-    if all(float(value).is_integer() for value in distinct):
-        return IntDistribution(int(low), int(high), log=log and low >= 1)
-    return FloatDistribution(float(low), float(high), log=log)
-
-
-def ranks(params: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, tuple[list[Any], Numbers]]:
-    """By parameter: its distinct values in order, and every row's rank among them, scaled to 0-1."""
-    found = {}
-    for name in names:
-        values = sorted({row[name] for row in params if name in row}, key=lambda v: (isinstance(v, str), v))
-        place = {value: index / max(1, len(values) - 1) for index, value in enumerate(values)}
-        found[name] = values, np.array([place.get(row.get(name), 0.5) for row in params])
-    return found

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.simulator import CurveTable
+from benchmarks.curve_table import CurveTable
 
 Numbers = NDArray[np.float64]
 
@@ -61,7 +61,17 @@ def cliff(seed: int = 6) -> CurveTable:
     return CurveTable(table.name, np.clip(val, 0.0, 1.0), np.clip(test, 0.0, 1.0), table.seconds, table.params)
 
 
-GENERATORS: tuple[Callable[[], CurveTable], ...] = (speaker_shift, hard_fold, crossing, diverging, noisy, cliff)
+Generator = Callable[..., CurveTable]
+GENERATORS: tuple[Generator, ...] = (speaker_shift, hard_fold, crossing, diverging, noisy, cliff)
+# Policies are changed with a view of development tables only. A table that has led to a choice says nothing about it
+# any more, so figures come from a final set that was not used before.
+FIRST_DEVELOPMENT_SEED, FIRST_FINAL_SEED, SET_SIZE = 1, 10_000, 1_000
+
+
+def seeds(n: int, final_set: int | None = None) -> range:
+    """The seeds of `n` tables of a kind, at most SET_SIZE: for development, or of the final set of that number."""
+    first = FIRST_DEVELOPMENT_SEED if final_set is None else FIRST_FINAL_SEED + SET_SIZE * final_set
+    return range(first, first + n)
 
 
 def write(table: CurveTable, path: Path) -> None:

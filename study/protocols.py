@@ -15,7 +15,7 @@ from study.record.results import ConfigResult
 from study.record.search_variance import Choice
 from study.search.nested import NestedRace
 from study.search.policy import Policy
-from study.search.race import Race
+from study.search.rounds import race_of
 from study.search.search import Search
 from study.search.state import Rules
 
@@ -73,7 +73,7 @@ class Protocol:
 PROTOCOLS: dict[str, Protocol] = {
     "shared": Protocol(
         divide=leave_one_group_out,
-        search=Race,
+        search=race_of,
         outcome=shared_outcome,
         choices=shared_choices,
         viewed=as_they_are,
@@ -96,6 +96,7 @@ PROTOCOLS: dict[str, Protocol] = {
         defaults={"policy": "asha", "sampler": "qmc", "seeds": 0},
         refusals=(
             Refusal("policy", ("asha", "full"), "asha or full, which do not depend on the workers' speed"),
+            Refusal("round_size", (0,), "0: its policies depend on no worker's speed"),
             Refusal("seeds", (0,), "0, since there is no single choice that could be confirmed"),
             Refusal("wall_seconds", (), "no limit of time, since what it cuts off would depend on all sessions"),
             Refusal("gpu_hours", (), "no limit of time, since what it cuts off would depend on all sessions"),

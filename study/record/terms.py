@@ -153,6 +153,17 @@ class Terms:
         holds=lambda n: n >= 0,
         change="never",
     )
+    round_size: int = option(
+        "--round-size",
+        "decide in rounds of N runs, so that one seed gives one study with any number of workers; best the number of "
+        "workers; 0: decide as runs report (0)",
+        default=0,
+        metavar="N",
+        read=int,
+        law="a whole number, 0 (no rounds) or more",
+        holds=lambda n: n >= 0,
+        change="never",
+    )
     eta: int = 3
 
 

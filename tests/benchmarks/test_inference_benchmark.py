@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.curve_table import CurveTable
 from benchmarks.inference import FOLDS as BY_FOLDS
 from benchmarks.inference import LUCK, WHOLE, Found, NewSeeds, search, shares
-from benchmarks.simulator import CurveTable
 
 LEVEL, NOISE, FOLDS = 0.05, 0.02, 5
 

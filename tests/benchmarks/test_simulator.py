@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.simulator import VARIANT, CurveTable, Rows, rules_of, simulate
+from benchmarks.curve_table import CurveTable
+from benchmarks.simulator import VARIANT, Rows, rules_of, simulate
 from study.errors import UserError
 from study.record.events import EpochDone, Phase, RunLost, to_json
 from study.record.ledger import Ledger, read
