@@ -98,7 +98,7 @@ def search(table: CurveTable, again: NewSeeds, sampler: str, n_configs: int, see
     rules = replace(rules_of(table, WORKERS, n_configs), finalists=FINALISTS)
     outcome = simulate(table, policy="race", sampler=sampler, workers=WORKERS, seed=seed, rules=rules)
     events = (_with_tests(event, table, outcome.rows) for event in outcome.events)
-    configs = configurations(events, SEEDS)[VARIANT]
+    configs = configurations(events, SEEDS, "best")[VARIANT]
     random = np.random.default_rng(derived_seed(seed, "new seeds"))
     for number in sorted(finalists(candidates(configs, METRIC), FINALISTS)):
         _confirm(configs[number], again, outcome.rows[number], random)

@@ -183,12 +183,13 @@ def simulate(
 
 
 def rules_of(table: CurveTable, workers: int, n_configs: int | None = None) -> Rules:
-    """The usual terms of a race on `table`."""
+    """The usual terms of a race on `table`, each run with its own best epoch: tables hold scores, and no seeds."""
     n_rows, n_folds, epochs = table.val.shape
     return Rules(
         n_configs=min(n_configs or n_rows, n_rows),
         n_folds=n_folds,
         epochs=epochs,
         rungs=geometric_rungs(epochs),
+        epoch_rule="best",
         lookahead=-(-workers // n_folds) + 3,
     )

@@ -135,4 +135,5 @@ def decisive(event):
 
 def test_rules_say_how_many_configurations_there_are(table):
     assert rules_of(table, workers=4).n_configs == 60
-    assert rules_of(table, workers=4, n_configs=5) == Rules(n_configs=5, n_folds=5, epochs=9, rungs=(2, 3), lookahead=4)
+    terms = {"n_configs": 5, "epochs": 9, "epoch_rule": "best"}
+    assert rules_of(table, workers=4, n_configs=5) == Rules(**terms, n_folds=5, rungs=(2, 3), lookahead=4)
