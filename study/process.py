@@ -40,7 +40,7 @@ def typed_command() -> str:
     """What the user types to go on: the command that was typed, but for passwords and what would start over."""
     typed = [argument for argument in sys.argv[1:] if argument != "--fresh"]
     shown = [re.sub(r"(\w:/{1,2})[^/].*@", rf"\1{MASK}@", argument) for argument in typed]
-    program = "python study/run.py" if sys.argv[0].endswith("run.py") else "ser-study"
+    program = f"python {shlex.quote(sys.argv[0])}" if sys.argv[0].endswith(".py") else "ser-study"
     command = " ".join([program, *map(shlex.quote, shown)])
     return command if shown == typed else f"{command}\n  ({MASK} stands for the user and password that you typed)"
 

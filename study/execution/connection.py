@@ -99,6 +99,18 @@ def _without_raw_lines() -> Iterator[None]:
         os.close(nowhere)
 
 
+@contextmanager
+def _in_folder(folder: Path) -> Iterator[None]:
+    """Work in `folder`. Ray lets workers import from the driver's working directory before anything else."""
+    before = os.open(".", os.O_RDONLY)  # it may have been removed, so that it has no path
+    try:
+        os.chdir(folder)
+        yield
+    finally:
+        os.fchdir(before)
+        os.close(before)
+
+
 def _connect(address: str | None, concurrency: int | None) -> bool:
     """Connect to the cluster at `address`, or to a new one of this machine; gives whether it is that."""
     in_job = JOB_MARK in os.environ
@@ -111,7 +123,8 @@ def _connect(address: str | None, concurrency: int | None) -> bool:
             _put_project_on_path()
             _keep_to_this_machine()
             # Never another cluster that happens to run on this machine.
-            ray.init(address=LOCAL, num_cpus=concurrency, include_dashboard=False, **silent)
+            with _in_folder(ROOT):
+                ray.init(address=LOCAL, num_cpus=concurrency, include_dashboard=False, **silent)
             return True
         # In a job interrupts are blocked, and the handler of SIGTERM raises one, which would never arrive.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -120,7 +133,7 @@ def _connect(address: str | None, concurrency: int | None) -> bool:
         ray_constants.NUM_REDIS_GET_RETRIES = ATTEMPTS
         try:
             require_listener(_found(address))
-            with _without_raw_lines():
+            with _without_raw_lines(), _in_folder(ROOT):
                 ray.init(address=address, **silent, **sent)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise no_cluster(address, str(error)) from None

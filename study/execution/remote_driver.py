@@ -64,8 +64,9 @@ class Driver:
         environment = {name: value for name, value in os.environ.items() if name not in WORKERS_ONLY}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         self._process = subprocess.Popen(
-            # The address of this cluster, since another one may run on that machine.
-            [sys.executable, "-c", PROGRAM, *arguments, "--address", ray.get_runtime_context().gcs_address],
+            # Without the working directory on its path; and with the address of this cluster, since another one may run
+            # on that machine.
+            [sys.executable, "-P", "-c", PROGRAM, *arguments, "--address", ray.get_runtime_context().gcs_address],
             env=environment,
             cwd=tempfile.gettempdir(),
             preexec_fn=_unblock_interrupts,

@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class _Known:
     status: str = "RUNNING"
     selected: bool = False
     figures: Mapping[str, float] | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
     is_empty: bool = False
 
 
@@ -113,7 +114,7 @@ class Store:
         """Add a run that MLflow holds; of two for one key, which a lost answer can leave, the empty one is deleted."""
         tags, info = run.data.tags, run.info
         key, selected = Key.from_tags(tags), tags.get("selected") == "true"
-        found = _Known(info.run_id, info.start_time / 1000, info.status, selected, run.data.metrics)
+        found = _Known(info.run_id, info.start_time / 1000, info.status, selected, run.data.metrics, run.data.params)
         found.is_empty = not run.data.metrics and not run.data.params
         twin = self._runs.get(key)
         if twin is not None:
@@ -136,6 +137,7 @@ class Store:
         n_results = arrivals.n_results(config)
         if config.outcome is Phase.OPEN or self._written.get(key) == n_results:
             return
+        self._drop_other(key, short_values({n: str(v) for n, v in config.params.items()}, PARAM_LENGTH))
         for node in config_nodes(config, arrivals, self._plan):
             run = self._runs.get(node.key) or self._create(node)
             held = (run.figures or {}).get("epochs")
@@ -145,6 +147,14 @@ class Store:
                 self._client.set_terminated(run.id, node.status, round(max(node.ended, run.started) * 1000))
                 run.status, run.figures = node.status, {"epochs": node.epochs}
         self._written[key] = n_results
+
+    def _drop_other(self, key: Key, params: Mapping[str, str]) -> None:
+        """Delete a configuration that was found with other parameters: its variant failed, and has begun anew."""
+        found = self._runs.get(key)
+        if found is None or not found.params or found.params == params:
+            return
+        for each in [each for each in self._runs if key in (each, each.parent)]:
+            self._client.delete_run(self._runs.pop(each).id)
 
     def _conclude(self, study: Key, ending: Ending, text: str, artifacts: Sequence[Path]) -> None:
         """Write the end of a study: its selection, files, figures and note; then end its run."""

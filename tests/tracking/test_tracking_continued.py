@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from study.record.events import Closed, Event, Phase, RunLost
+from study.record.events import Closed, ConfigAdded, Event, Phase, RunLost
 from study.record.plan import Plan
 from study.report.view import ReportView
 from study.tracking.tracker import Tracker
@@ -214,3 +214,23 @@ def test_study_without_a_complete_configuration_failed(
         "cross c000 published": "FAILED",
         "fold 0, cross c000": "FAILED",
     }
+
+
+def test_a_variant_that_begins_anew_after_it_failed_is_there_once_with_its_new_parameters(
+    output: Path, make_plan: MakePlan, make_ledger: MakeLedger
+) -> None:
+    """Its ledger has the same first result, that of another variant."""
+    plan, others = make_plan(variants=["cross", "self"]), make_ledger("cross")
+    failed: list[Event] = [
+        ConfigAdded("self", 0, {"heads": 7, "learning_rate": 0.5}),
+        RunLost("self", 0, 0, 0, Phase.FAILED, "no memory"),
+        Closed("self", 0, Phase.FAILED, "no memory"),
+    ]
+    for own in (failed, make_ledger("self")):
+        tracker = Tracker(None, output, plan)
+        feed(tracker, [*others, *own])
+        assert tracker.finish(None).warning == ""
+    first = one(output, "self c000 published")
+    assert (first.info.status, first.data.params["heads"]) == ("FINISHED", "1")
+    names = [run.info.run_name for run in runs(output)]
+    assert len(names) == len(set(names))
