@@ -16,8 +16,9 @@ from ray.tune.execution import class_cache
 
 from study import process
 from study.errors import UserError
-from study.execution.address import AUTO, LOCAL, no_cluster, require_listener
+from study.execution.address import AUTO, LOCAL, no_cluster
 from study.execution.cluster import alive_nodes, room
+from study.execution.handshake import require_cluster, without_raw_lines
 from study.execution.head_watch import HEAD_SECONDS, LOCAL_HEAD_SECONDS, HeadWatch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,28 +76,14 @@ def quiet() -> Iterator[None]:
 
 
 def check_address(given: str | None) -> None:
-    """Make sure, before any work is done, that something listens at the address of a cluster, where there is one.
+    """Make sure, before any work is done, that a cluster answers at its address, where there is one.
 
     Raises:
-        UserError: nothing does.
+        UserError: none does.
     """
     address = given or os.environ.get("RAY_ADDRESS") or LOCAL
-    if address not in (AUTO, LOCAL):
-        require_listener(address)
-
-
-@contextmanager
-def _without_raw_lines() -> Iterator[None]:
-    """Keep what Ray's C++ part writes to the process's standard error off the terminal."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    if address != LOCAL:
+        require_cluster(_found(address))
 
 
 @contextmanager
@@ -132,8 +119,8 @@ def _connect(address: str | None, concurrency: int | None) -> bool:
         sent = {} if in_job else {"runtime_env": {"env_vars": {"PYTHONPATH": str(ROOT)}}}
         ray_constants.NUM_REDIS_GET_RETRIES = ATTEMPTS
         try:
-            require_listener(_found(address))
-            with _without_raw_lines(), _in_folder(ROOT):
+            require_cluster(_found(address))
+            with without_raw_lines(), _in_folder(ROOT):
                 ray.init(address=address, **silent, **sent)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise no_cluster(address, str(error)) from None
@@ -144,9 +131,14 @@ def _found(address: str) -> str:
     """The address as host:port; that of `auto` is what `ray start` has left on this machine.
 
     Raises:
-        ConnectionError: no cluster was started here.
+        UserError: no cluster was started here.
     """
-    return str(services.canonicalize_bootstrap_address_or_die(AUTO)) if address == AUTO else address
+    if address != AUTO:
+        return address
+    try:
+        return str(services.canonicalize_bootstrap_address_or_die(AUTO))
+    except ConnectionError:
+        raise no_cluster(AUTO, "none was started on this machine") from None
 
 
 def _keep_to_this_machine() -> None:

@@ -16,7 +16,8 @@ from typing import Any
 import ray
 
 from study.errors import UserError
-from study.execution.address import CLIENT, no_cluster, require_listener
+from study.execution.address import CLIENT, no_cluster
+from study.execution.handshake import require_cluster
 
 PROGRAM = "from study.app.cli import main; raise SystemExit(main())"
 # Attempts: the client's server is forked from a process with many threads, and sometimes dies for that reason.
@@ -109,7 +110,7 @@ def _unblock_interrupts() -> None:
 
 
 def _connect(address: str) -> None:
-    require_listener(address)
+    require_cluster(address)
     for attempt in range(1, CONNECTIONS + 1):
         try:
             with warnings.catch_warnings(action="ignore"):
