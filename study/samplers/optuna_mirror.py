@@ -26,6 +26,7 @@ from study.record.results import PARTS
 from study.samplers.proposer import STATES, Suggest, as_optuna_trial
 from study.search.observation import Observation, observe
 from study.searches import new_search
+from study.sqlite_uri import sqlite_uri
 
 FILE = "optuna.db"
 FINISH_SECONDS = 30.0
@@ -183,7 +184,7 @@ class _Store:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._storage = RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}})
+        self._storage = RDBStorage(sqlite_uri(path), engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}})
         # Of every study: its number in the database and its trials' states.
         self._held: dict[str, tuple[int, list[TrialState]]] = {}
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from filelock import FileLock
 
 from study.files import sync
+from study.sqlite_uri import sqlite_uri
 
 LOCK_SECONDS = 60.0
 
@@ -38,8 +41,22 @@ def make_database(path: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def follow_folder(path: Path, was: str, now: str) -> None:
+    """Let experiments and runs of the database at `path` have their artifacts under the address `now` instead of `was`.
+
+    MLflow keeps absolute addresses and has no way to change them.
+    """
+    with closing(sqlite3.connect(path, timeout=LOCK_SECONDS)) as connection, connection:
+        for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
+            connection.execute(
+                f"UPDATE {table} SET {column} = :now || substr({column}, length(:was) + 1) "
+                f"WHERE {column} = :was OR substr({column}, 1, length(:was) + 1) = :was || '/'",
+                {"was": was, "now": now},
+            )
+
+
 def _create_tables(path: Path, artifacts: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    store = SqlAlchemyStore(f"sqlite:///{path}", artifacts.as_uri())
+    store = SqlAlchemyStore(sqlite_uri(path), artifacts.as_uri())
     store.engine.dispose()  # no connection stays open to a file that is about to move

@@ -15,12 +15,12 @@ from study.record.events import Phase
 from study.record.plan import Plan
 from study.record.results import ConfigResult
 from study.report.view import ReportView
+from study.sqlite_uri import sqlite_path
 from study.tracking.arrivals import Arrivals
-from study.tracking.database import make_database
+from study.tracking.database import follow_folder, make_database
 from study.tracking.limits import PARAM_LENGTH, TAG_LENGTH, short_name, short_values
 from study.tracking.run_tree import Key, Point, RunNode, config_nodes, config_title, study_node
 from study.tracking.study_summary import Ending, experiment_title, note, saved_view, study_ending
-from study.tracking.uri import database_path
 
 POINTS_PER_CALL = 1000  # MLflow takes no more
 
@@ -60,7 +60,7 @@ class Store:
 
         for name in ("mlflow", "alembic", "urllib3"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        database = database_path(uri)
+        database = sqlite_path(uri)
         if database is not None:
             make_database(database)
         self._entities = mlflow.entities
@@ -69,7 +69,8 @@ class Store:
         self._tags = {"study": plan.name, "ledger": ledger, "kept in": f"{platform.node()}:{output}"}
         self._runs: dict[Key, _Known] = {}
         self._written: dict[Key, int] = {}
-        self.experiment = self._find_experiment(output / "artifacts" if database is not None else None)
+        self._database = database if database is not None and database.parent == output else None
+        self.experiment = self._find_experiment((output / "artifacts").as_uri() if database is not None else None)
         self._find_runs()
 
     def write(self, arrivals: Arrivals, end: End | None) -> None:
@@ -83,13 +84,18 @@ class Store:
                 text = note(variant, found[variant], self._plan, end.view)
                 self._conclude(Key(variant), study_ending(variant, end.view), text, end.artifacts)
 
-    def _find_experiment(self, artifacts: Path | None) -> str:
-        """The id of the experiment that the study belongs to, which is created or restored where it has to be."""
+    def _find_experiment(self, artifacts: str | None) -> str:
+        """The id of the experiment that the study belongs to, which is created or restored where it has to be.
+
+        A folder that was moved with its database keeps its artifacts beside it.
+        """
         name = experiment_title(self._plan)
         known = self._client.get_experiment_by_name(name)
         if known is None:
             tags = {"mlflow.experimentKind": "custom_model_development", **saved_view(self._plan.metric)}
-            return str(self._client.create_experiment(name, artifacts.as_uri() if artifacts else None, tags))
+            return str(self._client.create_experiment(name, artifacts, tags))
+        if self._database is not None and artifacts is not None and known.artifact_location != artifacts:
+            follow_folder(self._database, known.artifact_location, artifacts)
         if known.lifecycle_stage == "deleted":
             self._client.restore_experiment(known.experiment_id)
         return str(known.experiment_id)
