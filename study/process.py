@@ -1,6 +1,8 @@
 """Interrupts and exit codes of the process: an interrupted command exits with 130 and prints how to go on."""
 
 import atexit
+import codecs
+import io
 import os
 import re
 import shlex
@@ -9,11 +11,26 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from study.errors import INTERRUPTED
 
 MASK = "***"
+# What output is written with where the terminal's encoding lacks a character.
+PLAIN_TEXT = "ser-study.plain"
+PLAIN = {
+    "±": "+-",
+    "·": "-",
+    "…": "...",
+    "–": "-",
+    "—": "-",
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+    "×": "x",
+    "²": "2",
+}
 Handler = Callable[[int, FrameType | None], object]
 
 
@@ -23,12 +40,34 @@ def run_to_exit(main: Callable[[], int]) -> NoReturn:
     The interpreter's own end would take the loaded libraries apart for a second or two and do nothing else: it is
     left out.
     """
+    show_any_text(sys.stdout, sys.stderr)
     codes: list[int] = []
     atexit.register(_leave_with, codes)  # registered first, it runs last
     end_on_interrupt()
     codes.append(main())
     end_at_next_interrupt(codes[0])  # libraries that are interrupted while they end print a traceback
     sys.exit(codes[0])
+
+
+def show_any_text(*streams: TextIO) -> None:
+    """Let `streams` take any text: what their encoding lacks is written in plain letters, or as an escape."""
+    codecs.register_error(PLAIN_TEXT, _in_plain_letters)
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=PLAIN_TEXT)
+
+
+def _in_plain_letters(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    plain = (PLAIN.get(character) or escaped(character) for character in missing)
+    return "".join(plain), error.end
+
+
+def escaped(text: str) -> str:
+    """The text with everything but ASCII as escapes, "\\u6124" for an ideograph."""
+    return text.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def go_on_message() -> str:
@@ -48,7 +87,9 @@ def typed_command() -> str:
 def end_with(message: str, code: int) -> NoReturn:
     """End the process from any of its threads, with an error line of its own and how to go on."""
     show_cursor = "\x1b[?25h" if sys.stdout.isatty() else ""  # a progress view hides it
-    os.write(2, f"{show_cursor}\nerror: {message}. Go on with:\n  {typed_command()}\n".encode())
+    os.write(
+        2, f"{show_cursor}\nerror: {message}. Go on with:\n  {typed_command()}\n".encode(errors="backslashreplace")
+    )
     os._exit(code)
 
 
@@ -83,7 +124,7 @@ def _handle(interrupt: Handler, terminate: Handler) -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    os.write(1, f"{go_on_message()}\n".encode())
+    os.write(1, f"{go_on_message()}\n".encode(errors="backslashreplace"))
     os._exit(INTERRUPTED)
 
 
