@@ -77,8 +77,15 @@ def parsed_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """The arguments by name.
 
     Raises:
-        UserError: one of them is not known; the line names the nearest option of the verb.
+        UserError: one of them is not text or not known; the line names the nearest option of the verb.
     """
+    from study.app.output import is_text
+
+    if broken := [each for each in arguments if not is_text(each)]:
+        raise UserError(
+            f"arguments are text, and {broken[0]!r} has bytes that are none in this locale; rename the file, or set "
+            "PYTHONUTF8=1 if its name is UTF-8"
+        )
     top = parser()
     parsed, unknown = top.parse_known_args(arguments)
     if unknown:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from study.app import terminal
 from study.app.extraction_progress import extraction_progress
-from study.app.output import print_line
+from study.app.output import is_text, print_line
 from study.app.settings import Settings
 from study.corpus.utterance import Corpus
 from study.errors import FINISHED, UserError
@@ -68,6 +68,8 @@ def require_folder(output: Path) -> None:
     Raises:
         UserError: there is none and none can be made, or it cannot be written.
     """
+    if not is_text(str(output)):
+        raise UserError(f"--output expects a folder whose path is text; {str(output)!r} has bytes that are none")
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output):

@@ -22,3 +22,8 @@ def plain_table(
     for heading in headings:
         table.add_column(heading, justify="right" if heading in right else "left", **column)
     return table
+
+
+def is_text(name: str) -> bool:
+    """Whether a name has no bytes that the locale could not decode."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)

@@ -14,6 +14,8 @@ from study.files import sync
 from study.sqlite_uri import sqlite_uri
 
 LOCK_SECONDS = 60.0
+# The folder beside the database.
+ARTIFACTS = "artifacts"
 
 
 def make_database(path: Path) -> None:
@@ -33,7 +35,7 @@ def make_database(path: Path) -> None:
         folder.mkdir()
         try:
             complete = folder / path.name
-            _create_tables(complete, artifacts=path.parent / "artifacts")
+            _create_tables(complete, artifacts=path.parent / ARTIFACTS)
             sync(complete)
             os.replace(complete, path)
             sync(path.parent)
@@ -41,12 +43,18 @@ def make_database(path: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def follow_folder(path: Path, was: str, now: str) -> None:
-    """Let experiments and runs of the database at `path` have their artifacts under the address `now` instead of `was`.
+def follow_folder(path: Path) -> None:
+    """Let experiments and runs of a database that was moved to `path` have their artifacts beside it.
 
-    MLflow keeps absolute addresses and has no way to change them.
+    MLflow keeps absolute addresses and has no way to change them. Where the database was made is seen from the
+    experiment that every database begins with.
     """
+    now = (path.parent / ARTIFACTS).as_uri()
     with closing(sqlite3.connect(path, timeout=LOCK_SECONDS)) as connection, connection:
+        first = connection.execute("SELECT artifact_location FROM experiments WHERE experiment_id = 0").fetchone()
+        was = str(first[0]).removesuffix("/0") if first else now
+        if was == now or not was.startswith("file://") or not was.endswith(f"/{ARTIFACTS}"):
+            return
         for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
             connection.execute(
                 f"UPDATE {table} SET {column} = :now || substr({column}, length(:was) + 1) "

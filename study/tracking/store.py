@@ -17,7 +17,7 @@ from study.record.results import ConfigResult
 from study.report.view import ReportView
 from study.sqlite_uri import sqlite_path
 from study.tracking.arrivals import Arrivals
-from study.tracking.database import follow_folder, make_database
+from study.tracking.database import ARTIFACTS, follow_folder, make_database
 from study.tracking.limits import PARAM_LENGTH, TAG_LENGTH, short_name, short_values
 from study.tracking.run_tree import Key, Point, RunNode, config_nodes, config_title, study_node
 from study.tracking.study_summary import Ending, experiment_title, note, saved_view, study_ending
@@ -63,14 +63,15 @@ class Store:
         database = sqlite_path(uri)
         if database is not None:
             make_database(database)
+            if database.parent == output:
+                follow_folder(database)
         self._entities = mlflow.entities
         self._client = mlflow.MlflowClient(uri)
         self._plan = plan
         self._tags = {"study": plan.name, "ledger": ledger, "kept in": f"{platform.node()}:{output}"}
         self._runs: dict[Key, _Known] = {}
         self._written: dict[Key, int] = {}
-        self._database = database if database is not None and database.parent == output else None
-        self.experiment = self._find_experiment((output / "artifacts").as_uri() if database is not None else None)
+        self.experiment = self._find_experiment((output / ARTIFACTS).as_uri() if database is not None else None)
         self._find_runs()
 
     def write(self, arrivals: Arrivals, end: End | None) -> None:
@@ -85,17 +86,12 @@ class Store:
                 self._conclude(Key(variant), study_ending(variant, end.view), text, end.artifacts)
 
     def _find_experiment(self, artifacts: str | None) -> str:
-        """The id of the experiment that the study belongs to, which is created or restored where it has to be.
-
-        A folder that was moved with its database keeps its artifacts beside it.
-        """
+        """The id of the experiment that the study belongs to, which is created or restored where it has to be."""
         name = experiment_title(self._plan)
         known = self._client.get_experiment_by_name(name)
         if known is None:
             tags = {"mlflow.experimentKind": "custom_model_development", **saved_view(self._plan.metric)}
             return str(self._client.create_experiment(name, artifacts, tags))
-        if self._database is not None and artifacts is not None and known.artifact_location != artifacts:
-            follow_folder(self._database, known.artifact_location, artifacts)
         if known.lifecycle_stage == "deleted":
             self._client.restore_experiment(known.experiment_id)
         return str(known.experiment_id)

@@ -45,6 +45,7 @@ def test_a_wrong_value_is_reported_in_one_line_with_exit_code_2(capsys, tmp_path
     [
         (("run", "--config", "5"), "unknown argument '--config' (did you mean --configs?); see `ser-study run --help`"),
         (("run", "--varient=text"), "unknown argument '--varient=text' (did you mean --variant?)"),
+        (("run", "--corpus", "caf\udce9.csv"), "arguments are text, and 'caf\\udce9.csv' has bytes that are none"),
         (("run", "text"), "unknown argument 'text'; see `ser-study run --help`"),
         (("runn",), "invalid choice: 'runn'"),
         (("run", "--configs"), "argument --configs: expected one argument; see `ser-study run --help`"),
