@@ -15,14 +15,13 @@ ROOT = Path(__file__).resolve().parents[1]
     [
         (("models", "study", "search_spaces"), ["-m", "ser_study", "run"]),
         (("models", "study", "search_spaces"), [str(ROOT / "study" / "run.py")]),
-        (("models", "search_spaces"), ["-m", "study.run"]),
         (("models", "search_spaces"), ["-P", "-m", "study.run"]),
     ],
 )
 def test_packages_of_the_working_directory_are_not_imported(
     tmp_path: Path, packages: tuple[str, ...], line: list[str]
 ) -> None:
-    """Not even if PYTHONPATH names it first. `python -m study.run` names the folder's own `study` where there is one."""
+    """Not even if PYTHONPATH names it first. (`python -m study.run` itself names a `study` of the folder.)"""
     for name in packages:
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise ImportError('a package of the working directory')")
