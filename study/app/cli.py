@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     console = Console()
     try:
+        _require_working_directory()
         parsed = parsed_arguments(arguments)
         process.raise_on_interrupt()
         return _dispatch(parsed, arguments, console)
@@ -154,6 +156,20 @@ def _dispatch(parsed: argparse.Namespace, arguments: list[str], console: Console
             if parsed.verb == "explain":
                 return inspect.explain_study(parsed.study, output, parsed.variant, parsed.config, console)
             return inspect.report_again(parsed.study, output, console)
+
+
+def _require_working_directory() -> None:
+    """Libraries end the process where there is none.
+
+    Raises:
+        UserError: it was removed.
+    """
+    try:
+        os.getcwd()
+    except OSError:
+        raise UserError(
+            "the working directory was removed; change to another (cd) and type the command again"
+        ) from None
 
 
 def _paused(full: StorageFull) -> int:

@@ -59,6 +59,16 @@ def test_an_argument_that_is_not_known_is_reported_with_the_nearest(capsys, argu
     assert message in error
 
 
+def test_a_working_directory_that_was_removed_is_reported_as_that(capsys, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(["check"]) == 2
+    monkeypatch.chdir(tmp_path)
+    assert capsys.readouterr().err.startswith("error: the working directory was removed;")
+
+
 def test_an_unknown_study_has_no_report(capsys, tmp_path):
     code, error = refusal(capsys, "report", "nothing", "--output", tmp_path)
     assert code == 2
