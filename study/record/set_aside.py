@@ -40,7 +40,7 @@ def set_aside(folder: StudyFolder, variants: Collection[str]) -> Path:
     shutil.copyfile(folder.ledger, aside)
     sync(aside)
     for run in runs:
-        for path in (folder.checkpoint_of(run), *map(folder.predictions_of, (run, run), (False, True))):
+        for path in (folder.checkpoint_of(run), *folder.predictions.glob(f"{run.name}*")):
             path.unlink(missing_ok=True)
     write_file(folder.ledger, b"".join(map(to_line, kept)))
     return aside
