@@ -15,7 +15,7 @@ from study.execution.watchdog import Watchdog
 from study.record.events import Phase
 from study.samplers.proposer import proposer
 from study.search.observation import Observation
-from tests.plugins.study_process import lines_of
+from tests.plugins.study_process import lines_of, with_packages_of_its_own
 
 ROOT = Path(__file__).resolve().parents[1]
 # Training replaced, in workers: what it does to a configuration is found by the learning rate that it was given.
@@ -45,21 +45,18 @@ def sick_study(home: Path, deeds: dict[str, str], *options: str) -> tuple[subpro
     site = home / "site"
     site.mkdir(parents=True, exist_ok=True)
     (site / "sick.py").write_text(SICK)
-    for name in ("models", "study", "search_spaces"):  # as folders of other projects have them
-        (home / name).mkdir(exist_ok=True)
-        (home / name / "__init__.py").write_text("raise ImportError('a package of the working directory')")
     (site / "sitecustomize.py").write_text(
         "import sys\nif any('default_worker' in part for part in sys.orig_argv):\n    import sick\n"
     )
     line = [sys.executable, str(ROOT / "study" / "run.py"), *OPTIONS, "--finalists", "1", "--seeds", "0", *options]
-    line += ["--corpus", str(write_corpus(home / "corpus")), "--name", "sick"]
+    line += ["--corpus", str(write_corpus(home / "corpus")), "--name", "sick", "--output", str(home / "mlruns")]
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)]),
         "DEEDS": json.dumps(deeds),
         "RAY_OVERRIDE_RESOURCES": '{"CPU": 2, "GPU": 1}',
     }
-    done = subprocess.run(line, cwd=home, env=environment, capture_output=True, text=True, timeout=400)
+    done = subprocess.run(line, cwd=cwd, env=environment, capture_output=True, text=True, timeout=400)
     return done, home / "mlruns" / "studies" / "sick"
 
 

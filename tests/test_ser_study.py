@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.study_process import with_packages_of_its_own
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -22,9 +24,7 @@ def test_packages_of_the_working_directory_are_not_imported(
     tmp_path: Path, packages: tuple[str, ...], line: list[str]
 ) -> None:
     """Not even if PYTHONPATH names it first. (`python -m study.run` itself names a `study` of the folder.)"""
-    for name in packages:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text("raise ImportError('a package of the working directory')")
+    with_packages_of_its_own(tmp_path, packages)
     path = os.pathsep.join([".", str(ROOT)])
     done = subprocess.run(
         [sys.executable, *line, "--variant", "nonsense"],
