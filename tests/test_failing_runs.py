@@ -56,6 +56,7 @@ def sick_study(home: Path, deeds: dict[str, str], *options: str) -> tuple[subpro
         "DEEDS": json.dumps(deeds),
         "RAY_OVERRIDE_RESOURCES": '{"CPU": 2, "GPU": 1}',
     }
+    cwd = with_packages_of_its_own(home / "cwd")
     done = subprocess.run(line, cwd=cwd, env=environment, capture_output=True, text=True, timeout=400)
     return done, home / "mlruns" / "studies" / "sick"
 
