@@ -43,6 +43,7 @@ class Turn:
         self._note = note_of(lock)
         self._facts: dict[str, Any] = {"by": by, "process": os.getpid(), "host": platform.node()}
         self._noted = -math.inf
+        write_file(self._note, json.dumps(self._facts))
 
     def report(self, done: int, total: int) -> None:
         """Note how many utterances are done; at most once a second."""
@@ -64,7 +65,7 @@ def turn(lock: Path, what: str, by: str, on_wait: Callable[[Waiting], None]) -> 
             on_wait(_waiting(lock, what, time.monotonic() - begun))
             seconds = LOOK_SECONDS
     try:
-        yield Turn(lock, by)
+        yield Turn(lock, by)  # it may be a while before the first utterance is done: an encoder is loaded
     finally:
         note_of(lock).unlink(missing_ok=True)
         held.release()

@@ -47,6 +47,14 @@ def test_a_process_that_waits_is_shown_for_whom_and_how_far_that_one_is(tmp_path
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".lock"]
 
 
+def test_it_is_known_who_extracts_before_the_first_utterance_is_done(tmp_path: Path) -> None:
+    first = turn(tmp_path / "a.lock", "audio by logmel", "study a", lambda waiting: None)
+    first.__enter__()
+    shown = waited(tmp_path / "a.lock", lambda: first.__exit__(None, None, None))
+    assert shown.who.startswith("study a (process ")
+    assert shown.total is None
+
+
 @pytest.mark.parametrize("note", [b"", b"\xff", b"[]", b'{"by": 1}'])
 def test_a_note_that_cannot_be_read_ends_no_process(tmp_path: Path, note: bytes) -> None:
     first = turn(tmp_path / "a.lock", "audio by logmel", "study a", lambda waiting: None)
