@@ -1,6 +1,8 @@
 """Interrupts and exit codes of the process: an interrupted command exits with 130 and prints how to go on."""
 
 import atexit
+import codecs
+import io
 import os
 import re
 import shlex
@@ -10,11 +12,26 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from study.errors import INTERRUPTED
 
 MASK = "***"
+# What output is written with where the terminal's encoding lacks a character.
+PLAIN_TEXT = "ser-study.plain"
+PLAIN = {
+    "±": "+-",
+    "·": "-",
+    "…": "...",
+    "–": "-",
+    "—": "-",
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+    "×": "x",
+    "²": "2",
+}
 Handler = Callable[[int, FrameType | None], object]
 # Files besides the terminal that have the last lines of a process that ends on the spot.
 _LAST_WORDS: list[int] = []
@@ -26,12 +43,34 @@ def run_to_exit(main: Callable[[], int]) -> NoReturn:
     The interpreter's own end would take the loaded libraries apart for a second or two and do nothing else: it is
     left out.
     """
+    show_any_text(sys.stdout, sys.stderr)
     codes: list[int] = []
     atexit.register(_leave_with, codes)  # registered first, it runs last
     end_on_interrupt()
     codes.append(main())
     end_at_next_interrupt(codes[0])  # libraries that are interrupted while they end print a traceback
     sys.exit(codes[0])
+
+
+def show_any_text(*streams: TextIO) -> None:
+    """Let `streams` take any text: what their encoding lacks is written in plain letters, or as an escape."""
+    codecs.register_error(PLAIN_TEXT, _in_plain_letters)
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=PLAIN_TEXT)
+
+
+def _in_plain_letters(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    plain = (PLAIN.get(character) or escaped(character) for character in missing)
+    return "".join(plain), error.end
+
+
+def escaped(text: str) -> str:
+    """The text with everything but ASCII as escapes, "\\u6124" for an ideograph."""
+    return text.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def go_on_message() -> str:
@@ -43,7 +82,7 @@ def typed_command() -> str:
     """What the user types to go on: the command that was typed, but for passwords and what would start over."""
     typed = [argument for argument in sys.argv[1:] if argument != "--fresh"]
     shown = [re.sub(r"(\w:/{1,2})[^/].*@", rf"\1{MASK}@", argument) for argument in typed]
-    program = "python study/run.py" if sys.argv[0].endswith("run.py") else "ser-study"
+    program = f"python {shlex.quote(sys.argv[0])}" if sys.argv[0].endswith(".py") else "ser-study"
     command = " ".join([program, *map(shlex.quote, shown)])
     return command if shown == typed else f"{command}\n  ({MASK} stands for the user and password that you typed)"
 
@@ -51,7 +90,7 @@ def typed_command() -> str:
 def end_with(message: str, code: int) -> NoReturn:
     """End the process from any of its threads, with an error line of its own and how to go on."""
     show_cursor = "\x1b[?25h" if sys.stdout.isatty() else ""  # a progress view hides it
-    text = f"error: {message}. Go on with:\n  {typed_command()}\n".encode()
+    text = f"error: {message}. Go on with:\n  {typed_command()}\n".encode(errors="backslashreplace")
     os.write(2, f"{show_cursor}\n".encode() + text)
     for file in _LAST_WORDS:
         os.write(file, text)
@@ -99,7 +138,7 @@ def _handle(interrupt: Handler, terminate: Handler) -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    os.write(1, f"{go_on_message()}\n".encode())
+    os.write(1, f"{go_on_message()}\n".encode(errors="backslashreplace"))
     os._exit(INTERRUPTED)
 
 

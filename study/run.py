@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NoReturn
 
 if __name__ == "__main__":
-    # Python puts this file's folder on the path; the packages are found from the folder above it.
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    # Python puts this file's folder on the path, or for `-m` the working directory, unless it is to be safe.
+    # The packages are found from the folder above this file.
+    sys.path[: not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
 
 from study import process
 

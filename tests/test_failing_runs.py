@@ -15,7 +15,7 @@ from study.execution.watchdog import Watchdog
 from study.record.events import Phase
 from study.samplers.proposer import proposer
 from study.search.observation import Observation
-from tests.plugins.study_process import lines_of
+from tests.plugins.study_process import lines_of, with_packages_of_its_own
 
 ROOT = Path(__file__).resolve().parents[1]
 # Training replaced, in workers: what it does to a configuration is found by the learning rate that it was given.
@@ -43,20 +43,21 @@ OUTGROW_ALL = "raise torch.OutOfMemoryError('CUDA out of memory')"
 def sick_study(home: Path, deeds: dict[str, str], *options: str) -> tuple[subprocess.CompletedProcess[str], Path]:
     """A study whose workers' training does the deed of its configuration's learning rate, by a `sitecustomize`."""
     site = home / "site"
-    site.mkdir(parents=True)
+    site.mkdir(parents=True, exist_ok=True)
     (site / "sick.py").write_text(SICK)
     (site / "sitecustomize.py").write_text(
         "import sys\nif any('default_worker' in part for part in sys.orig_argv):\n    import sick\n"
     )
     line = [sys.executable, str(ROOT / "study" / "run.py"), *OPTIONS, "--finalists", "1", "--seeds", "0", *options]
-    line += ["--corpus", str(write_corpus(home / "corpus")), "--name", "sick"]
+    line += ["--corpus", str(write_corpus(home / "corpus")), "--name", "sick", "--output", str(home / "mlruns")]
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)]),
         "DEEDS": json.dumps(deeds),
         "RAY_OVERRIDE_RESOURCES": '{"CPU": 2, "GPU": 1}',
     }
-    done = subprocess.run(line, cwd=home, env=environment, capture_output=True, text=True, timeout=400)
+    cwd = with_packages_of_its_own(home / "cwd")
+    done = subprocess.run(line, cwd=cwd, env=environment, capture_output=True, text=True, timeout=400)
     return done, home / "mlruns" / "studies" / "sick"
 
 
@@ -128,8 +129,15 @@ def test_sick_configurations_are_out_with_their_reason_and_the_study_goes_on(tmp
 
 
 @pytest.mark.slow
-def test_if_every_run_fails_the_study_ends_soon_with_the_first_cause(tmp_path: Path) -> None:
-    done, folder = sick_study(tmp_path, {"all": RAISE}, "--configs", "20", "--epochs", "2", "--gpus-per-run", "0")
+def test_if_every_run_fails_the_study_ends_soon_with_the_first_cause_and_is_tried_again(tmp_path: Path) -> None:
+    options = ("--configs", "4", "--epochs", "1", "--policy", "full", "--gpus-per-run", "0")
+    done, folder = sick_study(tmp_path, {"all": RAISE}, *options)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "configuration 0 was lost: MemoryError: host memory" in done.stdout
     assert len(closed(folder)) == 3
+    failed = (folder / "ledger.jsonl").read_bytes()
+    done, _ = sick_study(tmp_path, {}, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "every configuration of text failed (text: MemoryError: host memory): trying again" in done.stdout
+    assert (folder / "ledger-failed-1.jsonl").read_bytes() == failed
+    assert {line["outcome"] for line in closed(folder).values()} == {"complete"}

@@ -116,7 +116,7 @@ def paused_and_continued(output: Path, home: Path, exhaust: Callable[[int, Path]
         printed, _ = driver.communicate(timeout=240)
     assert driver.returncode == 1, printed
     assert "free some space on that disk" in printed
-    assert "then go on with:\n  python study/run.py --variant text" in printed
+    assert f"then go on with:\n  python {ROOT / 'study' / 'run.py'} --variant text" in printed
     assert "Traceback" not in printed
     before = folder.ledger.read_bytes()
     assert before.endswith(b"\n")

@@ -224,8 +224,7 @@ def damaged(draw: st.DrawFn, lines: list[dict[str, Any]]) -> list[bytes]:
 
 
 @pytest.mark.slow
-# Drawing is slow and text in any script may lack a glyph; a failing ledger is reported as it was drawn, not shrunk.
-@pytest.mark.filterwarnings("ignore:Glyph")
+# Drawing is slow: a failing ledger is reported as it was drawn, not shrunk.
 @settings(
     FUZZ, suppress_health_check=list(HealthCheck), deadline=20_000, phases=[Phase.explicit, Phase.reuse, Phase.generate]
 )

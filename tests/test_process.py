@@ -1,11 +1,14 @@
 """Interrupts at any moment of a command: the exit code, and the way to go on."""
 
+import io
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from study.process import show_any_text
 
 ROOT = Path(__file__).resolve().parents[1]
 # A command that says when it has come so far, and then does something long.
@@ -47,3 +50,21 @@ def test_the_process_leaves_with_the_exit_code_of_its_command_and_all_of_its_out
     program = "from study import process; process.run_to_exit(lambda: print('done') or 3)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (3, "done\n", "")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("utf-8", ".5 ± .1 · 愤怒 \\udce6"),
+        ("latin-1", ".5 ± .1 · \\u6124\\u6012 \\udce6"),
+        ("ascii", ".5 +- .1 - \\u6124\\u6012 \\udce6"),
+    ],
+)
+def test_a_terminal_of_any_encoding_takes_any_text(encoding: str, shown: str) -> None:
+    """The last character stands for a byte in the name of a file that is none of its encoding."""
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding=encoding)
+    show_any_text(stream, io.StringIO())
+    stream.write(".5 ± .1 · 愤怒 \udce6")
+    stream.flush()
+    assert written.getvalue().decode(encoding) == shown

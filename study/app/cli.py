@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     console = Console()
     try:
+        _require_working_directory()
         parsed = parsed_arguments(arguments)
         process.raise_on_interrupt()
         return VERBS[parsed.verb].do(parsed, arguments, console)
@@ -58,8 +60,15 @@ def parsed_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """The arguments by name.
 
     Raises:
-        UserError: one of them is not known; the line names the nearest option of the verb.
+        UserError: one of them is not text or not known; the line names the nearest option of the verb.
     """
+    from study.app.output import is_text
+
+    if broken := [each for each in arguments if not is_text(each)]:
+        raise UserError(
+            f"arguments are text, and {broken[0]!r} has bytes that are none in this locale; rename the file, or set "
+            "PYTHONUTF8=1 if its name is UTF-8"
+        )
     top = parser(next((argument for argument in arguments if not argument.startswith("-")), ""))
     parsed, unknown = top.parse_known_args(arguments)
     if unknown:
@@ -95,6 +104,20 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
         if verb in (None, name):
             row.add(own)
     return top
+
+
+def _require_working_directory() -> None:
+    """Libraries end the process where there is none.
+
+    Raises:
+        UserError: it was removed.
+    """
+    try:
+        os.getcwd()
+    except OSError:
+        raise UserError(
+            "the working directory was removed; change to another (cd) and type the command again"
+        ) from None
 
 
 def _paused(full: StorageFull) -> int:

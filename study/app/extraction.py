@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from study.app import terminal
-from study.app.output import print_line
+from study.app.extraction_progress import extraction_progress
+from study.app.output import is_text, print_line
 from study.app.settings import Settings
 from study.corpus.utterance import Corpus
 from study.errors import FINISHED, UserError
@@ -22,15 +23,17 @@ def extract(settings: Settings, console: Console) -> int:
     """Extract the features that a study with these settings would use, and print their paths."""
     require_folder(settings.machines.output.absolute())
     corpus = open_corpus(settings, console)
-    for modality, choices in prepared_features(corpus, settings, console).items():
+    for modality, choices in prepared_features(corpus, settings, console, "`ser-study features`").items():
         for choice in choices:
             path = Path(choice.path)
             print_line(console, f"{modality}: {path} ({path.stat().st_size / 1e6:.1f} MB)")
     return FINISHED
 
 
-def prepared_features(corpus: Corpus, settings: Settings, console: Console) -> dict[str, list[FeatureChoice]]:
+def prepared_features(corpus: Corpus, settings: Settings, console: Console, by: str) -> dict[str, list[FeatureChoice]]:
     """The feature packs of every modality that the variants need, extracted where they are not there yet.
+
+    `by` is what other processes are shown that wait for an extraction, "study demo-cross".
 
     Raises:
         UserError: the corpus lacks what a modality needs, or features cannot be extracted.
@@ -45,8 +48,10 @@ def prepared_features(corpus: Corpus, settings: Settings, console: Console) -> d
     found: dict[str, list[FeatureChoice]] = {}
     for row in modalities:
         specs = settings.features.specs(row, demo)
-        with terminal.extraction_progress(console) as on_progress:
-            found[row.name] = prepare(corpus, row, specs, folder, on_progress=on_progress, trust_remote_code=trust)
+        with extraction_progress(console) as on_progress:
+            found[row.name] = prepare(
+                corpus, row, specs, folder, on_progress=on_progress, trust_remote_code=trust, by=by
+            )
     return found
 
 
@@ -63,6 +68,8 @@ def require_folder(output: Path) -> None:
     Raises:
         UserError: there is none and none can be made, or it cannot be written.
     """
+    if not is_text(str(output)):
+        raise UserError(f"--output expects a folder whose path is text; {str(output)!r} has bytes that are none")
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output):

@@ -86,3 +86,8 @@ class _Stamped:
     def isatty(self) -> bool:
         """It is a file."""
         return False
+
+
+def is_text(name: str) -> bool:
+    """Whether a name has no bytes that the locale could not decode."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)

@@ -1,7 +1,8 @@
-"""The view of a study that runs: live on a terminal, a line per configuration elsewhere."""
+"""The view of a study that runs: live on a terminal; elsewhere a line per configuration, and one a minute."""
 
 import time
 from collections import Counter
+from contextlib import ExitStack, suppress
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -9,7 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from study.app.output import plain_table, print_progress
+from study.app.output import plain_table, print_line, print_progress
+from study.app.pace import clock, every_minute
 from study.record.events import Closed, EpochDone, Event, Phase, Promoted
 from study.search.conductor import Conductor
 from study.search.search import Search
@@ -29,18 +31,18 @@ class ProgressView:
         self._started = time.monotonic()
         self._epochs_before: int | None = None
         self._conductor: Conductor | None = None
+        self._any_run_ended = False
+        self._while_shown = ExitStack()
         self._live = Live(console=console, refresh_per_second=4, transient=True, get_renderable=self.render)
 
     def __enter__(self) -> "ProgressView":
-        """Begin to draw, where there is a terminal to draw on."""
-        if self._console.is_terminal:
-            self._live.start()
+        """Begin to draw, where there is a terminal to draw on, else to print a line a minute."""
+        self._while_shown.enter_context(self._live if self._console.is_terminal else every_minute(self.say))
         return self
 
     def __exit__(self, *exception: object) -> None:
         """Stop drawing and leave the terminal as it was."""
-        if self._console.is_terminal:
-            self._live.stop()
+        self._while_shown.close()
 
     def follow(self, conductor: Conductor) -> None:
         """Show `conductor` from now on; what it has already replayed does not count for the pace."""
@@ -50,6 +52,8 @@ class ProgressView:
 
     def __call__(self, event: Event) -> None:
         """Print one event where there is no terminal: a line when a configuration goes on, closes or is confirmed."""
+        if self._conductor is not None:
+            self._any_run_ended |= isinstance(event, Closed) or (isinstance(event, EpochDone) and event.ended)
         if self._conductor is None or event.variant not in self._conductor.searches:
             return
         search = self._conductor.searches[event.variant]
@@ -65,6 +69,11 @@ class ProgressView:
         line = f"{event.variant} config {event.config} {what} · best {_best(search)} · {self._times()}"
         print_progress(self._console, line)
 
+    def say(self) -> None:
+        """Print how far the study is, in a line."""
+        with suppress(RuntimeError):  # the search grew while this thread looked at it: the next line will do
+            print_line(self._console, f"{self._progress()} · best {self._bests()}")
+
     def render(self) -> RenderableType:
         """The view at this moment."""
         if self._conductor is None:
@@ -76,18 +85,31 @@ class ProgressView:
             table.add_row(name, *_counts(search), str(_running(self._conductor, name)), _best(search))
         below = Table.grid()  # a bar alone does not end its line
         below.add_row(ProgressBar(total=max(expected, 1), completed=done, width=60))
-        below.add_row(f"study {self._name} · epoch {done} of about {expected} · {self._times()}")
+        below.add_row(self._progress())
         return Group(table, below)
 
     def remaining_seconds(self) -> float | None:
-        """Expected seconds to the end at the pace so far, or None before there is a pace."""
-        if self._conductor is None or self._epochs_before is None:
+        """Expected seconds to the end at the pace so far; None before a run has ended.
+
+        The first epochs have the start of the workers in their time, and the search's length is not known yet.
+        """
+        if self._conductor is None or self._epochs_before is None or not self._any_run_ended:
             return None
         done = _epochs_done(self._conductor)
         trained = done - self._epochs_before
         if trained == 0:
             return None
         return (expected_of_study(self._conductor) - done) * (time.monotonic() - self._started) / trained
+
+    def _progress(self) -> str:
+        if self._conductor is None:
+            return f"study {self._name} · starting workers"
+        done, expected = _epochs_done(self._conductor), expected_of_study(self._conductor)
+        return f"study {self._name} · epoch {done} of about {expected} · {self._times()}"
+
+    def _bests(self) -> str:
+        searches = self._conductor.searches if self._conductor else {}
+        return ", ".join(f"{name} {_best(search)}" for name, search in searches.items()) or "-"
 
     def _times(self) -> str:
         remaining = self.remaining_seconds()
@@ -98,13 +120,6 @@ class ProgressView:
 def expected_of_study(conductor: Conductor) -> int:
     """Epochs that the whole study is likely to take."""
     return round(sum(search.expected_epochs() for search in conductor.searches.values()))
-
-
-def clock(seconds: float) -> str:
-    """Seconds as "1:05" or "2:03:04"."""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
 def _epochs_done(conductor: Conductor) -> int:

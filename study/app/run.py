@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from study.record.begun import require_identity, require_spaces, take_up
 from study.record.folder import StudyFolder
 from study.record.ledger import Ledger
 from study.record.plan import Plan
+from study.record.set_aside import failed_variants, set_aside
 from study.report import write as report
 from study.samplers.optuna_mirror import OptunaMirror
 from study.samplers.space import spaces_of
@@ -53,14 +54,17 @@ def run(settings: Settings, console: Console) -> int:
     with folder.held():
         if machines.fresh and not machines.dry_run:
             shutil.rmtree(folder.path, ignore_errors=True)
-        features = prepared_features(corpus, settings, console)
+        features = prepared_features(corpus, settings, console, f"study {folder.path.name}")
         plan = planning.make_plan(settings, corpus, features, folder.path.name)
         if folder.plan.exists() and not machines.fresh:
             stored, ledger = _checked(folder)
             plan = planning.continued(stored, plan)
             if kept := planning.more_than_asked(plan, settings.terms):
                 print_line(console, kept, style="yellow")
-            if _is_finished(plan, ledger):
+            failed = failed_variants(ledger.events)
+            if failed and not machines.dry_run:
+                ledger = _set_aside(folder, failed, console)
+            elif _is_finished(plan, ledger):
                 print_line(console, f"study {plan.name} is finished already; --fresh starts it over")
                 written = report.write(folder, spaces(plan))
                 return show(plan, folder, console, written, _tracked(settings, plan, folder, written))
@@ -154,6 +158,15 @@ def _checked(folder: StudyFolder) -> tuple[Plan, Ledger]:
     require_identity(plan, ledger.records, ledger.path)
     replayed(plan, ledger.records, ledger.path)
     return plan, ledger
+
+
+def _set_aside(folder: StudyFolder, failed: Mapping[str, str], console: Console) -> Ledger:
+    """Begin the `failed` variants anew; gives the ledger without them."""
+    variant, reason = next(iter(failed.items()))
+    print_line(console, f"every configuration of {', '.join(failed)} failed ({variant}: {reason}): trying again")
+    aside = set_aside(folder, failed)
+    print_line(console, f"  the ledger so far is {aside}", style="dim")
+    return Ledger(folder.ledger, writable=False)
 
 
 def _is_finished(plan: Plan, ledger: Ledger) -> bool:

@@ -1,19 +1,13 @@
-"""What the terminal shows before and after a study: the corpus, extraction under way, the result."""
+"""What the terminal shows before and after a study: the corpus, the result."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from study.app.output import plain_table, print_line
-from study.app.progress import clock
 from study.corpus.utterance import Corpus
-from study.features.extract import Progress as Extraction
 from study.record.folder import StudyFolder
 from study.report.formats import format_value
 from study.report.tables import (
@@ -39,35 +33,6 @@ def print_corpus(console: Console, corpus: Corpus) -> None:
     print_line(console, f"{corpus.name}: {size}; {counts}")
     for note in corpus.notes:
         print_line(console, f"  {note}", style="dim")
-
-
-@contextmanager
-def extraction_progress(console: Console) -> Iterator[Callable[[Extraction], None]]:
-    """A progress bar with rate and remaining time for feature extraction; nothing where there is none to do."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f} of {task.total:.0f} utterances · {task.fields[pace]}"),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    tasks: dict[str, TaskID] = {}
-
-    def show(progress: Extraction) -> None:
-        if not tasks:  # where there is nothing to extract, nothing is drawn
-            bar.start()
-        if progress.what not in tasks:
-            tasks[progress.what] = bar.add_task(escape(progress.what), total=progress.utterances_total, pace="")
-        left = "" if progress.remaining_seconds is None else f", about {clock(progress.remaining_seconds)} left"
-        pace = f"{progress.rate:.0f} {progress.unit}{left}"
-        bar.update(tasks[progress.what], completed=progress.utterances_done, pace=pace)
-
-    try:
-        yield show
-    finally:
-        if tasks:
-            bar.stop()
 
 
 def print_report(console: Console, view: ReportView, folder: StudyFolder, link: TrackingLink | None) -> None:

@@ -8,7 +8,7 @@ import socket
 
 from study.errors import UserError
 
-LISTEN_SECONDS = 5.0
+LISTEN_SECONDS = 2.5
 # Ray speaks gRPC, hence HTTP/2: a client's greeting is answered by a frame of the type SETTINGS.
 # Source: RFC 9113, sections 3.4, 4.1 and 6.5.
 SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -22,7 +22,7 @@ def require_listener(address: str) -> None:
     """Make sure that a server like Ray's listens at `address`, host:port or ray://host:port.
 
     Raises:
-        UserError: none does within five seconds, or it is no such address.
+        UserError: none does within five seconds (connection and answer), or it is no such address.
     """
     found = re.fullmatch(r"\[?(.+?)\]?:(\d{1,5})", address.removeprefix(CLIENT))
     if found is None or not 0 < int(found[2]) < 2**16:

@@ -5,20 +5,24 @@ import os
 import secrets
 import signal
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray._private import ray_constants, services
 from ray.tune.execution import class_cache
 
 from study import process
-from study.errors import UserError
-from study.execution.address import AUTO, LOCAL, no_cluster, require_listener
+from study.errors import UserError, type_and_line
+from study.execution.address import AUTO, LOCAL, no_cluster
 from study.execution.cluster import alive_nodes, room
+from study.execution.handshake import require_cluster, without_raw_lines
 from study.execution.head_watch import HEAD_SECONDS, LOCAL_HEAD_SECONDS, HeadWatch
+from study.execution.ray_folder import ray_folder
+from study.files import is_full
 
 ROOT = Path(__file__).resolve().parents[2]
 # To reach a cluster where something listens, a second apart.
@@ -44,18 +48,17 @@ def cluster(address: str | None, concurrency: int | None, gpus_per_run: float | 
     Raises:
         UserError: no cluster answers at `address`, or it has no room for a single run.
     """
-    try:
-        is_local = _connect(address, concurrency)
-    except SystemExit:  # Ray raises it for SIGTERM while it starts
-        raise KeyboardInterrupt from None
-    # Ray has replaced the handler of SIGTERM by its own, which ends the process with a dump.
-    process.raise_on_interrupt()
-    head = ray.get_runtime_context().gcs_address
-    try:
+    with ExitStack() as at_end:
+        try:
+            is_local = _connect(address, concurrency, at_end)
+        except SystemExit:  # Ray raises it for SIGTERM while it starts
+            raise KeyboardInterrupt from None
+        at_end.callback(ray.shutdown)
+        # Ray has replaced the handler of SIGTERM by its own, which ends the process with a dump.
+        process.raise_on_interrupt()
+        head = ray.get_runtime_context().gcs_address
         with HeadWatch(head, LOCAL_HEAD_SECONDS if is_local else HEAD_SECONDS):
             yield _slots(concurrency, gpus_per_run)
-    finally:
-        ray.shutdown()
 
 
 @contextmanager
@@ -75,43 +78,41 @@ def quiet() -> Iterator[None]:
 
 
 def check_address(given: str | None) -> None:
-    """Make sure, before any work is done, that something listens at the address of a cluster, where there is one.
+    """Make sure, before any work is done, that a cluster answers at its address, where there is one.
 
     Raises:
-        UserError: nothing does.
+        UserError: none does.
     """
     address = given or os.environ.get("RAY_ADDRESS") or LOCAL
-    if address not in (AUTO, LOCAL):
-        require_listener(address)
+    if address != LOCAL:
+        require_cluster(_found(address))
 
 
 @contextmanager
-def _without_raw_lines() -> Iterator[None]:
-    """Keep what Ray's C++ part writes to the process's standard error off the terminal."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+def _in_folder(folder: Path) -> Iterator[None]:
+    """Work in `folder`. Ray lets workers import from the driver's working directory before anything else."""
+    before = os.open(".", os.O_RDONLY)  # it may have been removed, so that it has no path
     try:
-        os.dup2(nowhere, 2)
+        os.chdir(folder)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.fchdir(before)
+        os.close(before)
 
 
-def _connect(address: str | None, concurrency: int | None) -> bool:
-    """Connect to the cluster at `address`, or to a new one of this machine; gives whether it is that."""
+def _connect(address: str | None, concurrency: int | None, at_end: ExitStack) -> bool:
+    """Connect to the cluster at `address`, or to a new one of this machine; gives whether it is that.
+
+    What is to be done after Ray's shutdown is left in `at_end`.
+    """
     in_job = JOB_MARK in os.environ
     address = address or os.environ.get("RAY_ADDRESS") or (AUTO if in_job else LOCAL)
-    silent = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.CRITICAL}
+    silent: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.CRITICAL}
     # Tune would set a variable of PyTorch Lightning, and then could not use the workers that Ray starts in advance.
     class_cache.DEFAULT_ENV_VARS.clear()
     with quiet():
         if address == LOCAL:
-            _put_project_on_path()
-            _keep_to_this_machine()
-            # Never another cluster that happens to run on this machine.
-            ray.init(address=LOCAL, num_cpus=concurrency, include_dashboard=False, **silent)
+            _start_here(concurrency, at_end.enter_context(ray_folder()), silent)
             return True
         # In a job interrupts are blocked, and the handler of SIGTERM raises one, which would never arrive.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -119,21 +120,43 @@ def _connect(address: str | None, concurrency: int | None) -> bool:
         sent = {} if in_job else {"runtime_env": {"env_vars": {"PYTHONPATH": str(ROOT)}}}
         ray_constants.NUM_REDIS_GET_RETRIES = ATTEMPTS
         try:
-            require_listener(_found(address))
-            with _without_raw_lines():
+            require_cluster(_found(address))
+            with without_raw_lines(), _in_folder(ROOT):
                 ray.init(address=address, **silent, **sent)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise no_cluster(address, str(error)) from None
     return False
 
 
+def _start_here(concurrency: int | None, folder: str | None, silent: Mapping[str, Any]) -> None:
+    """Start a cluster of this machine, with Ray's files in `folder`."""
+    _put_project_on_path()
+    _keep_to_this_machine()
+    try:
+        with _in_folder(ROOT):
+            # Never another cluster that happens to run on this machine.
+            ray.init(address=LOCAL, num_cpus=concurrency, include_dashboard=False, _temp_dir=folder, **silent)
+    except Exception as error:  # Ray has no type of its own for this
+        if isinstance(error, OSError) and is_full(error):
+            raise
+        raise UserError(
+            f"a study starts Ray on this machine, and Ray could not start ({type_and_line(error)}); it needs half a "
+            "minute of a machine that is not overloaded, and writes to TMPDIR (or RAY_TMPDIR) and the home folder"
+        ) from None
+
+
 def _found(address: str) -> str:
     """The address as host:port; that of `auto` is what `ray start` has left on this machine.
 
     Raises:
-        ConnectionError: no cluster was started here.
+        UserError: no cluster was started here.
     """
-    return str(services.canonicalize_bootstrap_address_or_die(AUTO)) if address == AUTO else address
+    if address != AUTO:
+        return address
+    try:
+        return str(services.canonicalize_bootstrap_address_or_die(AUTO))
+    except ConnectionError:
+        raise no_cluster(AUTO, "none was started on this machine") from None
 
 
 def _keep_to_this_machine() -> None:

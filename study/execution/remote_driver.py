@@ -16,7 +16,8 @@ from typing import Any
 import ray
 
 from study.errors import UserError
-from study.execution.address import CLIENT, no_cluster, require_listener
+from study.execution.address import CLIENT, no_cluster
+from study.execution.handshake import require_cluster
 
 PROGRAM = "from study.app.cli import main; raise SystemExit(main())"
 # Attempts: the client's server is forked from a process with many threads, and sometimes dies for that reason.
@@ -64,8 +65,9 @@ class Driver:
         environment = {name: value for name, value in os.environ.items() if name not in WORKERS_ONLY}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         self._process = subprocess.Popen(
-            # The address of this cluster, since another one may run on that machine.
-            [sys.executable, "-c", PROGRAM, *arguments, "--address", ray.get_runtime_context().gcs_address],
+            # Without the working directory on its path; and with the address of this cluster, since another one may run
+            # on that machine.
+            [sys.executable, "-P", "-c", PROGRAM, *arguments, "--address", ray.get_runtime_context().gcs_address],
             env=environment,
             cwd=tempfile.gettempdir(),
             preexec_fn=_unblock_interrupts,
@@ -108,7 +110,7 @@ def _unblock_interrupts() -> None:
 
 
 def _connect(address: str) -> None:
-    require_listener(address)
+    require_cluster(address)
     for attempt in range(1, CONNECTIONS + 1):
         try:
             with warnings.catch_warnings(action="ignore"):

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 
 from study.corpus.utterance import Corpus, Utterance
 from study.errors import UserError
@@ -17,10 +16,13 @@ from study.features.modality import Modality
 from study.features.pack import Pack
 from study.features.spec import EncoderSpec, FeatureChoice
 from study.features.store import FeatureStore
+from study.features.turn import Turn, Waiting, turn
 
 NAMED_FAILURES = 3
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[Progress | Waiting], None]
+# Who extracts, where a caller does not name itself.
+ANYBODY = "a program"
 
 
 def prepare(
@@ -32,6 +34,7 @@ def prepare(
     on_progress: OnProgress | None = None,
     trust_remote_code: bool = False,
     workers: int | None = None,
+    by: str = ANYBODY,
 ) -> list[FeatureChoice]:
     """The features of a modality that `specs` ask for, in their order; see `pack_of`."""
     # Own rates first: what is averaged from them need not be encoded.
@@ -44,6 +47,7 @@ def prepare(
             on_progress=on_progress,
             trust_remote_code=trust_remote_code,
             workers=workers,
+            by=by,
         )
         for spec in sorted(specs, key=lambda spec: -(spec.rate_hz or float("inf")))
     }
@@ -59,11 +63,13 @@ def pack_of(
     on_progress: OnProgress | None = None,
     trust_remote_code: bool = False,
     workers: int | None = None,
+    by: str = ANYBODY,
 ) -> Path:
     """The pack with the features of all of the corpus's utterances; extracted now unless it is already in `folder`.
 
     `workers` is the number of threads, by default as many as torch may use. A second process that wants features
-    of the same encoder waits for the first. Frames that are averages of others in `folder` are not encoded again.
+    of the same corpus by the same encoder waits for the first, whose command is `by`; `on_progress` is called with
+    what it waits for. Frames that are averages of others in `folder` are not encoded again.
 
     Raises:
         UserError: no such encoder or layer, utterances that cannot be read (reported together, after all others are
@@ -73,14 +79,15 @@ def pack_of(
     contents = modality.contents(corpus)
     key = digest(list(contents.values()))
     store = FeatureStore(folder, modality.name, encoder.identity)
+    show = on_progress or (lambda progress: None)
     if not store.path(key).exists():
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(store.lock):
+            with turn(store.lock(key), f"{modality.name} by {spec.label}", by, show) as own:
                 # Another process may have finished it while this one waited.
                 if not store.path(key).exists():
-                    extraction = _Extraction(store, corpus, modality, encoder, contents, spec.label)
-                    extraction.run(on_progress, workers or torch.get_num_threads())
+                    extraction = _Extraction(store, corpus, modality, encoder, contents, key, spec.label)
+                    extraction.run(own, show, workers or torch.get_num_threads())
                     store.finish(corpus, key, contents)
         except OSError as error:
             raise UserError(
@@ -100,14 +107,15 @@ class _Extraction:
         modality: Modality[Any],
         encoder: Encoder,
         contents: Mapping[str, str],
+        key: str,
         label: str,
     ) -> None:
-        """Keep in `store` what `encoder` makes of `corpus`; `contents` are those of its utterances."""
-        self._store, self._corpus, self._contents = store, corpus, contents
+        """Keep in `store` what `encoder` makes of `corpus`, whose utterances have `contents`; `key` is their digest."""
+        self._store, self._corpus, self._contents, self._key = store, corpus, contents, key
         self._modality, self._encoder, self._label = modality, encoder, label
 
-    def run(self, on_progress: OnProgress | None, workers: int) -> None:
-        """Encode what is missing, block by block.
+    def run(self, own: Turn, on_progress: OnProgress, workers: int) -> None:
+        """Encode what is missing, block by block, in this process's `own` turn.
 
         Raises:
             UserError: utterances that could not be encoded; the others are kept.
@@ -115,12 +123,12 @@ class _Extraction:
         missing = self._missing()
         if not missing:
             return
-        self._store.parts.mkdir(exist_ok=True)
+        self._store.parts(self._key).mkdir(exist_ok=True)
         failures = extract(
             missing,
             self._encode(missing),
-            save=lambda encoded: self._store.save_block(encoded, self._contents),
-            on_block=self._count(missing, on_progress) if on_progress else lambda block: None,
+            save=lambda encoded: self._store.save_block(self._key, encoded, self._contents),
+            on_block=self._count(missing, own, on_progress),
             workers=workers,
         )
         if failures:
@@ -167,8 +175,12 @@ class _Extraction:
         return Encoded(utterance, to_half(frames, utterance.id))
 
     def _count(
-        self, missing: Sequence[Sequence[Utterance]], on_progress: OnProgress
+        self, missing: Sequence[Sequence[Utterance]], own: Turn, on_progress: OnProgress
     ) -> Callable[[Sequence[Utterance]], None]:
+        def show(progress: Progress) -> None:
+            own.report(progress.utterances_done, progress.utterances_total)
+            on_progress(progress)
+
         what = f"{self._modality.name} by {self._label}"
         everyone = self._corpus.utterances
-        return progress_count(everyone, missing, self._modality.amount, on_progress, what, self._modality.rate_unit)
+        return progress_count(everyone, missing, self._modality.amount, show, what, self._modality.rate_unit)

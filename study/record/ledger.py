@@ -45,10 +45,15 @@ class Ledger:
             StorageFull: there is no room; the ledger is as it was.
         """
         if self._writable:
-            append_durably(self.path, json.dumps(to_json(record), allow_nan=False).encode() + b"\n")
+            append_durably(self.path, to_line(record))
         self.records.append(record)
         if not isinstance(record, StudyBegun):
             self.events.append(record)
+
+
+def to_line(record: Record) -> bytes:
+    """The record as a line of a ledger."""
+    return json.dumps(to_json(record), allow_nan=False).encode() + b"\n"
 
 
 def read(path: Path) -> Iterator[Event]:

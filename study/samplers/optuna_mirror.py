@@ -28,6 +28,7 @@ from study.record.search_name import variant_of
 from study.samplers.proposer import STATES, Suggest, as_optuna_trial
 from study.search.observation import Observation, observe
 from study.searches import new_search, trained_searches
+from study.sqlite_uri import sqlite_uri
 
 FILE = "optuna.db"
 FINISH_SECONDS = 30.0
@@ -190,7 +191,7 @@ class _Store:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._storage = RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}})
+        self._storage = RDBStorage(sqlite_uri(path), engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}})
         # Of every study: its number in the database and its trials' states.
         self._held: dict[str, tuple[int, list[TrialState]]] = {}
 

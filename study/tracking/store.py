@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ from study.record.events import Phase
 from study.record.plan import Plan
 from study.record.results import ConfigResult
 from study.report.view import ReportView
+from study.sqlite_uri import sqlite_path
 from study.tracking.arrivals import Arrivals
-from study.tracking.database import make_database
+from study.tracking.database import ARTIFACTS, follow_folder, make_database
 from study.tracking.limits import PARAM_LENGTH, TAG_LENGTH, short_name, short_values
 from study.tracking.run_tree import Key, Point, RunNode, config_nodes, config_title, study_node
 from study.tracking.study_summary import Ending, experiment_title, note, saved_view, study_ending
-from study.tracking.uri import database_path
 
 POINTS_PER_CALL = 1000  # MLflow takes no more
 
@@ -42,6 +42,7 @@ class _Known:
     status: str = "RUNNING"
     selected: bool = False
     figures: Mapping[str, float] | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
     is_empty: bool = False
 
 
@@ -59,16 +60,18 @@ class Store:
 
         for name in ("mlflow", "alembic", "urllib3"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        database = database_path(uri)
+        database = sqlite_path(uri)
         if database is not None:
             make_database(database)
+            if database.parent == output:
+                follow_folder(database)
         self._entities = mlflow.entities
         self._client = mlflow.MlflowClient(uri)
         self._plan = plan
         self._tags = {"study": plan.name, "ledger": ledger, "kept in": f"{platform.node()}:{output}"}
         self._runs: dict[Key, _Known] = {}
         self._written: dict[Key, int] = {}
-        self.experiment = self._find_experiment(output / "artifacts" if database is not None else None)
+        self.experiment = self._find_experiment((output / ARTIFACTS).as_uri() if database is not None else None)
         self._find_runs()
 
     def write(self, arrivals: Arrivals, end: End | None) -> None:
@@ -82,13 +85,13 @@ class Store:
                 text = note(variant, found[variant], self._plan, end.view)
                 self._conclude(Key(variant), study_ending(variant, end.view), text, end.artifacts)
 
-    def _find_experiment(self, artifacts: Path | None) -> str:
+    def _find_experiment(self, artifacts: str | None) -> str:
         """The id of the experiment that the study belongs to, which is created or restored where it has to be."""
         name = experiment_title(self._plan)
         known = self._client.get_experiment_by_name(name)
         if known is None:
             tags = {"mlflow.experimentKind": "custom_model_development", **saved_view(self._plan.metric)}
-            return str(self._client.create_experiment(name, artifacts.as_uri() if artifacts else None, tags))
+            return str(self._client.create_experiment(name, artifacts, tags))
         if known.lifecycle_stage == "deleted":
             self._client.restore_experiment(known.experiment_id)
         return str(known.experiment_id)
@@ -113,7 +116,7 @@ class Store:
         """Add a run that MLflow holds; of two for one key, which a lost answer can leave, the empty one is deleted."""
         tags, info = run.data.tags, run.info
         key, selected = Key.from_tags(tags), tags.get("selected") == "true"
-        found = _Known(info.run_id, info.start_time / 1000, info.status, selected, run.data.metrics)
+        found = _Known(info.run_id, info.start_time / 1000, info.status, selected, run.data.metrics, run.data.params)
         found.is_empty = not run.data.metrics and not run.data.params
         twin = self._runs.get(key)
         if twin is not None:
@@ -136,6 +139,7 @@ class Store:
         n_results = arrivals.n_results(config)
         if config.outcome is Phase.OPEN or self._written.get(key) == n_results:
             return
+        self._drop_other(key, short_values({n: str(v) for n, v in config.params.items()}, PARAM_LENGTH))
         for node in config_nodes(config, arrivals, self._plan):
             run = self._runs.get(node.key) or self._create(node)
             held = (run.figures or {}).get("epochs")
@@ -145,6 +149,14 @@ class Store:
                 self._client.set_terminated(run.id, node.status, round(max(node.ended, run.started) * 1000))
                 run.status, run.figures = node.status, {"epochs": node.epochs}
         self._written[key] = n_results
+
+    def _drop_other(self, key: Key, params: Mapping[str, str]) -> None:
+        """Delete a configuration that was found with other parameters: its variant failed, and has begun anew."""
+        found = self._runs.get(key)
+        if found is None or not found.params or found.params == params:
+            return
+        for each in [each for each in self._runs if key in (each, each.parent)]:
+            self._client.delete_run(self._runs.pop(each).id)
 
     def _conclude(self, study: Key, ending: Ending, text: str, artifacts: Sequence[Path]) -> None:
         """Write the end of a study: its selection, files, figures and note; then end its run."""

@@ -16,10 +16,10 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from study.errors import UserError
+from study.sqlite_uri import PLAIN, sqlite_path, sqlite_uri
 
 SERVER_SECONDS = 5.0
 PORT = 5000
-SQLITE = "sqlite:///"
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
@@ -30,24 +30,18 @@ def check_uri(uri: str | None, output: Path) -> str:
         UserError: it is no place that MLflow can write to: no server answers there, or it is no database.
     """
     if uri is None:
-        uri = f"{SQLITE}{output.absolute() / 'mlflow.db'}"
+        uri = sqlite_uri(output.absolute() / "mlflow.db")
     if uri.partition("://")[0].lower() in ("http", "https"):
         _check_server(uri)
         return uri.rstrip("/")
-    path = database_path(uri)
+    path = sqlite_path(uri)
     if path is not None:
         _check_database(path.absolute())
-        return f"{SQLITE}{path.absolute()}"
+        return sqlite_uri(path.absolute())
     raise UserError(
-        f"--tracking-uri expects http://host:port of an MLflow server, or {SQLITE}path/of/mlflow.db; found "
+        f"--tracking-uri expects http://host:port of an MLflow server, or {PLAIN}path/of/mlflow.db; found "
         f"{without_credentials(uri)!r}; any other store belongs behind a server"
     )
-
-
-def database_path(uri: str) -> Path | None:
-    """The file of an SQLite URI; None for any other."""
-    path = uri.removeprefix(SQLITE)
-    return Path(path) if uri.startswith(SQLITE) and path else None
 
 
 def without_credentials(text: str) -> str:
@@ -60,14 +54,14 @@ def without_credentials(text: str) -> str:
 
 def viewer_command(uri: str) -> str:
     """The command to run before the link opens; empty where a server runs already."""
-    if not uri.startswith(SQLITE):
+    if sqlite_path(uri) is None:
         return ""
     return f"mlflow ui --backend-store-uri {shlex.quote(uri)} --port {PORT} --workers 1"
 
 
 def experiment_link(uri: str, experiment: str, only: str) -> str:
     """The page that compares an experiment's runs in charts, those only that the search `only` finds."""
-    server = f"http://127.0.0.1:{PORT}" if uri.startswith(SQLITE) else _split_credentials(uri)[0]
+    server = f"http://127.0.0.1:{PORT}" if sqlite_path(uri) else _split_credentials(uri)[0]
     page = f"{server}/#/experiments/{experiment}/runs"
     return f"{page}?workflowType=machine_learning&searchFilter={quote(only)}&compareRunsMode=CHART"
 

@@ -49,6 +49,7 @@ def test_a_wrong_value_is_reported_in_one_line_with_exit_code_2(capsys, tmp_path
         (("run", "--config", "5"), "5 cannot be read (No such file or directory); the number of configurations is"),
         (("run", "--confg", "5"), "unknown argument '--confg' (did you mean --config?); see `ser-study run --help`"),
         (("run", "--varient=text"), "unknown argument '--varient=text' (did you mean --variant?)"),
+        (("run", "--corpus", "caf\udce9.csv"), "arguments are text, and 'caf\\udce9.csv' has bytes that are none"),
         (("run", "text"), "unknown argument 'text'; see `ser-study run --help`"),
         (("runn",), "invalid choice: 'runn'"),
         (("run", "--configs"), "argument --configs: expected one argument; see `ser-study run --help`"),
@@ -60,6 +61,16 @@ def test_an_argument_that_is_not_known_is_reported_with_the_nearest(capsys, argu
     code, error = refusal(capsys, *arguments)
     assert code == 2
     assert message in error
+
+
+def test_a_working_directory_that_was_removed_is_reported_as_that(capsys, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(["check"]) == 2
+    monkeypatch.chdir(tmp_path)
+    assert capsys.readouterr().err.startswith("error: the working directory was removed;")
 
 
 def test_an_unknown_study_has_no_report(capsys, tmp_path):

@@ -1,11 +1,13 @@
 """The expected length of a study: right at its end, and near enough half-way."""
 
 import io
+from threading import Event
 
 import pytest
 from rich.console import Console
 
-from study.app.progress import ProgressView, clock, expected_of_study
+from study.app.pace import clock, every_minute
+from study.app.progress import ProgressView, expected_of_study
 from study.record.events import EpochDone
 from study.record.ledger import Ledger
 from study.samplers.proposer import proposer
@@ -76,6 +78,39 @@ def test_the_view_shows_every_variant_and_the_remaining_time(trained):
     console.print(view.render())
     for expected in ("self", "cross", "best validation UWA", "study name", "epoch 40 of about"):
         assert expected in written.getvalue()
+
+
+def test_no_time_is_left_to_tell_before_a_run_has_ended(trained):
+    """The first epochs have the start of the workers in their time."""
+    conductor, _ = trained(1)
+    written = io.StringIO()
+    view = ProgressView(Console(file=written, width=100), "name", "UWA")
+    view.follow(conductor)
+    conductor._listeners = (view,)
+    left = []
+    while not conductor.finished():
+        run = next(iter(conductor.busy), None) or conductor.next_run()
+        conductor.assign(run)
+        conductor.report(epoch_of(run, conductor.epochs_known(run) + 1))
+        left.append(view.remaining_seconds())
+    first = next(n for n, seconds in enumerate(left) if seconds is not None)
+    lines = written.getvalue().splitlines()
+    assert first > 0
+    assert None not in left[first:]
+    assert left[-1] == 0
+    assert "time left unknown yet" not in lines[-1]
+
+
+def test_a_line_a_minute_says_how_far_a_study_is(trained):
+    conductor, _ = trained(40)
+    written, said = io.StringIO(), Event()
+    view = ProgressView(Console(file=written, width=100), "name", "UWA")
+    view.follow(conductor)
+    with every_minute(lambda: (view.say(), said.set()), seconds=0.001):
+        assert said.wait(60)
+    line = written.getvalue().splitlines()[0]
+    assert line.startswith("study name · epoch 40 of about ")
+    assert " · best self 0." in line
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(5, "0:05"), (65, "1:05"), (3725, "1:02:05")])

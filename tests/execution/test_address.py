@@ -10,8 +10,10 @@ import pytest
 
 from study.errors import UserError
 from study.execution import address as addresses
+from study.execution import handshake
 from study.execution.address import SETTINGS, require_listener
 from study.execution.connection import check_address
+from study.execution.handshake import require_cluster
 from study.execution.remote_driver import run_on_head
 from tests.plugins.mlflow_server import free_port
 
@@ -69,7 +71,20 @@ def test_ray_is_not_asked_before(monkeypatch: pytest.MonkeyPatch) -> None:
         check_address(None)
     monkeypatch.delenv("RAY_ADDRESS")
     check_address(None)
-    check_address("auto")
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_a_server_that_greets_like_ray_and_answers_nothing_more_is_one_line(
+    scheme: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a proxy before a cluster that is gone; Ray Client would try for a minute and a half."""
+    monkeypatch.setattr(handshake, "ANSWER_SECONDS", 1)
+    with server(SETTINGS) as address, pytest.raises(UserError) as refused:
+        require_cluster(f"{scheme}{address}")
+    line = str(refused.value)
+    assert "nothing came back within 1 s" in line
+    assert "\n" not in line
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:70000", "http://127.0.0.1/:x"])

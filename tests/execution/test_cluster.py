@@ -15,6 +15,7 @@ import yaml
 
 from study.execution.cluster import leave_mark, room
 from tests.plugins.mlflow_server import free_port
+from tests.plugins.study_process import with_packages_of_its_own
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--variant", "text", "--finalists", "1", "--audio-encoder", "logmel", "--text-encoder", "hash"]
@@ -128,7 +129,7 @@ def test_a_lost_machine_costs_no_configuration_and_nothing_is_doubled(iemocap_re
         options += ["--corpus", str(iemocap_release), "--output", str(tmp_path), "--address", address]
         driver = subprocess.Popen(
             study_command(*options), env=environment(TMPDIR=str(tmp_path)), stdout=pipe, stderr=subprocess.STDOUT,
-            text=True,
+            text=True, cwd=with_packages_of_its_own(tmp_path / "cwd"),
         )  # fmt: skip
         folder = tmp_path / "studies" / "lost"
         wait_for(lambda: driver.poll() is not None or len(ledger(folder)) > 15)
@@ -189,7 +190,8 @@ def test_one_head_takes_jobs_and_drivers_by_client(head: dict[str, str], iemocap
     submitted = ray_command("job", "submit", "--working-dir", ".", "--", *job, RAY_API_SERVER_ADDRESS=head["dashboard"])
     assert submitted.returncode == 0, submitted.stdout + submitted.stderr
     line = study_command(*options, "--output", tmp_path / "client", "--address", head["client"])
-    finished = subprocess.run(line, env=environment(), cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    elsewhere = with_packages_of_its_own(tmp_path / "cwd")
+    finished = subprocess.run(line, env=environment(), cwd=elsewhere, capture_output=True, text=True, timeout=300)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "text tuned" in finished.stdout
 

@@ -14,6 +14,7 @@ from study.features.extract import Progress
 from study.features.pack import Pack
 from study.features.prepare import pack_of
 from study.features.spec import EncoderSpec
+from study.features.turn import Waiting
 from study.modalities import AUDIO, MODALITIES
 
 
@@ -53,8 +54,8 @@ def test_an_interrupted_extraction_goes_on_to_the_same_bytes(
 def extract(corpus: Corpus, folder: Path, kill_after: int) -> None:
     """Extracts in blocks of four, and dies without a word once more than `kill_after` utterances are done."""
 
-    def kill(progress: Progress) -> None:
-        if progress.utterances_done > kill_after:
+    def kill(progress: Progress | Waiting) -> None:
+        if isinstance(progress, Progress) and progress.utterances_done > kill_after:
             os.kill(os.getpid(), signal.SIGKILL)
 
     pack_of(corpus, replace(AUDIO, block=4), EncoderSpec("logmel"), folder, on_progress=kill, workers=1)

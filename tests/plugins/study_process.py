@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,14 @@ def here(capsys: Any, *arguments: object) -> tuple[int, str, str]:
     code = main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
+
+
+def with_packages_of_its_own(folder: Path, names: Iterable[str] = ("models", "study", "search_spaces")) -> Path:
+    """A folder as other projects are, with packages that bear the names of this one's and must not be imported."""
+    for name in names:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name / "__init__.py").write_text("raise ImportError('a package of the working directory')")
+    return folder
 
 
 def lines_of(ledger: Path) -> list[dict[str, Any]]:

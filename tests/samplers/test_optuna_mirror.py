@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import optuna
 import pytest
@@ -17,6 +18,7 @@ from study.samplers.optuna_mirror import OptunaMirror
 from study.samplers.proposer import proposer
 from study.search.state import Continue
 from study.searches import conductor_of
+from study.sqlite_uri import sqlite_uri
 from study.training.metrics import METRICS
 from study.variants import VARIANTS
 
@@ -192,6 +194,14 @@ def test_a_study_that_is_started_over_replaces_the_former_one_and_no_other(tmp_p
     assert mirrored(tmp_path, another) == ""
     assert len(trials(tmp_path)) == len(configurations(another, 0)["cross"]) < N_CONFIGS
     assert len(trials(tmp_path, "other/cross")) == N_CONFIGS
+
+
+def test_a_folder_may_have_any_name(tmp_path, events):
+    """An address would read the rest of it as an escape, a query or a fragment."""
+    output = tmp_path / "out-[old] #1 ?50% é"
+    assert mirrored(output, events) == ""
+    assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*.db")] == [Path(output.name, "optuna.db")]
+    assert optuna.get_all_study_names(sqlite_uri(output / "optuna.db")) == ["demo/cross"]
 
 
 def test_a_study_without_a_result_writes_nothing(tmp_path, events):

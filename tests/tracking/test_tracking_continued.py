@@ -1,5 +1,6 @@
 """A study that was killed, interrupted, continued or started over is in MLflow once, and nothing runs for ever."""
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from study.record.events import Closed, Event, Phase, RunLost
+from study.record.events import Closed, ConfigAdded, Event, Phase, RunLost
 from study.record.plan import Plan
 from study.report.view import ReportView
+from study.sqlite_uri import sqlite_path, sqlite_uri
 from study.tracking.tracker import Tracker
 
 MakePlan = Callable[..., Plan]
@@ -214,3 +216,52 @@ def test_study_without_a_complete_configuration_failed(
         "cross c000 published": "FAILED",
         "fold 0, cross c000": "FAILED",
     }
+
+
+def test_a_folder_that_was_moved_keeps_its_artifacts(
+    output: Path, make_plan: MakePlan, make_ledger: MakeLedger, make_view: MakeView, tmp_path: Path
+) -> None:
+    """Whatever characters are in its new name: an address would read them as its own."""
+    from mlflow import MlflowClient
+    from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
+
+    events, moved = make_ledger(), tmp_path / "out-[old] #1 ?50%"
+    for folder in (output, moved):
+        kept = folder / "report.md"
+        kept.write_text("a report")
+        tracker = Tracker(None, folder, make_plan())
+        feed(tracker, events)
+        link = tracker.finish(make_view(events), [kept])
+        assert link.warning == ""
+        if folder == output:
+            shutil.move(output, moved)
+            _artifact_repos_cache.clear()  # a study that goes on is a new process
+    assert sorted(path.name for path in tmp_path.iterdir()) == [moved.name]
+    uri = sqlite_uri(moved / "mlflow.db")
+    assert uri in link.command
+    assert sqlite_path(uri) == moved / "mlflow.db"
+    store = MlflowClient(uri)
+    (study,) = store.search_runs(["1"], "tags.level = 'study'")
+    assert store.get_experiment("1").artifact_location == (moved / "artifacts").as_uri()
+    assert [each.path for each in store.list_artifacts(study.info.run_id)] == ["plan.json", "report.md"]
+    assert {Path(path).name for path in moved.rglob("*")} >= {"plan.json", "report.md"}
+
+
+def test_a_variant_that_begins_anew_after_it_failed_is_there_once_with_its_new_parameters(
+    output: Path, make_plan: MakePlan, make_ledger: MakeLedger
+) -> None:
+    """Its ledger has the same first result, that of another variant."""
+    plan, others = make_plan(variants=["cross", "self"]), make_ledger("cross")
+    failed: list[Event] = [
+        ConfigAdded("self", 0, {"heads": 7, "learning_rate": 0.5}),
+        RunLost("self", 0, 0, 0, Phase.FAILED, "no memory"),
+        Closed("self", 0, Phase.FAILED, "no memory"),
+    ]
+    for own in (failed, make_ledger("self")):
+        tracker = Tracker(None, output, plan)
+        feed(tracker, [*others, *own])
+        assert tracker.finish(None).warning == ""
+    first = one(output, "self c000 published")
+    assert (first.info.status, first.data.params["heads"]) == ("FINISHED", "1")
+    names = [run.info.run_name for run in runs(output)]
+    assert len(names) == len(set(names))

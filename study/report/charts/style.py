@@ -5,6 +5,8 @@ Every text that comes from data is drawn as it is (`parse_math=False`), never re
 
 from __future__ import annotations
 
+import unicodedata
+
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -42,3 +44,18 @@ def legend(figure: Figure, axes: Axes) -> None:
         figure.legend(
             entries.values(), entries.keys(), frameon=False, fontsize=9, loc="outside lower center", ncols=len(entries)
         )
+
+
+def fitting(text: str, ems: float) -> str:
+    """The text, or its beginning and end where it is wider than `ems` font sizes."""
+    if width_ems(text) <= ems:
+        return text
+    half = len(text) // 2
+    while half and width_ems(text[:half] + text[-half:]) > ems - 1:
+        half -= 1
+    return f"{text[:half]}…{text[-half:] if half else ''}"
+
+
+def width_ems(text: str) -> float:
+    """About how wide a text is, in font sizes: one for a wide character, .6 for another."""
+    return sum(1.0 if unicodedata.east_asian_width(character) in "WF" else 0.6 for character in text)
