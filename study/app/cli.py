@@ -6,11 +6,18 @@ import argparse
 import difflib
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from study import process
-from study.app.options import add_options, add_study_options, described_samplers, group_of, settings_of
-from study.app.settings import MachineOptions
+from study.app.options import (
+    add_feature_options,
+    add_options,
+    add_study_options,
+    described_samplers,
+    group_of,
+    settings_of,
+)
+from study.app.settings import MachineOptions, VariantOptions
 from study.corpus.options import CorpusOptions
 from study.corpus.readers.table import descriptions
 from study.errors import FAILED, INTERRUPTED, WRONG_USAGE, UserError
@@ -62,7 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports a mistake in one line, as all others."""
+    """Reports a mistake in one line, as all others, and takes no option for another that begins like it."""
+
+    def __init__(self, **options: Any) -> None:
+        """A parser with the `options` of argparse."""
+        super().__init__(**{**options, "allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:
         """Raise it.
@@ -102,17 +113,15 @@ def parser() -> argparse.ArgumentParser:
         description="Tune fusion variants under speaker-independent cross-validation and report honestly.",
         epilog=f"{described_samplers()}\n{RUN_EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     add_study_options(run)
-    features = verbs.add_parser(
-        "features", help="extract the features that `run` with the same options would use", allow_abbrev=False
-    )
-    add_study_options(features)
+    features = verbs.add_parser("features", help="extract the features that `run` with the same options would use")
+    add_feature_options(features)
     check = verbs.add_parser("check", help="report every problem of a corpus, with file and row")
     check.add_argument("corpus", nargs="?", help=f"{descriptions()}; left out: the demo corpus")
     check.add_argument("--all", action="store_true", help="list every problem, however many of a kind there are")
-    add_options(check, CorpusOptions, only=("labels", "label_map", "allow_outside_files"))
+    add_options(check, CorpusOptions, only=("labels", "label_map", "allow_outside_files", "skip_missing"))
+    check.add_argument("--variant", dest="variants", metavar="NAMES", help="check for a study of these (of all)")
     report = verbs.add_parser("report", help="compute a study's report anew from its ledger and predictions")
     explain = verbs.add_parser("explain", help="explain why configurations of a study went on or stopped")
     for verb in (report, explain):
@@ -139,7 +148,8 @@ def _dispatch(parsed: argparse.Namespace, arguments: list[str], console: Console
         case "check":
             from study.app.check import check_corpus
 
-            return check_corpus(group_of(CorpusOptions, parsed), parsed.all, console)
+            variants = group_of(VariantOptions, parsed).variants if parsed.variants else ()
+            return check_corpus(group_of(CorpusOptions, parsed), variants, parsed.all, console)
         case _:
             from study.app import inspect
 

@@ -16,6 +16,7 @@ from study.record.ledger import Ledger
 from study.record.terms import NAME
 from study.report import explain
 from study.report import write as report
+from study.samplers.warm_start import warm_start_sentence
 from study.stored_plan import stored_plan
 from study.variants import TRAINED
 
@@ -34,6 +35,8 @@ def explain_study(name: str, output: Path, variant: str | None, number: int | No
     trained = [name for name in plan.variants if name in TRAINED]
     if variant not in (None, *trained):
         raise UserError(f"--variant expects one that {plan.name} has trained: {', '.join(trained)}; found {variant}")
+    if sentence := warm_start_sentence(plan):
+        print_line(console, sentence)
     if number is not None:
         for each in [variant] if variant else trained:
             for line in explain.history(plan, events, each, number):

@@ -42,6 +42,13 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
             add_options(group, each)
 
 
+def add_feature_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a study that its features depend on."""
+    for declared in (VariantOptions, CorpusOptions, FeatureOptions):
+        add_options(parser, declared)
+    add_options(parser, MachineOptions, only=("output",))
+
+
 def add_options(parser: argparse._ActionsContainer, declared: type, only: tuple[str, ...] = ()) -> None:
     """Add the options that a dataclass declares, or `only` those of these fields."""
     for name, option in options_of(declared).items():

@@ -1,6 +1,9 @@
 """Short, printable forms of untrusted text for messages."""
 
+from pathlib import Path
+
 LONGEST = 80
+LONGEST_PATH = 300
 
 
 def quoted(found: object) -> str:
@@ -13,3 +16,9 @@ def one_line(error: BaseException) -> str:
     """The message of an exception as one short line."""
     text = " ".join(str(error).split())
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+
+
+def path_text(path: Path) -> str:
+    """A path of untrusted names as printable text, its end where it is too long."""
+    text = ascii(str(path))[1:-1] if not str(path).isprintable() else str(path)
+    return text if len(text) <= LONGEST_PATH else "..." + text[3 - LONGEST_PATH :]

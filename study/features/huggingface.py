@@ -11,6 +11,7 @@ import torch
 import transformers
 
 from study.errors import UserError, type_and_line
+from study.plurals import counted
 
 # Long enough for a slow line, short enough that a machine without a network soon gets its error.
 HUB_TIMEOUT_SECONDS = 5.0
@@ -85,7 +86,7 @@ def frozen_encoder(spec: str, folder: Path, kind: str, trust_remote_code: bool) 
     absent = sorted(name for name in report["missing_keys"] if not any(part in name for part in UNUSED_PARTS))
     if absent:
         raise UserError(
-            f"the weights of {spec!r} lack {len(absent)} tensors of its configuration ({absent[0]}, ...); "
+            f"the weights of {spec!r} lack {counted(len(absent), 'tensor')} of its configuration ({absent[0]}, ...); "
             f"download the model again or pass another one"
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoFeatureExtractor
 from study.errors import UserError
 from study.features.huggingface import frozen_encoder, loaded, model_folder, model_identity
 from study.features.spec import OUTPUT
+from study.plurals import counted
 
 # Each of Whisper's frames covers two hops of its log-mel spectrogram: its second convolution has stride 2.
 WHISPER_STRIDE = 2
@@ -132,7 +133,8 @@ def chosen_layers(layer: str, n_layers: int) -> range | None:
     layers = range(int(low or single), int(high or single) + 1)
     if len(layers) == 0 or layers[-1] > n_layers:
         raise UserError(
-            f"layers run from 0 to {n_layers} in an encoder of {n_layers} layers, found {layer!r}; choose among them"
+            f"layers run from 0 to {n_layers} in an encoder of {counted(n_layers, 'layer')}, found {layer!r}; "
+            "choose among them"
         )
     return layers
 

@@ -26,6 +26,7 @@ from study.report.predictions import StoredPredictions, TestedFold
 from study.report.view import CostView, NestedView, ReportView, SettingView, TermView, VariantView, parts_view
 from study.samplers import SAMPLERS
 from study.samplers.space import misfit
+from study.samplers.warm_start import warm_start_sentence
 from study.searches import replayed, what_is_left
 from study.variants import VARIANTS
 
@@ -112,6 +113,7 @@ def report_view(evidence: Evidence) -> ReportView:
         other_metrics=tuple(comparison for found in shown.values() for comparison in found),
         score_both_blocks=protocol.score_both_blocks,
         unfinished=f"unfinished: {evidence.left}; no conclusions are drawn" if evidence.left else "",
+        warm_start=warm_start_sentence(plan),
     )
 
 
@@ -159,6 +161,7 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
         reference=_reference(plan, name),
         role=row.role,
         compared_with=row.compared_with,
+        start_word=row.start_word,
     )
 
 

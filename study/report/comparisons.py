@@ -19,17 +19,14 @@ from study.seeding import derived_seed
 from study.training.metrics import METRICS
 from study.variants import VARIANTS
 
-# How a variant's published setting is called beside the tuned one.
-PUBLISHED = " published"
-
 
 def comparisons(
     plan: Plan, outcomes: Mapping[str, Outcome], configs: Mapping[str, Sequence[ConfigResult]]
 ) -> dict[str, list[Comparison]]:
     """By metric, the study's own first: the comparison of every pair, with Holm's adjustment over those of a metric."""
     wanted = pairs(outcomes, plan.metric)
-    names = {name.removesuffix(PUBLISHED) for pair in wanted for name in pair}
-    tunings = {name: tuning(plan, name, configs[name]) for name in outcomes if name in names}
+    names = {name for pair in wanted for name in pair}
+    tunings = {name: tuning(plan, name, configs[name]) for name in outcomes if names & {name, untuned(name)}}
     share = share_tested(plan)
     found = {}
     for metric in (plan.metric, *(name for name in METRICS if name != plan.metric)):
@@ -41,11 +38,16 @@ def comparisons(
 def pairs(outcomes: Mapping[str, Outcome], metric: str) -> list[tuple[str, str]]:
     """Every fusion against the best baseline, then each variant against those that its row names, each pair once.
 
-    Then each tuned variant against its published setting, unless that was selected. The best baseline is the best by
+    Then each tuned variant against its untuned setting, unless that was selected. The best baseline is the best by
     validation: choosing it by test would make it look better than it is.
     """
     found = [*_against_baseline(outcomes, metric), *_against_named(outcomes), *_against_published(outcomes)]
     return list(dict.fromkeys(found))
+
+
+def untuned(name: str) -> str:
+    """What a variant's configuration 0 is called among systems: "cross published"."""
+    return f"{name} {VARIANTS[name].start_word}"
 
 
 def tuning(plan: Plan, name: str, configs: Sequence[ConfigResult]) -> dict[str, Tuning]:
@@ -106,7 +108,7 @@ def _against_named(outcomes: Mapping[str, Outcome]) -> Iterator[tuple[str, str]]
 def _against_published(outcomes: Mapping[str, Outcome]) -> Iterator[tuple[str, str]]:
     for name, outcome in outcomes.items():
         if outcome.published is not None and not outcome.is_published:
-            yield name, name + PUBLISHED
+            yield name, untuned(name)
 
 
 def _systems(
@@ -117,7 +119,7 @@ def _systems(
         outcome = outcomes[name]
         yield name, System(name, _folds(outcome.figures, metric), tuned[metric])
         if outcome.published is not None:
-            yield name + PUBLISHED, System(name + PUBLISHED, _folds(outcome.published, metric))
+            yield untuned(name), System(untuned(name), _folds(outcome.published, metric))
 
 
 def _folds(figures: Figures, metric: str) -> tuple[float, ...]:

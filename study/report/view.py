@@ -104,9 +104,10 @@ class VariantView:
     """One variant: what was selected and what it reaches.
 
     `tuned` is None while nothing can be selected; a guess has a `tuned` setting without parameters. `selected` is the
-    number of the configuration, `confirmed` whether its figures come from runs with new seeds. `reference` is the
-    published table's row (mean and deviation by metric), where this is the corpus that it was published for. `role`
-    and `compared_with` are those of the variant's row.
+    number of the configuration, `confirmed` whether its figures come from runs with new seeds. `published` is
+    configuration 0, and `start_word` what that is called. `reference` is the published table's row (mean and deviation
+    by metric), where this is the corpus that it was published for. `role` and `compared_with` are those of the
+    variant's row.
     """
 
     name: str
@@ -122,6 +123,7 @@ class VariantView:
     reference: Mapping[str, tuple[float, float]] | None = None
     role: str = "fusion"
     compared_with: tuple[str, ...] = ()
+    start_word: str = "published"
 
     @property
     def trained(self) -> bool:
@@ -171,7 +173,7 @@ class ReportView:
     `over` is what figures are means over, for example "5 folds"; `score_both_blocks` whether each fold serves with
     either of its held-out parts as test. `metric` is what selects, as in METRICS; `comparisons` are in it, and those in
     the other metrics are `other_metrics`. `unfinished` is what is left to do, empty for a finished study; while it is
-    not empty, nothing is compared.
+    not empty, nothing is compared. `warm_start` is what the sampler knew of an earlier study, empty without one.
     """
 
     name: str
@@ -192,6 +194,13 @@ class ReportView:
     other_metrics: tuple[ComparisonView, ...] = ()
     score_both_blocks: bool = False
     unfinished: str = ""
+    warm_start: str = ""
+
+    @property
+    def start_word(self) -> str:
+        """What configuration 0 of all its variants is called."""
+        words = {variant.start_word for variant in self.variants.values() if variant.trained}
+        return words.pop() if len(words) == 1 else "untuned"
 
     def term(self, name: str) -> str:
         """The value of a term; empty if the study has none of this name."""

@@ -12,6 +12,7 @@ from study.record.results import PARTS, ConfigResult, FoldResult, metrics_over_f
 from study.report.view import PartsView, parts_view
 from study.tracking.arrivals import Arrivals, History
 from study.training.metrics import METRICS
+from study.variants import VARIANTS
 
 # The tracker's words for how a run ended. A stopped configuration did not finish, and nothing went wrong.
 STATUS = {
@@ -84,7 +85,8 @@ def study_title(plan: Plan, variant: str) -> str:
 
 def config_title(key: Key, selected: bool = False) -> str:
     """The name of a configuration's run, for example "cross c003" or "cross c000 published, selected"."""
-    marks = [mark for mark, holds in (("published", key.config == 0), ("selected", selected)) if holds]
+    start = VARIANTS[key.variant].start_word
+    marks = [mark for mark, holds in ((start, key.config == 0), ("selected", selected)) if holds]
     return " ".join([f"{key.variant} c{key.config:03d}", ", ".join(marks)]).strip()
 
 
@@ -114,6 +116,7 @@ def study_node(variant: str, arrivals: Arrivals, plan: Plan) -> RunNode:
             "metric": plan.metric,
             "max_epochs": str(plan.terms.epochs),
             "study_seed": str(plan.terms.seed),
+            **({"warm_start": plan.terms.warm_start} if plan.terms.warm_start else {}),
             **{f"{modality}_encoder": spec for modality, spec in plan.encoders.items()},
         },
         tags={"corpus digest": plan.corpus["digest"][:12]},
@@ -141,7 +144,7 @@ def config_nodes(config: ConfigResult, arrivals: Arrivals, plan: Plan) -> Iterat
         tags={
             "outcome": config.outcome.value,
             "reason": config.reason,
-            **({"published": "true"} if config.number == 0 else {}),
+            **({VARIANTS[config.variant].start_word: "true"} if config.number == 0 else {}),
         },
         points=list(_config_points(config, plan, epochs, seconds)),
     )

@@ -9,7 +9,8 @@ import pytest
 import soundfile
 from rich.console import Console
 
-from study.corpus.check import CheckReport, check, render
+from study.corpus.check import CheckReport, check
+from study.corpus.check_view import render
 from study.corpus.utterance import Problem
 
 
@@ -105,8 +106,8 @@ def test_mixed_rates_and_channels_are_shown(tiny_manifest: Path) -> None:
     soundfile.write(tiny_manifest.parent / "audio" / "a0.wav", np.zeros((4410, 2)), 44_100)
     report = check(str(tiny_manifest))
     assert report.audio.rates_hz == {16_000: 11, 44_100: 1}
-    assert "16,000 Hz (11 files), 44,100 Hz (1 files)" in shown(report)
-    assert "1 (11 files), 2 (1 files)" in shown(report)
+    assert "16,000 Hz (11 files), 44,100 Hz (1 file)" in shown(report)
+    assert "1 (11 files), 2 (1 file)" in shown(report)
 
 
 def test_two_groups_are_too_few(tiny_manifest: Path) -> None:

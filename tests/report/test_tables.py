@@ -67,7 +67,11 @@ def test_nested_choices_in_words():
 
 @pytest.mark.parametrize(
     ("seeds", "words"),
-    [("0", "those of the search itself"), ("1", "again with 1 new seed;"), ("3", "The best 2 of each search")],
+    [
+        ("0", "those of the search itself"),
+        ("1", "again with 1 new seed;"),
+        ("3", "The best 2 configurations of each search"),
+    ],
 )
 def test_where_figures_come_from(seeds, words):
     terms = (TermView("finalists", "2"), TermView("seeds", seeds))
