@@ -9,6 +9,7 @@ from pathlib import Path
 
 import soundfile
 
+from study.corpus.lengths import MAX_SECONDS
 from study.corpus.media import MEDIA, missing_files, without_missing
 from study.corpus.quoting import one_line, path_text
 from study.corpus.source import choose_classes, read_source
@@ -169,6 +170,9 @@ def _header(path: Path) -> tuple[int, int, int] | str:
 
 def _span_fault(utterance: Utterance, file_seconds: float) -> Problem | None:
     start, end = utterance.start or 0.0, utterance.end if utterance.end is not None else file_seconds
+    if min(end, file_seconds) - start > MAX_SECONDS:
+        message = f"an utterance lasts at most {MAX_SECONDS:.0f} s, {utterance.id} lasts {end - start:.0f} s"
+        return Problem(utterance.where, f"{message}; give its start and end", True, "utterances too long")
     if start < file_seconds and end <= file_seconds + ROUNDING_SECONDS:
         return None
     message = f"start {start:g} and end {end:g} must lie in {utterance.audio}, which lasts {file_seconds:.2f} s"

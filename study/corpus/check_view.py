@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from study.corpus.check import AudioSummary, CheckReport
+from study.corpus.lengths import CONTEXT_SECONDS, CORE_SECONDS, WHOLE_SECONDS
 from study.corpus.utterance import Corpus, Problem
 from study.plurals import counted
 
@@ -59,6 +60,11 @@ def _audio_lines(audio: AudioSummary) -> Iterator[str]:
         low, middle, high, top = np.quantile(audio.seconds, [0, 0.5, 0.95, 1])
         total = f"{sum(audio.seconds) / 3600:.2f} h" if sum(audio.seconds) >= 360 else f"{sum(audio.seconds):.1f} s"
         yield f"speech: {total}; seconds: shortest {low:.2f}, median {middle:.1f}, p95 {high:.1f}, longest {top:.1f}"
+        long = [seconds for seconds in audio.seconds if seconds > WHOLE_SECONDS]
+        if long:
+            windows = f"{CORE_SECONDS:g} s with {CONTEXT_SECONDS:g} s of context on both sides"
+            more = f"longer than {WHOLE_SECONDS:g} s: {counted(len(long), 'utterance')}"
+            yield f"{more}, which pretrained speech encoders get in windows of {windows}"
         yield "sample rates: " + ", ".join(f"{rate:,} Hz ({counted(n, 'file')})" for rate, n in audio.rates_hz.items())
         yield "channels: " + ", ".join(f"{count} ({counted(n, 'file')})" for count, n in audio.channels.items())
 

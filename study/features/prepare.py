@@ -70,7 +70,7 @@ def pack_of(
             extracted and kept), a folder that cannot be written, or a pack in it that is damaged.
     """
     encoder = modality.open(spec, trust_remote_code)
-    contents = modality.contents(corpus)
+    contents = modality.contents(corpus, encoder)
     key = digest(list(contents.values()))
     store = FeatureStore(folder, modality.name, encoder.identity)
     if not store.path(key).exists():
