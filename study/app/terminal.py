@@ -17,7 +17,14 @@ from study.features.extract import Progress as Extraction
 from study.plurals import counted
 from study.record.folder import StudyFolder
 from study.report.formats import format_value
-from study.report.tables import budget_sentence, comparison_lines, comparison_sentences, nested_sentences, table_rows
+from study.report.tables import (
+    budget_sentence,
+    comparison_lines,
+    comparison_sentences,
+    epochs_sentence,
+    nested_sentences,
+    table_rows,
+)
 from study.report.view import ReportView, VariantView
 from study.tracking.tracker import TrackingLink
 from study.training.metrics import METRICS
@@ -78,6 +85,8 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
     console.print(_results(view, many))
     for name, variant in tuned.items():
         _print_variant(console, name, variant, with_table=not many)
+        if late := epochs_sentence(view, variant):
+            print_line(console, f"  {late}", style="yellow")
     if view.comparisons:
         console.print("\n[bold]compared[/bold]")
     for line in comparison_lines(view):

@@ -14,6 +14,7 @@ from study.record.begun import require_identity
 from study.record.divisions import blocks_of
 from study.record.events import Phase, StudyBegun
 from study.record.folder import StudyFolder
+from study.record.late_epochs import LateRuns, late_runs, validation_curves
 from study.record.outcome import NestedFigures, Outcome
 from study.record.plan import Plan
 from study.record.results import PARTS, ConfigResult, configurations
@@ -162,7 +163,12 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
         role=row.role,
         compared_with=row.compared_with,
         start_word=row.start_word,
+        late=_late(plan, configs, outcome) if outcome else None,
     )
+
+
+def _late(plan: Plan, configs: Sequence[ConfigResult], outcome: Outcome) -> LateRuns:
+    return late_runs(validation_curves(configs, outcome.uses, plan.metric), plan.terms.epochs)
 
 
 def _guess(plan: Plan) -> SettingView:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from study.plurals import counted
 from study.record.results import PARTS
 from study.record.search_variance import FEWEST_CONFIGS
+from study.record.terms import MAX_EPOCHS
 from study.report.formats import (
     NOTHING,
     format_difference,
@@ -127,6 +128,17 @@ def budget_sentence(variant: VariantView) -> str:
         f"{counted(cost.n_configs, 'configuration')} ({outcomes}), {counted(cost.n_fold_runs, 'fold run')}, "
         f"{counted(cost.epochs, 'epoch')}, {format_duration(cost.seconds)} of training.{more}"
     )
+
+
+def epochs_sentence(view: ReportView, variant: VariantView) -> str:
+    """That the runs of a variant were still getting better when they ended; empty where that is not so of most."""
+    late = variant.late
+    if late is None or not late.too_many:
+        return ""
+    found = f"in {late.n_late} of {counted(late.n_runs, 'run')} the best epoch was the last or the one before"
+    if view.term("epochs") == str(MAX_EPOCHS):
+        return f"{found}: {MAX_EPOCHS} epochs, the most there are, may be too few"
+    return f"{found}: more --epochs would probably help"
 
 
 def nested_sentences(variant: VariantView) -> Iterator[str]:

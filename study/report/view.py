@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from study.record.late_epochs import LateRuns
 from study.record.results import Spread
 
 
@@ -107,7 +108,7 @@ class VariantView:
     number of the configuration, `confirmed` whether its figures come from runs with new seeds. `published` is
     configuration 0, and `start_word` what that is called. `reference` is the published table's row (mean and deviation
     by metric), where this is the corpus that it was published for. `role` and `compared_with` are those of the
-    variant's row.
+    variant's row. `late` counts the reported runs that were still getting better at their end.
     """
 
     name: str
@@ -124,6 +125,7 @@ class VariantView:
     role: str = "fusion"
     compared_with: tuple[str, ...] = ()
     start_word: str = "published"
+    late: LateRuns | None = None
 
     @property
     def trained(self) -> bool:
