@@ -36,11 +36,11 @@ class Arrivals:
 
     runs: dict[FoldRun, History] = field(default_factory=dict)
     identity: str = ""
-    _events: list[Event] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
     def add(self, at: float, event: Event) -> bool:
         """Add an event that arrived at time `at`; returns whether there is something new to show."""
-        self._events.append(event)
+        self.events.append(event)
         if not isinstance(event, (EpochDone, RunLost)):
             return isinstance(event, Closed)
         self.identity = self.identity or digest(event)
@@ -56,7 +56,7 @@ class Arrivals:
 
     def results(self, n_seeds: int) -> dict[str, list[ConfigResult]]:
         """The configurations of every variant, in a study that asks for `n_seeds` new seeds."""
-        return configurations(self._events, n_seeds)
+        return configurations(self.events, n_seeds)
 
     def variants(self) -> list[str]:
         """The variants that have a result, in the order of their first."""

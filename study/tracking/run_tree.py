@@ -91,12 +91,12 @@ def config_title(key: Key, selected: bool = False) -> str:
 
 
 def fold_title(run: FoldRun) -> str:
-    """The name of a fold run, for example "fold 2 seed 1, cross c003".
+    """The name of a fold run, for example "fold 2 s1 c003 cross" for new seed 1.
 
-    What distinguishes it from its siblings comes first: the page has little room for names at this depth.
+    Short, and what distinguishes it from its siblings first: the page cuts longer names at this depth.
     """
-    seed = f" seed {run.seed}" if run.seed else ""
-    return f"fold {run.fold}{seed}, {run.variant} c{run.config:03d}"
+    seed = f" s{run.seed}" if run.seed else ""
+    return f"fold {run.fold}{seed} c{run.config:03d} {run.variant}"
 
 
 def study_node(variant: str, arrivals: Arrivals, plan: Plan) -> RunNode:

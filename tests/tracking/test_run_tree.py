@@ -12,6 +12,7 @@ from study.record.plan import Plan
 from study.record.terms import Terms
 from study.tracking.arrivals import Arrivals
 from study.tracking.run_tree import Key, RunNode, config_nodes, fold_title, study_node
+from study.tracking.search_progress import search_steps
 
 MakePlan = Callable[..., Plan]
 MakeLedger = Callable[..., list[Event]]
@@ -39,8 +40,8 @@ def test_keys_are_found_again_by_their_tags_and_belong_under_their_parents() -> 
 
 
 def test_fold_runs_are_named_by_what_distinguishes_them_first() -> None:
-    assert fold_title(FoldRun("cross", 3, 2)) == "fold 2, cross c003"
-    assert fold_title(FoldRun("cross", 3, 2, seed=1)) == "fold 2 seed 1, cross c003"
+    assert fold_title(FoldRun("cross", 3, 2)) == "fold 2 c003 cross"
+    assert fold_title(FoldRun("cross", 3, 2, seed=1)) == "fold 2 s1 c003 cross"
 
 
 def test_something_is_new_to_show_when_a_study_begins_a_configuration_closes_or_a_confirmation_run_ends(
@@ -101,3 +102,22 @@ def test_under_protocol_nested_figures_are_means_over_both_uses_of_every_run(
     stopped = {point.name for point in nodes(arrived(events), plan, 0)[Key("cross", 0)].points}
     assert "validation/UWA_mean" in stopped
     assert "test/UWA_mean" not in stopped, "not every block could select it"
+
+
+def test_the_search_has_a_step_for_each_configuration_that_is_done(
+    make_ledger: MakeLedger, make_plan: MakePlan
+) -> None:
+    events, plan = make_ledger(), make_plan()
+    ends = [number for number, event in enumerate(events, start=1) if event.kind == "closed"]
+    steps = list(search_steps("cross", arrived(events), plan))
+    assert [step.done for step in steps] == [0, 1, 2, 3, 4]
+    assert steps[0].figures == {"search/configs_done": 0.0}
+    for step, end in zip(steps[1:], ends, strict=True):
+        before = [event for event in events[:end] if isinstance(event, EpochDone)]
+        finals = {(e.config, e.fold): e.validation["UWA"] for e in before if e.epoch == 3 and e.config < 2}
+        means = [fmean(finals[config, fold] for fold in range(3)) for config in {config for config, _ in finals}]
+        assert step.figures["search/epochs"] == len(before)
+        assert step.figures["search/best_validation_UWA"] == pytest.approx(max(means))
+    # They follow from the events alone: those of an interrupted study are the first of the whole one's.
+    half = list(search_steps("cross", arrived(events[: ends[1]]), plan))
+    assert [(step.done, step.figures) for step in half] == [(step.done, step.figures) for step in steps[:3]]
