@@ -42,11 +42,16 @@ def prepared_features(corpus: Corpus, settings: Settings, console: Console) -> d
     demo = settings.corpus.is_demo
     settings.features.check_dtype(MODALITIES.values(), demo)
     folder, trust = settings.machines.output.absolute() / "features", settings.features.trust_remote_code
+    asked = {row.name: settings.features.specs(row, demo) for row in modalities}
+    for row in modalities:
+        for spec in asked[row.name]:
+            row.open(spec, trust)  # a mistake in the last is found before hours with the first
     found: dict[str, list[FeatureChoice]] = {}
     for row in modalities:
-        specs = settings.features.specs(row, demo)
         with terminal.extraction_progress(console) as on_progress:
-            found[row.name] = prepare(corpus, row, specs, folder, on_progress=on_progress, trust_remote_code=trust)
+            found[row.name] = prepare(
+                corpus, row, asked[row.name], folder, on_progress=on_progress, trust_remote_code=trust
+            )
     return found
 
 

@@ -16,7 +16,7 @@ from study.corpus.utterance import Corpus
 from study.features.extract import Progress as Extraction
 from study.plurals import counted
 from study.record.folder import StudyFolder
-from study.report.formats import format_value
+from study.report.formats import capitalise, format_value
 from study.report.tables import (
     budget_sentence,
     comparison_lines,
@@ -80,8 +80,6 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
         print_line(console, f"{view.unfinished}\n", style="yellow")
     what = "test scores (validation is in the report)" if many else "mean ± std"
     print_line(console, f"{view.name}: {what} over {view.over}\n")
-    if view.warm_start:
-        print_line(console, f"{view.warm_start}\n")
     console.print(_results(view, many))
     for name, variant in tuned.items():
         _print_variant(console, name, variant, with_table=not many)
@@ -95,6 +93,8 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
         print_line(console, f"  {sentence}")
     protocol = f"Protocol {view.protocol}: chosen by validation {view.metric}; {view.protocol_note}."
     console.print(f"\n{protocol}", style="dim", highlight=False, markup=False)
+    if view.warm_start:
+        print_line(console, f"{capitalise(view.warm_start)}.", style="dim")
     print_line(console, f"\nreport       {folder.path / 'report.html'}")
     print_line(console, f"             {folder.path / 'report.md'}")
     if link is not None and tuned:  # a guess alone is nothing to compare

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from study.corpus.demo import MANIFEST
-from study.corpus.labels import class_order, preset, read_label_map, relabel
+from study.corpus.labels import EMOTIONS, class_order, preset, read_label_map, relabel
 from study.corpus.media import MEDIA, require_files, without_missing
 from study.corpus.readers.table import Reader, descriptions, reader_of
 from study.corpus.utterance import Corpus, Problem, Utterance
@@ -87,8 +87,10 @@ def choose_classes(reading: Reading, labels: str | None = None, label_map: Path 
     classes = class_order(u.label for u in utterances)
     if name is not None:
         mapping = preset(name).mapping
-        # A layout with a preset of its own has labels that no study uses.
-        remedy = "" if reading.reader.default_labels else f"; a --label-map gives them classes of --labels {name}"
+        # Not of emotions that this preset leaves out, nor of labels that a layout with a preset of its own has beside.
+        unknown = {u.label for u in utterances}.difference(mapping, EMOTIONS)
+        hint = f"; a --label-map gives them classes of --labels {name}"
+        remedy = hint if unknown and not reading.reader.default_labels else ""
         utterances, changes = _relabelled(utterances, mapping, f"--labels {name}", reading, remedy)
         present = {u.label for u in utterances}
         classes = tuple(c for c in preset(name).classes if c in present)

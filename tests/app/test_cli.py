@@ -154,3 +154,11 @@ def test_check_names_a_path_as_it_was_given_and_does_not_refer_to_itself(capsys,
     printed = capsys.readouterr().out
     assert "remarks: 2" in printed
     assert "ser-study check" not in printed
+
+
+def test_every_encoder_is_opened_before_any_is_used(capsys, tmp_path, tiny_manifest):
+    (tmp_path / "no-model").mkdir()
+    arguments = ("--audio-encoder", "logmel", "--text-encoder", tmp_path / "no-model", "--output", tmp_path / "out")
+    code, error = refusal(capsys, "features", "--corpus", tiny_manifest, *arguments)
+    assert (code, f"{tmp_path}/no-model does not" in error) == (2, True)
+    assert not list((tmp_path / "out").rglob("*.safetensors"))

@@ -71,6 +71,8 @@ def test_a_manifest_of_known_emotions_keeps_their_order_and_takes_presets(tiny_m
         "no utterance is labelled neutral: the class is left out",
     )
     assert open_corpus(write_labels(tiny_manifest, "sad", "angry")).classes == ("angry", "sad")
+    known = open_corpus(write_labels(tiny_manifest, "sad", "angry", "surprise"), labels="4").notes
+    assert known[0] == "dropped: 4 of 12 utterances, for their label: 4 surprise"
 
 
 def test_a_label_map_goes_before_the_preset_and_drops_what_it_does_not_name(tiny_manifest: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_warm_start_is_named_wherever_a_study_is_shown(tmp_path: Path, capsys:
     assert warm_start_sentence(warm) == sentence
     assert warm_start_sentence(toy_plan()) == ""
     view = build(folder)
-    assert sentence in printed(view, folder)
+    assert sentence.capitalize() in printed(view, folder)
     assert sentence.removeprefix("warm start: ") in html_page(view, {})
     assert sentence.capitalize() in markdown_page(view, {})
     assert explain_study("toy", tmp_path, None, None, Console(width=200)) == 0
