@@ -4,6 +4,7 @@ from pathlib import Path
 
 LONGEST = 80
 LONGEST_PATH = 300
+LONGEST_ERROR = 400  # libraries name files in theirs, and what is wrong comes after the name
 
 
 def quoted(found: object) -> str:
@@ -15,7 +16,7 @@ def quoted(found: object) -> str:
 def one_line(error: BaseException) -> str:
     """The message of an exception as one short line."""
     text = " ".join(str(error).split())
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+    return text if len(text) <= LONGEST_ERROR else text[: LONGEST_ERROR - 3] + "..."
 
 
 def path_text(path: Path) -> str:

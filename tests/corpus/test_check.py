@@ -159,3 +159,12 @@ def test_markup_in_a_manifest_is_shown_and_not_obeyed(tiny_manifest: Path) -> No
 
 def test_the_demo_passes() -> None:
     assert not check(None).fatal
+
+
+def test_why_a_file_cannot_be_decoded_is_not_cut_off_after_a_long_path(tiny_manifest: Path) -> None:
+    deep = tiny_manifest.parent / "audio" / ("long-" * 20)
+    deep.mkdir()
+    (deep / "a0.wav").write_bytes(b"RIFF no sound here")
+    report = check(edit(tiny_manifest, "audio/a0.wav", f"audio/{deep.name}/a0.wav"))
+    (problem,) = of_kind(report, "audio files that cannot be decoded")
+    assert "Format not recognised" in problem.message
