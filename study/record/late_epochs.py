@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from study.record.outcome import Use
-from study.record.results import ConfigResult, FoldResult
+from study.record.results import ConfigResult
 
 # The best epoch is at the end if it is one of so many last ones of the full length.
 AT_THE_END = 2
@@ -38,8 +38,11 @@ def late_runs(curves: Iterable[Sequence[float]], epochs: int) -> LateRuns:
 
 
 def validation_curves(configs: Sequence[ConfigResult], uses: Iterable[Use], metric: str) -> Iterator[list[float]]:
-    """The validation scores by epoch of the runs whose predictions are reported."""
-    runs: dict[object, FoldResult] = {result.run: result for config in configs for result in config.runs()}
-    for use in uses:
-        result = runs[use.run].swapped() if use.swapped else runs[use.run]
+    """The validation scores by epoch of the search's runs, which may go to full length, of what is reported.
+
+    Each in the role that it is reported in; confirmation runs may be shorter by plan.
+    """
+    runs = {result.run: result for config in configs for result in config.folds.values()}
+    for run, swapped in dict.fromkeys((replace(use.run, seed=0), use.swapped) for use in uses):
+        result = runs[run].swapped() if swapped else runs[run]
         yield [epoch.validation[metric] for epoch in result.epochs]

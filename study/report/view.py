@@ -108,7 +108,7 @@ class VariantView:
     number of the configuration, `confirmed` whether its figures come from runs with new seeds. `published` is
     configuration 0, and `start_word` what that is called. `reference` is the published table's row (mean and deviation
     by metric), where this is the corpus that it was published for. `role` and `compared_with` are those of the
-    variant's row. `late` counts the reported runs that were still getting better at their end.
+    variant's row. `late` counts the search's runs of what is reported that were still getting better at their end.
     """
 
     name: str

@@ -44,10 +44,13 @@ def result(run: FoldRun, validation: tuple[float, ...], test: tuple[float, ...])
     )
 
 
-def test_the_curves_are_those_of_the_reported_runs_in_their_role() -> None:
-    searched, confirming = FoldRun("cross", 1, 0), FoldRun("cross", 1, 0, 2)
+def test_the_curves_are_those_of_the_search_in_the_role_that_is_reported() -> None:
+    searched = [FoldRun("cross", 1, fold) for fold in (0, 1)]
     config = ConfigResult("cross", 1, {})
-    config.folds[0] = result(searched, RISING, EARLY)
-    config.confirmations[0, 2] = result(confirming, FLAT, RISING)
-    uses = [Use(confirming, "a"), Use(searched, "b", swapped=True)]
-    assert list(validation_curves([config], uses, "WA")) == [list(FLAT), list(EARLY)]
+    config.folds[0], config.folds[1] = result(searched[0], RISING, EARLY), result(searched[1], FLAT, RISING)
+    confirming = [FoldRun("cross", 1, 0, seed) for seed in (1, 2)]
+    for run in confirming:
+        config.confirmations[run.fold, run.seed] = result(run, (0.1,), (0.1,))
+    uses = [*(Use(run, "a") for run in confirming), Use(searched[1], "b", swapped=True)]
+    assert list(validation_curves([config], uses, "WA")) == [list(RISING), list(RISING)]
+    assert list(validation_curves([config], [Use(searched[1], "b")], "WA")) == [list(FLAT)]
