@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from study.record.events import Closed, EpochDone, Event, FoldRun, RunLost, digest
+from study.record.events import Closed, ConfigAdded, EpochDone, Event, FoldRun, Promoted, RunLost, digest
 from study.record.results import ConfigResult, FoldResult, configurations
+
+# What the search decides: to begin a configuration, to let it go on, to end it.
+DECISIONS = (ConfigAdded, Promoted, Closed)
 
 
 @dataclass
@@ -37,12 +40,14 @@ class Arrivals:
     runs: dict[FoldRun, History] = field(default_factory=dict)
     identity: str = ""
     events: list[Event] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
 
     def add(self, at: float, event: Event) -> bool:
         """Add an event that arrived at time `at`; returns whether there is something new to show."""
         self.events.append(event)
+        self.times.append(at)
         if not isinstance(event, (EpochDone, RunLost)):
-            return isinstance(event, Closed)
+            return isinstance(event, DECISIONS) and bool(self.identity)
         self.identity = self.identity or digest(event)
         is_first = event.variant not in self.variants()
         seconds = event.seconds if isinstance(event, EpochDone) else 0.0

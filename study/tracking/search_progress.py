@@ -1,4 +1,4 @@
-"""How far a study is, as metrics of its run: one step for each configuration that is done."""
+"""How far a study is, as metrics of its run: one step for each decision of the search."""
 
 from __future__ import annotations
 
@@ -6,48 +6,41 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from study.protocols import PROTOCOLS
-from study.record.events import Closed, EpochDone, Phase
+from study.record.events import Closed, ConfigAdded, EpochDone, Phase
 from study.record.plan import Plan
-from study.tracking.arrivals import Arrivals
+from study.tracking.arrivals import DECISIONS, Arrivals
 
-DONE = "search/configs_done"
+STEP = "search/decisions"
 
 
 @dataclass(frozen=True)
 class Step:
-    """The figures once so many configurations were done, at a time in seconds since 1970."""
+    """The figures after so many decisions, at a time in seconds since 1970."""
 
-    done: int
+    number: int
     at: float
     figures: Mapping[str, float]
 
 
 def search_steps(variant: str, arrivals: Arrivals, plan: Plan) -> Iterator[Step]:
-    """The steps of a variant's search so far, the first of none done; they follow from the events in their order.
+    """The steps of a variant's search so far; they follow from the events in their order.
 
     The best validation score is the mean over folds of the best complete configuration, as the search ranks it.
     """
     configs = arrivals.results(plan.terms.seeds).get(variant, [])
-    searched = {run: history for run, history in arrivals.runs.items() if run.variant == variant and not run.seed}
-    lasts: dict[int, float] = {}
-    for run, history in searched.items():
-        lasts[run.config] = max(history.last, lasts.get(run.config, 0.0))
-    at = min((history.first for history in searched.values()), default=0.0)
-    yield Step(0, at, {DONE: 0.0})
-    done = epochs = 0
-    best: float | None = None
-    for event in arrivals.events:
+    number = begun = done = epochs = 0
+    best: dict[str, float] = {}
+    for at, event in zip(arrivals.times, arrivals.events, strict=True):
         if event.variant != variant:
             continue
-        if isinstance(event, EpochDone):
-            epochs += 1
-        if not isinstance(event, Closed):
-            continue
-        done += 1
-        config = configs[event.config]
-        at = max(at, lasts.get(event.config, 0.0))
-        if event.outcome is Phase.COMPLETE:
-            [viewed] = PROTOCOLS[plan.terms.protocol].viewed(plan, [config])
-            best = max(viewed.validation_score(plan.metric), best or 0.0)
-        figures = {DONE: float(done), "search/epochs": float(epochs)}
-        yield Step(done, at, figures if best is None else figures | {f"search/best_validation_{plan.metric}": best})
+        epochs += isinstance(event, EpochDone)
+        begun += isinstance(event, ConfigAdded)
+        done += isinstance(event, Closed)
+        if isinstance(event, Closed) and event.outcome is Phase.COMPLETE:
+            [viewed] = PROTOCOLS[plan.terms.protocol].viewed(plan, [configs[event.config]])
+            name = f"search/best_validation_{plan.metric}"
+            best = {name: max(viewed.validation_score(plan.metric), best.get(name, 0.0))}
+        if isinstance(event, DECISIONS):
+            number += 1
+            counts = {STEP: number, "search/configs": begun, "search/configs_done": done, "search/epochs": epochs}
+            yield Step(number, at, counts | best)

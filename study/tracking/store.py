@@ -19,7 +19,7 @@ from study.tracking.arrivals import Arrivals
 from study.tracking.database import make_database
 from study.tracking.limits import PARAM_LENGTH, TAG_LENGTH, short_name, short_values
 from study.tracking.run_tree import Key, Point, RunNode, config_nodes, config_title, study_node
-from study.tracking.search_progress import DONE, search_steps
+from study.tracking.search_progress import STEP, search_steps
 from study.tracking.study_summary import Ending, experiment_title, note, saved_view, study_ending
 from study.tracking.uri import database_path
 
@@ -135,11 +135,11 @@ class Store:
     def _write_progress(self, variant: str, arrivals: Arrivals) -> None:
         """Write the steps of a variant's search that MLflow does not hold."""
         run = self._runs[Key(variant)]
-        known = (run.figures or {}).get(DONE, -1.0)
-        steps = [step for step in search_steps(variant, arrivals, self._plan) if step.done > known]
+        known = (run.figures or {}).get(STEP, 0)
+        steps = [step for step in search_steps(variant, arrivals, self._plan) if step.number > known]
         if steps:
             points = [
-                Point(name, value, step.done, step.at - run.started)
+                Point(name, value, step.number, step.at - run.started)
                 for step in steps
                 for name, value in step.figures.items()
             ]

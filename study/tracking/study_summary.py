@@ -25,7 +25,8 @@ validation score.
 has the standard deviation and the bounds of the 95 % t interval of the mean, and `test_confirmed/` the means of \
 the confirmation runs, where there are any.
 - On this run these are the selected configuration's as reported; `test_{{start}}/` has the {{start}} setting's means.
-- `search/` on this run shows the search while it runs, a step for each configuration that is done.
+- `search/` on this run shows the search while it runs, a step for each decision: to begin a configuration, to let it \
+go on, to end it.
 - A stopped configuration is KILLED, for the `reason` in its tags. It has no test mean: it was not trained to its end.
 
 In the table of all runs, *Views > Configurations* shows the columns that matter.

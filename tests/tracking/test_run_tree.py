@@ -7,7 +7,7 @@ from statistics import fmean
 
 import pytest
 
-from study.record.events import BlockClosed, EpochDone, Event, FoldRun, Phase, RunLost
+from study.record.events import BlockClosed, Closed, EpochDone, Event, FoldRun, Phase, RunLost
 from study.record.plan import Plan
 from study.record.terms import Terms
 from study.tracking.arrivals import Arrivals
@@ -104,20 +104,23 @@ def test_under_protocol_nested_figures_are_means_over_both_uses_of_every_run(
     assert "test/UWA_mean" not in stopped, "not every block could select it"
 
 
-def test_the_search_has_a_step_for_each_configuration_that_is_done(
-    make_ledger: MakeLedger, make_plan: MakePlan
-) -> None:
+def test_the_search_has_a_step_for_each_decision(make_ledger: MakeLedger, make_plan: MakePlan) -> None:
     events, plan = make_ledger(), make_plan()
-    ends = [number for number, event in enumerate(events, start=1) if event.kind == "closed"]
+    decisions = [number for number, event in enumerate(events, start=1) if event.kind in ("config", "closed")]
     steps = list(search_steps("cross", arrived(events), plan))
-    assert [step.done for step in steps] == [0, 1, 2, 3, 4]
-    assert steps[0].figures == {"search/configs_done": 0.0}
-    for step, end in zip(steps[1:], ends, strict=True):
-        before = [event for event in events[:end] if isinstance(event, EpochDone)]
-        finals = {(e.config, e.fold): e.validation["UWA"] for e in before if e.epoch == 3 and e.config < 2}
-        means = [fmean(finals[config, fold] for fold in range(3)) for config in {config for config, _ in finals}]
-        assert step.figures["search/epochs"] == len(before)
-        assert step.figures["search/best_validation_UWA"] == pytest.approx(max(means))
+    assert [step.number for step in steps] == [1, 2, 3, 4, 5, 6, 7, 8]
+    for step, end in zip(steps, decisions, strict=True):
+        before = events[:end]
+        epochs = [event for event in before if isinstance(event, EpochDone)]
+        closed = [event for event in before if isinstance(event, Closed)]
+        means = [
+            fmean(e.validation["UWA"] for e in epochs if (e.config, e.epoch) == (each.config, 3))
+            for each in closed
+            if each.outcome is Phase.COMPLETE
+        ]
+        assert step.at == 1000.0 + end - 1
+        assert step.figures["search/configs"] == sum(event.kind == "config" for event in before)
+        assert (step.figures["search/configs_done"], step.figures["search/epochs"]) == (len(closed), len(epochs))
+        assert step.figures.get("search/best_validation_UWA") == (pytest.approx(max(means)) if means else None)
     # They follow from the events alone: those of an interrupted study are the first of the whole one's.
-    half = list(search_steps("cross", arrived(events[: ends[1]]), plan))
-    assert [(step.done, step.figures) for step in half] == [(step.done, step.figures) for step in steps[:3]]
+    assert list(search_steps("cross", arrived(events[: decisions[5]]), plan)) == steps[:6]

@@ -91,8 +91,9 @@ def test_interrupted_and_continued_equals_uninterrupted(
     (study,) = [run for run in runs(output) if run.data.tags["level"] == "study"]
     assert study.info.status == "KILLED"
     closed = sum(isinstance(event, Closed) for event in events[:n_before])
-    assert study.data.metrics["search/configs_done"] == closed
-    assert ("search/best_validation_UWA" in study.data.metrics) is (closed > 0)
+    figures = study.data.metrics
+    assert (figures["search/configs"], figures["search/configs_done"]) == (4, closed)
+    assert ("search/best_validation_UWA" in figures) is (closed > 0)
     assert "RUNNING" not in {run.info.status for run in runs(output)}
     second = Tracker(None, output, make_plan())
     feed(second, events)
