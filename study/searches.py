@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from study.errors import UserError
+from study.plurals import counted
 from study.protocols import PROTOCOLS
 from study.record.events import Event, Phase, Record, StudyBegun
 from study.record.plan import Plan
@@ -100,8 +101,8 @@ def _left(search: Search) -> str:
     asked = len(search.entries) if search.all_opened() else search.rules.n_configs
     if closed < asked:
         confirmation = ", confirmation not begun" if search.rules.seeds else ""
-        return f"{asked - closed} of {asked} configurations open{confirmation}"
-    return f"{sum(1 for _ in search.confirmation.runnable())} confirmation runs open"
+        return f"{asked - closed} of {counted(asked, 'configuration')} open{confirmation}"
+    return f"{counted(sum(1 for _ in search.confirmation.runnable()), 'confirmation run')} open"
 
 
 def _new_searches(plan: Plan) -> dict[str, Search]:

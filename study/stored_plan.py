@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from study.errors import UserError
 from study.option import options_of
+from study.plurals import counted
 from study.protocols import PROTOCOLS
 from study.record.epoch_rule import EPOCH_RULES
 from study.record.folder import StudyFolder
@@ -90,7 +91,7 @@ def _of_utterances(plan: Plan) -> Iterator[str]:
     if len(set(ids)) != len(ids):
         yield "an utterance twice"
     if len(ids) != plan.corpus["utterances"]:
-        yield f"{len(ids)} utterances where its corpus has {plan.corpus['utterances']}"
+        yield f"{counted(len(ids), 'utterance')} where its corpus has {plan.corpus['utterances']}"
 
 
 def _of_folds(plan: Plan) -> Iterator[str]:

@@ -79,6 +79,11 @@ class Variant:
         """The modalities whose feature packs it needs."""
         return tuple(dict.fromkeys(input_of(name).modality for name in self.inputs))
 
+    @property
+    def start_word(self) -> str:
+        """What its configuration 0 is called beside the tuned one: a setting that was published, or just untuned."""
+        return "untuned" if self.published is None else "published"
+
     def suggest(self, trial: BaseTrial) -> tuple[Any, Recipe]:
         """A config and a recipe drawn by `trial`: the only way from parameters to a configuration."""
         assert self.suggest_config is not None

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, Phase, event, example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from study.corpus.check import check, render
+from study.corpus.check import check
+from study.corpus.check_view import render
 from study.corpus.readers.iemocap import scan as scan_release
 from study.corpus.readers.manifest import scan
 from study.corpus.source import open_corpus

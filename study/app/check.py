@@ -1,14 +1,40 @@
 """The verb that looks at a corpus."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
 from rich.console import Console
 
-from study.corpus.check import check, render
+from study.app.extraction import modalities_of, variants_with
+from study.corpus.check import CheckReport, check
+from study.corpus.check_view import render
+from study.corpus.media import MEDIA
 from study.corpus.options import CorpusOptions
-from study.errors import FAILED, FINISHED
+from study.corpus.utterance import Problem
+from study.errors import FAILED, FINISHED, UserError
+from study.modalities import MODALITIES
 
 
-def check_corpus(options: CorpusOptions, show_all: bool, console: Console) -> int:
-    """Show every problem of a corpus; the exit code is FAILED if one of them keeps a study from running."""
-    found = check(options.corpus, options.labels, options.label_map, options.allow_outside_files)
+def check_corpus(options: CorpusOptions, variants: Sequence[str], show_all: bool, console: Console) -> int:
+    """Show every problem of a corpus; the exit code is FAILED if one of them keeps a study from running.
+
+    Of a study of `variants`, if there are any; else of a study that needs every file that the corpus names.
+    """
+    media = modalities_of(variants) if variants else tuple(MEDIA)
+    found = check(
+        options.corpus, options.labels, options.label_map, options.allow_outside_files, media, options.skip_missing
+    )
+    found = replace(found, problems=(*found.problems, *_lacks(found, variants)))
     console.print(render(found, show_all=show_all), soft_wrap=True, highlight=False)
     return FAILED if found.fatal else FINISHED
+
+
+def _lacks(found: CheckReport, variants: Sequence[str]) -> Iterator[Problem]:
+    """What the corpus lacks for the variants."""
+    if found.corpus is None:
+        return
+    for name in modalities_of(variants):
+        try:
+            MODALITIES[name].require(found.corpus, variants_with(name, variants))
+        except UserError as error:
+            yield Problem(found.place, str(error), True, name)

@@ -45,7 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports a mistake in one line, as all others."""
+    """Reports a mistake in one line, as all others, and takes no option for another that begins like it."""
+
+    def __init__(self, **options: Any) -> None:
+        """A parser with the `options` of argparse."""
+        super().__init__(**{**options, "allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:
         """Raise it.
@@ -100,7 +104,7 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
     top.set_defaults(whole_parser=parser)  # for the verb that describes all of it
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, row in VERBS.items():
-        own = verbs.add_parser(name, help=row.help, allow_abbrev=False, **row.more)
+        own = verbs.add_parser(name, help=row.help, **row.more)
         if verb in (None, name):
             row.add(own)
     return top

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from rich.console import Console
@@ -38,26 +39,45 @@ def prepared_features(corpus: Corpus, settings: Settings, console: Console, by: 
     Raises:
         UserError: the corpus lacks what a modality needs, or features cannot be extracted.
     """
-    needed = {name for variant in settings.variants for name in VARIANTS[variant].modalities}
-    modalities = [row for name, row in MODALITIES.items() if name in needed]
+    modalities = [MODALITIES[name] for name in modalities_of(settings.variants)]
     for row in modalities:
-        row.require(corpus, [name for name in settings.variants if row.name in VARIANTS[name].modalities])
+        row.require(corpus, variants_with(row.name, settings.variants))
     demo = settings.corpus.is_demo
     settings.features.check_dtype(MODALITIES.values(), demo)
     folder, trust = settings.machines.output.absolute() / "features", settings.features.trust_remote_code
+    asked = {row.name: settings.features.specs(row, demo) for row in modalities}
+    for row in modalities:
+        for spec in asked[row.name]:
+            row.open(spec, trust)  # a mistake in the last is found before hours with the first
     found: dict[str, list[FeatureChoice]] = {}
     for row in modalities:
-        specs = settings.features.specs(row, demo)
         with extraction_progress(console) as on_progress:
             found[row.name] = prepare(
-                corpus, row, specs, folder, on_progress=on_progress, trust_remote_code=trust, by=by
+                corpus,
+                row,
+                asked[row.name],
+                folder,
+                on_progress=on_progress,
+                trust_remote_code=trust,
+                by=by,
             )
     return found
 
 
+def modalities_of(variants: Collection[str]) -> list[str]:
+    """The modalities that the variants need, in the order of the table."""
+    needed = {name for variant in variants for name in VARIANTS[variant].modalities}
+    return [name for name in MODALITIES if name in needed]
+
+
+def variants_with(modality: str, variants: Collection[str]) -> list[str]:
+    """Those of the variants that need a modality."""
+    return [name for name in variants if modality in VARIANTS[name].modalities]
+
+
 def open_corpus(settings: Settings, console: Console) -> Corpus:
     """The corpus that is asked for, after printing what is in it."""
-    corpus = settings.corpus.open()
+    corpus = settings.corpus.open(modalities_of(settings.variants))
     terminal.print_corpus(console, corpus)
     return corpus
 

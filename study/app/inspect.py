@@ -12,6 +12,7 @@ from study.app.place import study_folder
 from study.errors import FINISHED, UserError
 from study.record.ledger import Ledger
 from study.report import explain
+from study.samplers.warm_start import warm_start_sentence
 from study.searches import trained_searches
 from study.stored_plan import stored_plan
 
@@ -34,6 +35,8 @@ def explain_study(name: str, output: Path, variant: str | None, number: int | No
     trained = trained_searches(plan)
     if variant not in (None, *trained):
         raise UserError(f"--variant expects one that {plan.name} has trained: {', '.join(trained)}; found {variant}")
+    if sentence := warm_start_sentence(plan):
+        print_line(console, sentence)
     if number is not None:
         for each in [variant] if variant else trained:
             for line in explain.history(plan, events, each, number):

@@ -39,6 +39,13 @@ def add_print_options(parser: argparse.ArgumentParser) -> None:
     add_options(parser.add_argument_group(PRINTED), PrintOptions)
 
 
+def add_feature_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a study that its features depend on."""
+    for declared in (VariantOptions, CorpusOptions, FeatureOptions, ConfigOptions):
+        add_options(parser, declared)
+    add_options(parser, MachineOptions, only=("output",))
+
+
 def described_samplers() -> str:
     """The values of --sampler, a line for each."""
     return "samplers:\n" + "".join(f"  {name:<11} {row.description}\n" for name, row in SAMPLERS.items())

@@ -13,6 +13,7 @@ from rich.table import Table
 # What is printed in these colours is shown even where the console is quiet.
 PRESSING = ("yellow", "red")
 LOG_WIDTH = 120
+UNBOUNDED = 1000  # characters
 
 
 class LoggedConsole(Console):
@@ -48,6 +49,12 @@ def print_progress(console: Console, line: str) -> None:
 def print_raw(console: Console, text: str) -> None:
     """Print what another process has printed as it is, whole lines or not."""
     console.print(text, end="", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_whole(console: Console, table: Table) -> None:
+    """Print a table with no cell cut, on a narrow terminal too."""
+    table.width = console.measure(table, options=console.options.update(width=UNBOUNDED)).maximum
+    console.print(table, crop=False)
 
 
 def plain_table(

@@ -85,7 +85,9 @@ def continued(stored: Plan, asked: Plan) -> Plan:
         UserError: something else changed; the line names it with its old and its new value.
     """
     before, now = stored.fixed(), replace(asked, prior=stored.prior, terms=stored.extended(asked.terms)).fixed()
-    changes = stored.differences(asked) or [f"{name} were others" for name in before if before[name] != now[name]]
+    changes = [*stored.differences(asked), *_other_start(stored.terms, asked.terms)] or [
+        f"{name} were others" for name in before if before[name] != now[name]
+    ]
     if changes:
         raise UserError(
             f"cannot continue {stored.name} with other settings: {'; '.join(changes)}; "
@@ -100,6 +102,13 @@ def continued(stored: Plan, asked: Plan) -> Plan:
         features={**stored.features, **asked.features},
         lookahead=stored.lookahead,
     )
+
+
+def _other_start(stored: Terms, asked: Terms) -> list[str]:
+    """The change of a study that would be warm-started after its beginning, or from another study."""
+    if asked.warm_start in (None, stored.warm_start):
+        return []
+    return [f"warm-start was {stored.warm_start or 'none'}, now {asked.warm_start}"]
 
 
 def more_than_asked(plan: Plan, asked: Terms) -> str:

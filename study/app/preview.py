@@ -10,17 +10,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from study.app.output import plain_table
+from study.app.output import plain_table, print_line
 from study.app.settings import UNLIMITED
 from study.execution.connection import Slots
 from study.execution.cost_estimate import Cost
+from study.plurals import counted
 from study.record.plan import Plan
 from study.report.formats import format_duration
+from study.samplers.warm_start import warm_start_sentence
 
 
 def print_preview(console: Console, plan: Plan, costs: Sequence[Cost], slots: Slots, folder: Path) -> None:
     """Show the study as it would run in `slots`, its files in `folder`."""
     console.print(f"\nstudy {plan.name}: a dry run, nothing is trained\n", highlight=False, markup=False)
+    if sentence := warm_start_sentence(plan):
+        print_line(console, f"{sentence}\n")
     console.print(_folds(plan))
     console.print()
     console.print(_costs(plan, costs))
@@ -28,12 +32,12 @@ def print_preview(console: Console, plan: Plan, costs: Sequence[Cost], slots: Sl
     total = sum(cost.seconds for cost in costs) if limit is None else limit * len(costs)
     disk, free = sum(cost.disk for cost in costs), shutil.disk_usage(folder).free
     console.print(
-        f"\n{slots.number} runs at once: about {format_duration(total / slots.number)} by the clock; "
+        f"\n{counted(slots.number, 'run')} at once: about {format_duration(total / slots.number)} by the clock; "
         f"{disk / 1e6:.0f} MB of disk, {free / 1e9:.0f} GB free",
         highlight=False,
     )
     console.print(
-        "One epoch of each published setting was timed on one core; configurations differ, and so will the total.",
+        "One epoch of each configuration 0 was timed on one core; configurations differ, and so will the total.",
         style="dim",
     )
 

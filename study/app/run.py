@@ -33,7 +33,7 @@ from study.record.set_aside import failed_variants, set_aside
 from study.report import write as report
 from study.samplers.optuna_mirror import OptunaMirror
 from study.samplers.space import spaces_of
-from study.samplers.warm_start import load_prior, warm_proposer
+from study.samplers.warm_start import load_prior, warm_proposer, warm_start_sentence
 from study.search.conductor import Conductor, Listener
 from study.searches import conductor_of, replayed
 from study.stored_plan import stored_plan
@@ -107,6 +107,8 @@ def train(
     take_up(ledger, plan, spaces_of(plan))
     if ledger.events:
         print_line(console, f"continuing study {plan.name}")
+    if sentence := warm_start_sentence(plan):
+        print_line(console, sentence)
     conductor = _conductor(plan, ledger, slots.number, tracker, mirror, cleanup, view)
     cleanup.follow(conductor)
     view.follow(conductor)

@@ -6,14 +6,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from study.app.output import plain_table, print_line
+from study.app.output import plain_table, print_line, print_whole
 from study.corpus.utterance import Corpus
+from study.plurals import counted
 from study.record.folder import StudyFolder
-from study.report.formats import format_value
+from study.report.formats import capitalise, format_value
 from study.report.tables import (
     budget_sentence,
     comparison_lines,
     comparison_sentences,
+    epochs_sentence,
     nested_sentences,
     searches_sentences,
     table_rows,
@@ -29,14 +31,14 @@ MANY = 3
 def print_corpus(console: Console, corpus: Corpus) -> None:
     """One paragraph about a corpus: its size, its classes, and what was dropped in reading."""
     counts = ", ".join(f"{name} {count}" for name, count in corpus.counts().items())
-    size = f"{len(corpus.utterances)} utterances in {len(corpus.groups())} groups"
+    size = f"{counted(len(corpus.utterances), 'utterance')} in {counted(len(corpus.groups()), 'group')}"
     print_line(console, f"{corpus.name}: {size}; {counts}")
     for note in corpus.notes:
         print_line(console, f"  {note}", style="dim")
 
 
 def print_report(console: Console, view: ReportView, folder: StudyFolder, link: TrackingLink | None) -> None:
-    """The result tables, the best configuration beside the published one, and where to look further."""
+    """The result tables, the best configuration beside the untuned one, and where to look further."""
     tuned = {name: variant for name, variant in view.variants.items() if variant.cost.n_configs}
     many = len(tuned) >= MANY
     console.print()
@@ -44,9 +46,11 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
         print_line(console, f"{view.unfinished}\n", style="yellow")
     what = "test scores (validation is in the report)" if many else "mean ± std"
     print_line(console, f"{view.name}: {what} over {view.over}\n")
-    console.print(_results(view, many))
+    print_whole(console, _results(view, many))
     for name, variant in tuned.items():
         _print_variant(console, name, variant, with_table=not many)
+        if late := epochs_sentence(view, variant):
+            print_line(console, f"  {late}", style="yellow")
     for number, sentence in enumerate(searches_sentences(view)):
         print_line(console, sentence if number else f"\n{sentence}")
     if view.comparisons:
@@ -57,6 +61,8 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
         print_line(console, f"  {sentence}")
     protocol = f"Protocol {view.protocol}: chosen by validation {view.metric}; {view.protocol_note}."
     console.print(f"\n{protocol}", style="dim", highlight=False, markup=False)
+    if view.warm_start:
+        print_line(console, f"{capitalise(view.warm_start)}.", style="dim")
     print_line(console, f"\nreport       {folder.path / 'report.html'}")
     print_line(console, f"             {folder.path / 'report.md'}")
     if link is not None and tuned:  # a guess alone is nothing to compare
@@ -89,16 +95,19 @@ def _print_variant(console: Console, name: str, variant: VariantView, with_table
     for sentence in nested_sentences(variant):
         print_line(console, f"  {sentence}")
     if variant.selected == 0:
-        print_line(console, "  the published setting was the best")
+        print_line(console, f"  the {variant.start_word} setting was the best")
     elif not with_table:
         print_line(console, f"  configuration {variant.selected} was the best")
     else:
-        print_line(console, f"  configuration {variant.selected} was the best, beside the published setting:")
+        print_line(
+            console, f"  configuration {variant.selected} was the best, beside the {variant.start_word} setting:"
+        )
         console.print(_parameters(variant))
 
 
 def _parameters(variant: VariantView) -> Table:
-    table = plain_table("parameter", "best", "published", right=("best", "published"), padding=(0, 4, 0, 2))
+    columns = ("best", variant.start_word)
+    table = plain_table("parameter", *columns, right=columns, padding=(0, 4, 0, 2))
     published = (variant.published and variant.published.params) or {}
     for key, value in ((variant.tuned and variant.tuned.params) or {}).items():
         before = format_value(published[key]) if key in published else "-"

@@ -93,9 +93,9 @@ def _run(parsed: argparse.Namespace, arguments: Sequence[str], console: Console)
 
 
 def _add_features(parser: argparse.ArgumentParser) -> None:
-    from study.app.options import add_study_options
+    from study.app.options import add_feature_options
 
-    add_study_options(parser)
+    add_feature_options(parser)
 
 
 def _features(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
@@ -112,14 +112,17 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("corpus", nargs="?", help=f"{descriptions()}; left out: the demo corpus")
     parser.add_argument("--all", action="store_true", help="list every problem, however many of a kind there are")
-    add_options(parser, CorpusOptions, only=("labels", "label_map", "allow_outside_files"))
+    add_options(parser, CorpusOptions, only=("labels", "label_map", "allow_outside_files", "skip_missing"))
+    parser.add_argument("--variant", dest="variants", metavar="NAMES", help="check for a study of these (of all)")
 
 
 def _check(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
     from study.app.check import check_corpus
+    from study.app.settings import VariantOptions
     from study.corpus.options import CorpusOptions
 
-    return check_corpus(group_of(CorpusOptions, parsed), parsed.all, console)
+    variants = group_of(VariantOptions, parsed).variants if parsed.variants else ()
+    return check_corpus(group_of(CorpusOptions, parsed), variants, parsed.all, console)
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:

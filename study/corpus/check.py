@@ -3,26 +3,23 @@
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import soundfile
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
-from study.corpus.quoting import one_line
+from study.corpus.lengths import MAX_SECONDS
+from study.corpus.media import MEDIA, missing_files, without_missing
+from study.corpus.quoting import one_line, path_text
 from study.corpus.source import choose_classes, read_source
 from study.corpus.utterance import Corpus, Problem, Utterance
 from study.errors import UserError
+from study.plurals import counted
 
 FEWEST_GROUPS = 3
 # Labelling tools round: an end up to this much after the end of the file is accepted.
 ROUNDING_SECONDS = 0.05
-SHOWN_OF_A_KIND = 20
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,12 @@ class CheckReport:
 
 
 def check(
-    source: str | None, labels: str | None = None, label_map: Path | None = None, allow_outside: bool = False
+    source: str | None,
+    labels: str | None = None,
+    label_map: Path | None = None,
+    allow_outside: bool = False,
+    media: Collection[str] = tuple(MEDIA),
+    skip_missing: bool = False,
 ) -> CheckReport:
     """Every problem of the corpus at `source`; the arguments are those of `open_corpus`.
 
@@ -72,8 +74,13 @@ def check(
         corpus = None
         if reading.utterances or not problems:  # for an unreadable corpus, "no classes" would repeat its other problems
             problems.append(Problem(reading.place, str(error), True, "classes"))
+    if corpus:
+        problems += _missing_files(corpus, media, fatal=not skip_missing)
+        if skip_missing:
+            corpus, faults = _skipped(corpus, media, reading.place)
+            problems += faults
     utterances = corpus.utterances if corpus else reading.utterances
-    audio, faults = inspect_audio(utterances)
+    audio, faults = inspect_audio(utterances) if "audio" in media else (AudioSummary((), {}, {}), [])
     problems += faults
     counts = class_counts(corpus) if corpus else {}
     shared = texts_in_two_groups(utterances)
@@ -82,6 +89,25 @@ def check(
         problems += _speaker_faults(utterances)
         problems += _text_faults(reading.place, utterances, len(shared))
     return CheckReport(reading.place, corpus, tuple(problems), counts, audio, len(shared))
+
+
+def _missing_files(corpus: Corpus, media: Collection[str], fatal: bool) -> Iterator[Problem]:
+    by_id = {utterance.id: utterance for utterance in corpus.utterances}
+    for medium in (name for name in MEDIA if name in media):
+        for id, file in missing_files(corpus.utterances, medium).items():
+            message = f"{id} has no {medium} file: {path_text(file)} does not exist"
+            remedy = (
+                "add it, or leave such utterances out with --skip-missing" if fatal else "the utterance is left out"
+            )
+            yield Problem(by_id[id].where, f"{message}; {remedy}", fatal, f"missing {medium} files")
+
+
+def _skipped(corpus: Corpus, media: Collection[str], place: str) -> tuple[Corpus, list[Problem]]:
+    """The corpus without utterances whose files are missing; where too little remains, all of it and the problem."""
+    try:
+        return without_missing(corpus, media), []
+    except UserError as error:
+        return corpus, [Problem(place, str(error), True, "classes")]
 
 
 def class_counts(corpus: Corpus) -> dict[str, dict[str, int]]:
@@ -103,7 +129,7 @@ def texts_in_two_groups(utterances: Iterable[Utterance]) -> tuple[Utterance, ...
 def inspect_audio(utterances: Iterable[Utterance]) -> tuple[AudioSummary, list[Problem]]:
     """Durations, rates and channels from the headers of the audio files, and the files and spans that are wrong.
 
-    Files that do not exist are left out: the reader has reported them.
+    Files that do not exist are left out: they are reported as missing.
     """
     headers: dict[Path, tuple[int, int, int] | str] = {}
     seconds, problems = [], []
@@ -144,6 +170,9 @@ def _header(path: Path) -> tuple[int, int, int] | str:
 
 def _span_fault(utterance: Utterance, file_seconds: float) -> Problem | None:
     start, end = utterance.start or 0.0, utterance.end if utterance.end is not None else file_seconds
+    if min(end, file_seconds) - start > MAX_SECONDS:
+        message = f"an utterance lasts at most {MAX_SECONDS:.0f} s, {utterance.id} lasts {end - start:.0f} s"
+        return Problem(utterance.where, f"{message}; give its start and end", True, "utterances too long")
     if start < file_seconds and end <= file_seconds + ROUNDING_SECONDS:
         return None
     message = f"start {start:g} and end {end:g} must lie in {utterance.audio}, which lasts {file_seconds:.2f} s"
@@ -169,7 +198,7 @@ def _speaker_faults(utterances: Sequence[Utterance]) -> Iterator[Problem]:
     for speaker, groups in sorted(first.items()):
         if len(groups) > 1:
             named = ", ".join(f"{group} ({where})" for group, where in sorted(groups.items())[:3])
-            law = f"speaker {speaker} would be in training and test: found in {len(groups)} groups, {named}"
+            law = f"speaker {speaker} would be in training and test: found in {counted(len(groups), 'group')}, {named}"
             where = next(iter(groups.values()))
             yield Problem(where, f"{law}; put a speaker's utterances in one group", True, "speakers in two groups")
 
@@ -180,67 +209,8 @@ def _text_faults(place: str, utterances: Sequence[Utterance], n_shared: int) -> 
             if not utterance.words:
                 yield Problem(utterance.where, f"{utterance.id} has no words", False, "empty texts")
     if n_shared:
-        share = f"{n_shared:,} of {len(utterances):,} utterances ({n_shared / len(utterances):.0%})"
+        share = f"{n_shared:,} of {counted(len(utterances), 'utterance')} ({n_shared / len(utterances):.0%})"
         message = (
             f"{share} have the same words as one in another group; report scores on those separately (column script)"
         )
         yield Problem(place, message, False, "texts in two groups")
-
-
-def render(report: CheckReport, show_all: bool = False) -> RenderableType:
-    """The report for a terminal; at most 20 problems of a kind and 40 groups unless `show_all`."""
-    parts: list[RenderableType] = []
-    if report.corpus:
-        parts.append(_title(report.corpus))
-        parts.append(_count_table(report, None if show_all else 2 * SHOWN_OF_A_KIND))
-        parts += [Text(f"note: {note}") for note in report.corpus.notes]
-    parts += [Text(line) for line in _audio_lines(report.audio)]
-    parts += _problem_lines(report.problems, None if show_all else SHOWN_OF_A_KIND)
-    n_fatal = sum(problem.fatal for problem in report.problems)
-    n_mild = len(report.problems) - n_fatal
-    summary = f"problems to fix: {n_fatal:,}" if n_fatal else "no problem that stops a study"
-    parts.append(Text(f"{report.place}: {summary}; remarks: {n_mild:,}", style="bold red" if n_fatal else "bold green"))
-    return Group(*parts)
-
-
-def _title(corpus: Corpus) -> Text:
-    speakers = len({u.speaker for u in corpus.utterances})
-    size = f"{len(corpus.utterances):,} utterances, {speakers} speakers, {len(corpus.groups())} groups"
-    return Text(f"{corpus.name}: {size}, {len(corpus.classes)} classes", style="bold")
-
-
-def _count_table(report: CheckReport, most: int | None) -> Table:
-    classes = report.corpus.classes if report.corpus else ()
-    table = Table("group", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
-    for name in (*classes, "all"):
-        table.add_column(Text(name), justify="right")
-    for group, row in list(report.counts.items())[:most]:
-        table.add_row(Text(group), *(f"{row[name]:,}" for name in classes), f"{sum(row.values()):,}")
-    if most is not None and len(report.counts) > most:
-        table.add_row(f"... and {len(report.counts) - most} more", *("" for _ in classes), "")
-    totals = [sum(row[name] for row in report.counts.values()) for name in classes]
-    table.add_section()
-    table.add_row("all", *(f"{n:,}" for n in totals), f"{sum(totals):,}", style="bold")
-    return table
-
-
-def _audio_lines(audio: AudioSummary) -> Iterator[str]:
-    if audio.seconds:
-        low, middle, high, top = np.quantile(audio.seconds, [0, 0.5, 0.95, 1])
-        total = f"{sum(audio.seconds) / 3600:.2f} h" if sum(audio.seconds) >= 360 else f"{sum(audio.seconds):.1f} s"
-        yield f"speech: {total}; seconds: shortest {low:.2f}, median {middle:.1f}, p95 {high:.1f}, longest {top:.1f}"
-        yield "sample rates: " + ", ".join(f"{rate:,} Hz ({n:,} files)" for rate, n in audio.rates_hz.items())
-        yield "channels: " + ", ".join(f"{count} ({n:,} files)" for count, n in audio.channels.items())
-
-
-def _problem_lines(problems: Sequence[Problem], most: int | None) -> Iterator[Text]:
-    kinds: dict[tuple[bool, str], list[Problem]] = defaultdict(list)
-    for problem in problems:
-        kinds[not problem.fatal, problem.kind].append(problem)
-    for (mild, kind), members in sorted(kinds.items()):
-        heading = f"{'remark' if mild else 'PROBLEM'}: {kind} ({len(members):,})"
-        yield Text(heading, style="yellow" if mild else "red")
-        for problem in members[:most]:
-            yield Text(f"  {problem}")
-        if most is not None and len(members) > most:
-            yield Text(f"  ... and {len(members) - most:,} more; --all shows them")

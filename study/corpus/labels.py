@@ -11,6 +11,7 @@ from pathlib import Path
 from study.corpus.quoting import one_line, quoted
 from study.corpus.utterance import Utterance
 from study.errors import UserError
+from study.plurals import counted
 
 EMOTIONS = ("angry", "happy", "excited", "sad", "neutral", "frustrated", "surprise")
 
@@ -50,12 +51,12 @@ def preset(name: str) -> Preset:
 
 
 def relabel(
-    utterances: Iterable[Utterance], mapping: Mapping[str, str]
+    utterances: Iterable[Utterance], mapping: Mapping[str, str], remedy: str = ""
 ) -> tuple[tuple[Utterance, ...], tuple[str, ...]]:
     """The utterances whose label is a key of `mapping`, with their new labels, and notes on the changes.
 
-    Utterances with other labels are dropped; a note counts them. Votes are merged like labels, and votes for labels
-    outside the mapping are dropped.
+    Utterances with other labels are dropped; a note counts them, followed by `remedy`. Votes are merged like labels,
+    and votes for labels outside the mapping are dropped.
     """
     given = tuple(utterances)
     kept = tuple(
@@ -69,8 +70,8 @@ def relabel(
     ]
     dropped = {label: n for label, n in found.items() if label not in mapping}
     if dropped:
-        total = f"{sum(dropped.values()):,} of {len(given):,} utterances"
-        notes.append(f"dropped: {total}, for their label: {_counted(dropped)}")
+        total = f"{sum(dropped.values()):,} of {counted(len(given), 'utterance')}"
+        notes.append(f"dropped: {total}, for their label: {_listed(dropped)}{remedy}")
     return kept, tuple(notes)
 
 
@@ -111,7 +112,7 @@ def _merged_votes(votes: Mapping[str, int], mapping: Mapping[str, str]) -> dict[
     return dict(merged)
 
 
-def _counted(counts: Mapping[str, int]) -> str:
+def _listed(counts: Mapping[str, int]) -> str:
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    rest = f", and {len(ranked) - 10} more labels" if len(ranked) > 10 else ""
+    rest = f", and {counted(len(ranked) - 10, 'other label')}" if len(ranked) > 10 else ""
     return ", ".join(f"{n:,} {label}" for label, n in ranked[:10]) + rest

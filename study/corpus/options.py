@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,16 +26,21 @@ class CorpusOptions:
     allow_outside_files: bool = option(
         "--allow-outside-files", "let a manifest name files outside its folder", default=False
     )
+    skip_missing: bool = option(
+        "--skip-missing", "leave out utterances whose files are missing, and count them", default=False
+    )
 
     @property
     def is_demo(self) -> bool:
         """Whether the corpus is the embedded demo."""
         return self.corpus is None
 
-    def open(self) -> Corpus:
-        """Open the corpus.
+    def open(self, modalities: Collection[str]) -> Corpus:
+        """Open the corpus for a study of these modalities.
 
         Raises:
-            UserError: no reader recognises it, or it has a fatal problem.
+            UserError: no reader recognises it, it has a fatal problem, or files that the modalities need are missing.
         """
-        return open_corpus(self.corpus, self.labels, self.label_map, self.allow_outside_files)
+        return open_corpus(
+            self.corpus, self.labels, self.label_map, self.allow_outside_files, modalities, self.skip_missing
+        )

@@ -1,11 +1,13 @@
 """Opens a corpus: finds the reader of a path, reads it, and chooses its classes."""
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from study.corpus.demo import MANIFEST
-from study.corpus.labels import class_order, preset, read_label_map, relabel
+from study.corpus.labels import EMOTIONS, class_order, preset, read_label_map, relabel
+from study.corpus.media import MEDIA, require_files, without_missing
 from study.corpus.readers.table import Reader, descriptions, reader_of
 from study.corpus.utterance import Corpus, Problem, Utterance
 from study.errors import UserError
@@ -23,15 +25,22 @@ class Reading:
 
 
 def open_corpus(
-    source: str | None, labels: str | None = None, label_map: Path | None = None, allow_outside: bool = False
+    source: str | None,
+    labels: str | None = None,
+    label_map: Path | None = None,
+    allow_outside: bool = False,
+    media: Collection[str] = tuple(MEDIA),
+    skip_missing: bool = False,
 ) -> Corpus:
     """The corpus at `source`, a path of any layout in READERS; None opens the demo.
 
     `label_map` is applied first: it renames labels and drops those that it does not name. `labels` is a preset and
     is applied second; left out, it is the default preset of the corpus's layout, which for a manifest keeps all labels.
+    Of these `media`, every utterance needs its file; `skip_missing` leaves out those without.
 
     Raises:
-        UserError: no reader recognises the source, it has a fatal problem, or it has fewer than two classes.
+        UserError: no reader recognises the source, it has a fatal problem, files are missing, or it has fewer than two
+            classes.
     """
     reading = read_source(source, allow_outside)
     fatal = [problem for problem in reading.problems if problem.fatal]
@@ -39,7 +48,12 @@ def open_corpus(
         more = f"; and {len(fatal) - 1:,} more" if len(fatal) > 1 else ""
         command = f"ser-study check {source}" if source else "ser-study check"
         raise UserError(f"{fatal[0]}{more}; run `{command}` for all")
-    return choose_classes(reading, labels, label_map)
+    corpus = choose_classes(reading, labels, label_map)
+    corpus = replace(corpus, notes=(*_remarks(reading), *corpus.notes))
+    if skip_missing:
+        return without_missing(corpus, media)
+    require_files(corpus, media, reading.place)
+    return corpus
 
 
 def read_source(source: str | None, allow_outside: bool = False) -> Reading:
@@ -51,9 +65,7 @@ def read_source(source: str | None, allow_outside: bool = False) -> Reading:
     path = MANIFEST if source is None else Path(source)
     reader = reader_of(path)
     if reader is None:
-        raise UserError(
-            f"--corpus expects {descriptions()}; found {_kind(path)} at {source}; leave it out for the demo"
-        )
+        raise UserError(f"a corpus is {descriptions()}; found {_kind(path)} at {source}; leave it out for the demo")
     utterances, problems = reader.scan(path, allow_outside)
     return Reading(reader, reader.corpus_name(path), str(path), tuple(utterances), tuple(problems))
 
@@ -66,7 +78,8 @@ def choose_classes(reading: Reading, labels: str | None = None, label_map: Path 
     Raises:
         UserError: no label is in the preset or in the map, or fewer than two classes remain.
     """
-    utterances, notes = reading.utterances, _remarks(reading)
+    utterances: tuple[Utterance, ...] = reading.utterances
+    notes: tuple[str, ...] = ()
     if label_map is not None:
         utterances, changes = _relabelled(utterances, read_label_map(label_map), f"--label-map {label_map}", reading)
         notes += changes
@@ -74,7 +87,11 @@ def choose_classes(reading: Reading, labels: str | None = None, label_map: Path 
     classes = class_order(u.label for u in utterances)
     if name is not None:
         mapping = preset(name).mapping
-        utterances, changes = _relabelled(utterances, mapping, f"--labels {name}", reading)
+        # Not of emotions that this preset leaves out, nor of labels that a layout with a preset of its own has beside.
+        unknown = {u.label for u in utterances}.difference(mapping, EMOTIONS)
+        hint = f"; a --label-map gives them classes of --labels {name}"
+        remedy = hint if unknown and not reading.reader.default_labels else ""
+        utterances, changes = _relabelled(utterances, mapping, f"--labels {name}", reading, remedy)
         present = {u.label for u in utterances}
         classes = tuple(c for c in preset(name).classes if c in present)
         absent = [c for c in preset(name).classes if c not in present]
@@ -97,9 +114,9 @@ def _kind(path: Path) -> str:
 
 
 def _relabelled(
-    utterances: tuple[Utterance, ...], mapping: dict[str, str], option: str, reading: Reading
+    utterances: tuple[Utterance, ...], mapping: dict[str, str], option: str, reading: Reading, remedy: str = ""
 ) -> tuple[tuple[Utterance, ...], tuple[str, ...]]:
-    kept, notes = relabel(utterances, mapping)
+    kept, notes = relabel(utterances, mapping, remedy)
     if utterances and not kept:
         found = class_order(u.label for u in utterances)
         raise UserError(

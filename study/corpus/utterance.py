@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# The file of an utterance whose corpus names none.
+NO_FILE = Path()
+
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """One stretch of speech by one speaker, with its words and its emotion label.
 
-    `audio` is the file that holds it; `start` and `end` are seconds into that file, both None when the file
-    is the utterance. `group` is the unit that is held out (session, show, ...). `script` is "scripted",
-    "improvised" or "" where unknown. `votes` counts the annotators' choices by class, where known.
+    `audio` is the file that holds it, NO_FILE in a corpus of words alone; `start` and `end` are seconds into that file,
+    both None when the file is the utterance. `group` is the unit that is held out (session, show, ...). `script` is
+    "scripted", "improvised" or "" where unknown. `votes` counts the annotators' choices by class, where known.
     `words` may be empty (laughter, or a corpus without texts): encoders must still return at least one frame.
     `where` is the file and line it was read from, for messages; it is not compared.
     """

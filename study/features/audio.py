@@ -11,13 +11,13 @@ import torchaudio.functional
 from jaxtyping import Float
 from torch import Tensor
 
+from study.corpus.lengths import MAX_SECONDS, WHOLE_SECONDS
 from study.corpus.utterance import Corpus, Utterance
 from study.errors import UserError, first_line
 from study.features.content import digest
-from study.features.encoder import AudioEncoder, Encoded, to_half
+from study.features.encoder import AudioEncoder, Encoded, long_reading, to_half
+from study.features.model_faults import encoding_fault
 
-# Far above any utterance; keeps a header that lies about its length from asking for all of memory.
-MAX_SECONDS = 600.0
 # Resampling builds a table of (rate / gcd) * (target / gcd) values; the usual rates stay far below this.
 MAX_RESAMPLING_TABLE = 10_000_000
 
@@ -61,14 +61,16 @@ def encode_audio(encoder: AudioEncoder, utterances: Sequence[Utterance]) -> Iter
     """Frames of each utterance, read and encoded one by one; a UserError for each that cannot be."""
     for utterance in utterances:
         try:
-            frames = encoder.encode(read_audio(utterance, encoder.sample_rate_hz))
-            yield Encoded(utterance, to_half(frames, utterance.id))
+            samples = read_audio(utterance, encoder.sample_rate_hz)
+            yield Encoded(utterance, to_half(_frames(encoder, utterance, samples), utterance.id))
         except UserError as error:
             yield error
 
 
-def audio_contents(corpus: Corpus) -> dict[str, str]:
+def audio_contents(corpus: Corpus, encoder: AudioEncoder) -> dict[str, str]:
     """By id, a digest of each utterance's span and of the bytes of its file.
+
+    And of how it is read, for one so long that the encoder reads it otherwise than the rest.
 
     Raises:
         UserError: an audio file cannot be read.
@@ -79,7 +81,11 @@ def audio_contents(corpus: Corpus) -> dict[str, str]:
         raise UserError(
             f"every utterance needs an audio file that can be read, found {error}; correct the corpus"
         ) from error
-    return {u.id: digest([u.id, str(u.start), str(u.end), files[u.audio]])[:16] for u in corpus.utterances}
+    found = {u.id: digest([u.id, str(u.start), str(u.end), files[u.audio]])[:16] for u in corpus.utterances}
+    if reading := long_reading(encoder):
+        long = (u.id for u in corpus.utterances if audio_seconds(u) > WHOLE_SECONDS)
+        found |= {id: digest([found[id], reading])[:16] for id in long}
+    return found
 
 
 def lack_of_audio(corpus: Corpus) -> str:
@@ -87,6 +93,19 @@ def lack_of_audio(corpus: Corpus) -> str:
     if all(utterance.audio.is_file() for utterance in corpus.utterances):
         return ""
     return f"needs audio, and some utterances of {corpus.name} have no file; add a `file_name` column to the manifest"
+
+
+def _frames(
+    encoder: AudioEncoder, utterance: Utterance, samples: Float[Tensor, " samples"]
+) -> Float[Tensor, "time dim"]:
+    try:
+        return encoder.encode(samples)
+    except UserError:
+        raise
+    except Exception as error:  # of a model's code, for whatever its files and this audio have
+        seconds = len(samples) / encoder.sample_rate_hz
+        where = f"{seconds:.4g} s of {_where(utterance)}"
+        raise encoding_fault(str(encoder.identity["name"]), where, error) from error
 
 
 _REMEDY = "give an audio file that plays, or drop the utterance from the corpus"

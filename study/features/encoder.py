@@ -82,6 +82,15 @@ def to_half(values: Float[Tensor, "..."], what: str) -> Float[Tensor, "..."]:
     return values.half()
 
 
+def long_reading(encoder: Encoder) -> str:
+    """How an encoder reads utterances of more than WHOLE_SECONDS; empty where as all others.
+
+    An encoder that windows them has the attribute `long_reading`.
+    """
+    found: str = getattr(encoder, "long_reading", "")
+    return found
+
+
 def at_rate(encoder: AudioEncoder, rate_hz: float) -> AudioEncoder:
     """The encoder at `rate_hz` frames per second; itself if that is its own rate.
 
@@ -111,6 +120,11 @@ class AveragedFrames:
         """The encoder's own, and how many of its frames, in which precision, make one."""
         return {**self.own.identity, "frames_averaged": self.together, "averaged_dtype": "float16"}
 
+    @property
+    def long_reading(self) -> str:
+        """The encoder's own."""
+        return long_reading(self.own)
+
     def load(self) -> None:
         """Reads the weights."""
         self.own.load()
@@ -131,6 +145,7 @@ class HalfAudio:
         """Computes what `encoder` does."""
         self._encoder = encoder
         self.dim, self.rate_hz, self.sample_rate_hz = encoder.dim, encoder.rate_hz, encoder.sample_rate_hz
+        self.long_reading = long_reading(encoder)
 
     @property
     def identity(self) -> Mapping[str, object]:

@@ -11,10 +11,11 @@ import torch
 import transformers
 
 from study.errors import UserError, type_and_line
+from study.features.model_faults import LONGEST_CAUSE, loading_fault
+from study.plurals import counted
 
 # Long enough for a slow line, short enough that a machine without a network soon gets its error.
 HUB_TIMEOUT_SECONDS = 5.0
-CAUSE_LENGTH = 220  # of a library's error in ours
 # Configuration, tokenizers and code; never .bin, .h5 or .msgpack twins of the weights.
 SMALL_FILES = (".json", ".txt", ".model", ".py")
 
@@ -75,28 +76,30 @@ def frozen_encoder(spec: str, folder: Path, kind: str, trust_remote_code: bool) 
     """
     model, report = loaded(
         spec,
+        folder,
         kind,
         lambda: transformers.AutoModel.from_pretrained(
             folder, trust_remote_code=trust_remote_code, dtype=torch.float32, output_loading_info=True
         ),
     )
-    encoder: torch.nn.Module = model.get_encoder() if model.config.is_encoder_decoder else model
+    # An encoder that was saved alone, as T5EncoderModel, opens as the whole family's model, with a decoder.
+    encoder: torch.nn.Module = model.get_encoder() if getattr(model, "decoder", None) is not None else model
     # transformers fills gaps with random numbers and only warns.
     absent = sorted(name for name in report["missing_keys"] if not any(part in name for part in UNUSED_PARTS))
     if absent:
         raise UserError(
-            f"the weights of {spec!r} lack {len(absent)} tensors of its configuration ({absent[0]}, ...); "
+            f"the weights of {spec!r} lack {counted(len(absent), 'tensor')} of its configuration ({absent[0]}, ...); "
             f"download the model again or pass another one"
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return encoder.eval().requires_grad_(False).to(device)
 
 
-def loaded(spec: str, kind: str, load: Callable[[], Loaded]) -> Loaded:
+def loaded(spec: str, folder: Path, kind: str, load: Callable[[], Loaded]) -> Loaded:
     """What `load` gives, with the library's warnings and progress bars kept quiet.
 
     Raises:
-        UserError: `load` failed: the files of `spec` are not `kind`.
+        UserError: `load` failed: the files of `spec`, in `folder`, are not `kind`.
     """
     before = transformers.logging.get_verbosity()
     bars = transformers.logging.is_progress_bar_enabled()
@@ -106,10 +109,7 @@ def loaded(spec: str, kind: str, load: Callable[[], Loaded]) -> Loaded:
         return load()
     # Model files are hostile data, and every library under this call raises its own errors for them.
     except Exception as error:
-        raise UserError(
-            f"expected {kind} in {spec!r}, could not load it ({type_and_line(error)[:CAUSE_LENGTH]}); "
-            f"pass another model, or --trust-remote-code if it brings its own code and you trust it"
-        ) from error
+        raise loading_fault(spec, folder, kind, error) from error
     finally:
         transformers.logging.set_verbosity(before)
         if bars:
@@ -156,6 +156,6 @@ def _downloaded(spec: str) -> Path:
     except Exception as error:
         raise UserError(
             f"encoder {spec!r} is not a folder here, not in the Hugging Face cache, and the hub did not give it "
-            f"({type_and_line(error)[:CAUSE_LENGTH]}); run `hf download {spec}` where there is a network, pass a model "
-            f"folder, or use the built-in encoders logmel (audio) and hash (text)"
+            f"({type_and_line(error)[:LONGEST_CAUSE]}); run `hf download {spec}` where there is a network, pass a "
+            f"model folder, or use the built-in encoders logmel (audio) and hash (text)"
         ) from error

@@ -27,7 +27,8 @@ class Modality(Generic[E]):
         at_rate: the encoder at so many frames per second; None where frames are not timed.
         encode: features of a block's utterances, one by one in their order; a UserError, not raised, for each that
             has none.
-        contents: by utterance id, in the corpus's order, a digest of what the utterance's features are computed from.
+        contents: by utterance id, in the corpus's order, a digest of what the utterance's features are computed from,
+            and of how the encoder reads it where it reads some otherwise than the rest.
         lack: what a corpus lacks for this modality and what to do about it; empty if it lacks nothing.
         block: utterances that are encoded and saved together. A kill loses at most one block per thread: with a
             base-size model, 15 s of work.
@@ -43,7 +44,7 @@ class Modality(Generic[E]):
     in_half: Callable[[E], E]
     at_rate: Callable[[E, float], E] | None = None
     encode: Callable[[E, Sequence[Utterance]], Iterator[Encoded | UserError]]
-    contents: Callable[[Corpus], dict[str, str]]
+    contents: Callable[[Corpus, E], dict[str, str]]
     lack: Callable[[Corpus], str]
     block: int
     amount: Callable[[Utterance], float]

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from study.errors import UserError, first_line
+from study.plurals import counted
 from study.tensor_file import Damaged, check_file, raw, sealed_header
 
 FORMAT = "ser-study pack 2"
@@ -111,7 +112,7 @@ class Pack:
         missing = [id for id in ids if id not in self._row_of]
         if missing:
             raise UserError(
-                f"features of all {len(ids)} utterances are needed, {self.path} lacks {len(missing)} of them "
+                f"features of {counted(len(ids), 'utterance')} are needed, {self.path} lacks {len(missing)} of them "
                 f"({', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}); extract this corpus's features again"
             )
         return torch.tensor([self._row_of[id] for id in ids], dtype=torch.long)
@@ -201,12 +202,12 @@ def _fault(metadata: Any, tensors: Mapping[str, Tensor]) -> str:
     if frames is None or frames.dtype != torch.float16 or frames.ndim != 2 or frames.shape[1] < 1:
         return "no float16 tensor `frames` of two axes"
     if offsets is None or offsets.dtype != torch.int64 or tuple(offsets.shape) != (len(ids) + 1,):
-        return f"no int64 tensor `offsets` for its {len(ids)} utterances"
+        return f"no int64 tensor `offsets` for its {counted(len(ids), 'utterance')}"
     if int(offsets[0]) != 0 or int(offsets[-1]) != len(frames) or not bool((offsets.diff() > 0).all()):
         return "offsets that do not divide its frames among the utterances"
     vectors = tensors.get("vectors")
     if vectors is not None and (
         vectors.dtype != torch.float16 or vectors.shape[:1] != (len(ids),) or vectors.ndim != 2
     ):
-        return f"vectors that do not fit its {len(ids)} utterances"
+        return f"vectors that do not fit its {counted(len(ids), 'utterance')}"
     return ""

@@ -76,7 +76,7 @@ def pack_of(
             extracted and kept), a folder that cannot be written, or a pack in it that is damaged.
     """
     encoder = modality.open(spec, trust_remote_code)
-    contents = modality.contents(corpus)
+    contents = modality.contents(corpus, encoder)
     key = digest(list(contents.values()))
     store = FeatureStore(folder, modality.name, encoder.identity)
     show = on_progress or (lambda progress: None)

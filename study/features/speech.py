@@ -2,19 +2,24 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformers import AutoConfig, AutoFeatureExtractor
 
+from study.corpus.lengths import WHOLE_SECONDS
 from study.errors import UserError
 from study.features.huggingface import frozen_encoder, loaded, model_folder, model_identity
+from study.features.model_faults import encoding_fault
 from study.features.spec import OUTPUT
+from study.features.windows import READING, windows
+from study.plurals import counted
 
 # Each of Whisper's frames covers two hops of its log-mel spectrogram: its second convolution has stride 2.
 WHISPER_STRIDE = 2
@@ -30,6 +35,7 @@ def open_speech_model(spec: str, layer: str, trust_remote_code: bool) -> "Speech
     kind = "a speech encoder (wav2vec 2.0, HuBERT, WavLM, data2vec-audio or Whisper)"
     config, extractor = loaded(
         spec,
+        folder,
         kind,
         lambda: (
             AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code),
@@ -38,6 +44,7 @@ def open_speech_model(spec: str, layer: str, trust_remote_code: bool) -> "Speech
     )
     if not (config.model_type == "whisper" or hasattr(config, "conv_stride")):
         raise UserError(f"expected {kind} in {spec!r}, found a {config.model_type} model; pass another audio encoder")
+    _require_fit(spec, config, extractor)
     return SpeechModel(
         spec, folder, config, extractor, chosen_layers(layer, config.num_hidden_layers), trust_remote_code
     )
@@ -48,7 +55,8 @@ class SpeechModel:
 
     Encoders with group norm (wav2vec2-base, HuBERT-base) give other frames for a padded waveform even with an
     attention mask, so utterances are never batched. Whisper reads windows of 30 s: longer utterances are cut
-    into such windows, and frames of its padding are dropped.
+    into such windows, and frames of its padding are dropped. To others, utterances of more than 40 s are given in
+    windows with context, see `study.features.windows`.
     """
 
     def __init__(
@@ -72,7 +80,10 @@ class SpeechModel:
         else:
             self._window = None
             self._samples_per_frame = math.prod(config.conv_stride)
-            self._shortest = _receptive_field(config.conv_kernel, config.conv_stride)
+            self._field = _receptive_field(config.conv_kernel, config.conv_stride)
+            # SEW's layers take so many frames as one.
+            squeezed = getattr(config, "squeeze_factor", 1)
+            self._shortest = self._field + (squeezed - 1) * self._samples_per_frame
         self.rate_hz: float = self.sample_rate_hz / self._samples_per_frame
 
     @cached_property
@@ -81,13 +92,29 @@ class SpeechModel:
         layer = OUTPUT if self._layers is None else f"mean:{self._layers[0]}-{self._layers[-1]}"
         return model_identity(self._spec, self._folder, layer)
 
+    @property
+    def long_reading(self) -> str:
+        """How it reads utterances of more than WHOLE_SECONDS; empty where as all others."""
+        return "" if self._window is not None else READING
+
     def load(self) -> None:
-        """Reads the weights.
+        """Reads the weights, and encodes a second of noise.
 
         Raises:
-            UserError: the folder's weights are not those of its configuration.
+            UserError: the folder's weights are not those of its configuration, or its frames not of the declared rate.
         """
-        _ = self._model
+        second = 0.1 * torch.randn(self.sample_rate_hz, generator=torch.Generator().manual_seed(0))
+        try:
+            found = tuple(self.encode(second).shape)
+        except UserError:
+            raise
+        except Exception as error:  # of the model's code, for whatever its files have
+            raise encoding_fault(repr(self._spec), "a second of noise", error) from error
+        if found[1] != self.dim or abs(found[0] - self.rate_hz) > 2:
+            raise UserError(
+                f"a second of audio is {self.rate_hz:g} frames of {self.dim} values by the configuration of "
+                f"{self._spec!r}, and the model makes {found[0]} of {found[1]}; choose another layer or encoder"
+            )
 
     @cached_property
     def _model(self) -> torch.nn.Module:
@@ -97,24 +124,62 @@ class SpeechModel:
         """The frames of one utterance; audio shorter than the encoder's first frame is padded with silence."""
         missing = max(0, self._shortest - len(samples))
         samples = torch.nn.functional.pad(samples, (0, missing))
-        window = self._window or len(samples)
-        return torch.cat([self._frames(samples[start : start + window]) for start in range(0, len(samples), window)])
+        if self._window is not None:
+            parts = samples.split(self._window)
+            counts = [math.ceil(len(part) / self._samples_per_frame) for part in parts]
+            return torch.cat([self._frames(self._inputs(part))[:n] for part, n in zip(parts, counts, strict=True)])
+        inputs = self._inputs(samples)
+        if len(samples) <= WHOLE_SECONDS * self.sample_rate_hz:
+            return self._frames(inputs)
+        return torch.cat(list(self._long(inputs, len(samples))))
 
-    @torch.inference_mode()
-    def _frames(self, samples: Float[Tensor, " samples"]) -> Float[Tensor, "time dim"]:
-        model = self._model
+    def _long(self, inputs: Mapping[str, Tensor], n_samples: int) -> Iterator[Float[Tensor, "time dim"]]:
+        """Frames of the windows of a long utterance, which the extractor has normalised as a whole."""
+        step = self._samples_per_frame
+        for window in windows((n_samples - self._field) // step + 1, self.rate_hz):
+            part = slice(window.first * step, (window.last - 1) * step + self._field)
+            yield self._frames({name: values[:, part] for name, values in inputs.items()})[window.core]
+
+    def _inputs(self, samples: Float[Tensor, " samples"]) -> Mapping[str, Tensor]:
         # A spectrogram in bfloat16 would lose more than the model does, and NumPy knows no such numbers.
         with torch.autocast("cpu", enabled=False):
             inputs = self._extractor(samples.numpy(), sampling_rate=self.sample_rate_hz, return_tensors="pt")
+        return dict(inputs)
+
+    @torch.inference_mode()
+    def _frames(self, inputs: Mapping[str, Tensor]) -> Float[Tensor, "time dim"]:
+        model = self._model
         device = next(model.parameters()).device
-        output = model(**inputs.to(device), output_hidden_states=self._layers is not None)
+        there = {name: values.to(device) for name, values in inputs.items()}
+        output = model(**there, output_hidden_states=self._layers is not None)
         if self._layers is None:
             frames: Tensor = output.last_hidden_state[0]
         else:
             frames = torch.stack([output.hidden_states[index][0] for index in self._layers]).mean(0)
-        if self._window is not None:
-            frames = frames[: math.ceil(len(samples) / self._samples_per_frame)]
         return frames.cpu()
+
+
+def _require_fit(spec: str, config: Any, extractor: Any) -> None:
+    """Make sure that the feature extractor makes what the model reads.
+
+    Raises:
+        UserError: it does not.
+    """
+    try:
+        inputs = extractor(
+            np.zeros(extractor.sampling_rate), sampling_rate=extractor.sampling_rate, return_tensors="pt"
+        )
+        if config.model_type == "whisper":
+            fits = inputs["input_features"].shape[1] == config.num_mel_bins and extractor.n_samples > 0
+        else:
+            fits = inputs["input_values"].ndim == 2
+    except Exception:  # of whatever class the folder names
+        fits = False
+    if not fits:
+        raise UserError(
+            f"the feature extractor in {spec!r}, a {type(extractor).__name__}, does not fit its {config.model_type} "
+            "model; put that model's own preprocessor_config.json there, or pass another model"
+        )
 
 
 def chosen_layers(layer: str, n_layers: int) -> range | None:
@@ -132,7 +197,8 @@ def chosen_layers(layer: str, n_layers: int) -> range | None:
     layers = range(int(low or single), int(high or single) + 1)
     if len(layers) == 0 or layers[-1] > n_layers:
         raise UserError(
-            f"layers run from 0 to {n_layers} in an encoder of {n_layers} layers, found {layer!r}; choose among them"
+            f"layers run from 0 to {n_layers} in an encoder of {counted(n_layers, 'layer')}, found {layer!r}; "
+            "choose among them"
         )
     return layers
 

@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from study.errors import UserError
 from study.features.huggingface import frozen_encoder, loaded, model_folder, model_identity
+from study.features.model_faults import encoding_fault
 from study.features.spec import OUTPUT
 
 BATCH = 16
@@ -31,12 +32,23 @@ def open_text_model(spec: str, trust_remote_code: bool) -> "TextModel":
     folder = model_folder(spec)
     config, tokenizer = loaded(
         spec,
+        folder,
         "a text encoder",
         lambda: (
             AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code),
             AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code),
         ),
     )
+    if getattr(config, "hidden_size", None) is None:
+        raise UserError(
+            f"expected a text encoder in {spec!r}, found a {config.model_type} model, which is several; pass its text "
+            "half, saved as a model of its own, or another text encoder"
+        )
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise UserError(
+            f"the tokenizer of {spec!r} has no vocabulary, so every word would be unknown; put the model's own "
+            "tokenizer files there (`AutoTokenizer.from_pretrained(ID).save_pretrained(FOLDER)`)"
+        )
     # An empty text still needs a token, and a batch needs padding.
     if not tokenizer("")["input_ids"] or tokenizer.pad_token_id is None:
         raise UserError(
@@ -68,12 +80,17 @@ class TextModel:
         return model_identity(self._spec, self._folder, OUTPUT)
 
     def load(self) -> None:
-        """Reads the weights.
+        """Reads the weights, and encodes a text.
 
         Raises:
-            UserError: the folder's weights are not those of its configuration.
+            UserError: the folder's weights are not those of its configuration, or not those of an encoder of texts.
         """
-        _ = self._model
+        try:
+            self.encode([""])
+        except UserError:
+            raise
+        except Exception as error:  # of the model's code, for whatever its files have
+            raise encoding_fault(repr(self._spec), "an empty text", error) from error
 
     @cached_property
     def _model(self) -> torch.nn.Module:

@@ -15,6 +15,7 @@ from study.record.divisions import blocks_of
 from study.record.epoch_rule import EPOCH_RULES
 from study.record.events import Phase, StudyBegun
 from study.record.folder import StudyFolder
+from study.record.late_epochs import LateRuns, late_runs, validation_curves
 from study.record.outcome import NestedFigures, Outcome
 from study.record.plan import Plan
 from study.record.results import PARTS, ConfigResult, configurations, spread
@@ -39,6 +40,7 @@ from study.report.view import (
 )
 from study.samplers import SAMPLERS
 from study.samplers.space import misfit
+from study.samplers.warm_start import warm_start_sentence
 from study.searches import replayed, searches_of, what_is_left
 from study.training.metrics import METRICS
 from study.variants import VARIANTS
@@ -128,6 +130,7 @@ def report_view(evidence: Evidence) -> ReportView:
         epoch_note=EPOCH_RULES[plan.terms.epoch_rule].words,
         whole_searches=tuple(_whole_searches(evidence.outcomes)),
         unfinished=f"unfinished: {evidence.left}; no conclusions are drawn" if evidence.left else "",
+        warm_start=warm_start_sentence(plan),
     )
 
 
@@ -174,6 +177,8 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
         reference=_reference(plan, name),
         role=row.role,
         compared_with=row.compared_with,
+        start_word=row.start_word,
+        late=_late(plan, configs, outcome) if outcome else None,
     )
 
 
@@ -183,6 +188,10 @@ def _whole_searches(outcomes: Mapping[str, Outcome]) -> Iterator[SearchesView]:
             figures = [outcomes[name].figures["test"] for name in names]
             test = {metric: MetricView.of(spread([each[metric].mean for each in figures])) for metric in METRICS}
             yield SearchesView(variant, tuple(names), test)
+
+
+def _late(plan: Plan, configs: Sequence[ConfigResult], outcome: Outcome) -> LateRuns:
+    return late_runs(validation_curves(configs, outcome.uses, plan.metric), plan.terms.epochs)
 
 
 def _guess(plan: Plan) -> SettingView:

@@ -10,13 +10,13 @@ from study.protocols import PROTOCOLS
 from study.record.plan import Plan
 from study.report.significance import Comparison, compare, with_holm
 from study.report.systems import (
-    PUBLISHED,
     Configs,
     Outcomes,
     published_system,
     searched,
     tuned_figures,
     tuned_system,
+    untuned,
 )
 from study.report.verdict import decision, sentence
 from study.report.view import ComparisonView
@@ -27,11 +27,12 @@ from study.variants import VARIANTS
 def comparisons(plan: Plan, outcomes: Outcomes, configs: Configs) -> dict[str, list[Comparison]]:
     """By metric, the study's own first: the comparison of every pair, with Holm's adjustment over those of a metric."""
     wanted = pairs(outcomes, plan.metric)
-    names = dict.fromkeys(name.removesuffix(PUBLISHED) for pair in wanted for name in pair)
-    systems = {name: tuned_system(plan, outcomes, configs, name) for name in names}
-    for name in names:
+    named = {name for pair in wanted for name in pair}
+    variants = [name for name in searched(outcomes) if named & {name, untuned(name)}]
+    systems = {name: tuned_system(plan, outcomes, configs, name) for name in variants}
+    for name in variants:
         if (published := published_system(outcomes, name)) is not None:
-            systems[name + PUBLISHED] = published
+            systems[untuned(name)] = published
     share, found = share_tested(plan), {}
     for metric in (plan.metric, *(name for name in METRICS if name != plan.metric)):
         compared = [compare(systems[one][metric], systems[other][metric], metric, share) for one, other in wanted]
@@ -42,7 +43,7 @@ def comparisons(plan: Plan, outcomes: Outcomes, configs: Configs) -> dict[str, l
 def pairs(outcomes: Outcomes, metric: str) -> list[tuple[str, str]]:
     """Every fusion against the best baseline, then each variant against those that its row names, each pair once.
 
-    Then each tuned variant against its published setting, unless that was selected. The best baseline is the best by
+    Then each tuned variant against its untuned setting, unless that was selected. The best baseline is the best by
     validation: choosing it by test would make it look better than it is.
     """
     found = [*_against_baseline(outcomes, metric), *_against_named(outcomes), *_against_published(outcomes)]
@@ -101,7 +102,7 @@ def _against_named(outcomes: Outcomes) -> Iterator[tuple[str, str]]:
 def _against_published(outcomes: Outcomes) -> Iterator[tuple[str, str]]:
     for name in searched(outcomes):
         if published_system(outcomes, name) is not None:
-            yield name, name + PUBLISHED
+            yield name, untuned(name)
 
 
 def _defined(value: float | None) -> float | None:

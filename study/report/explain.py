@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from study.errors import UserError
 from study.record.events import BlockClosed, Closed, ConfigAdded, EpochDone, Event, FoldRun, Phase, Promoted, RunLost
 from study.record.plan import Plan
+from study.record.search_name import variant_of
 from study.report.formats import format_value
+from study.variants import VARIANTS
 
 
 def overview(plan: Plan, events: Sequence[Event]) -> Iterator[tuple[str, str, str, str, str]]:
@@ -29,7 +31,8 @@ def history(plan: Plan, events: Sequence[Event], variant: str, number: int) -> I
     added = _find(plan, events, variant, number)
     own = _of(events, added)
     outcome, reason = _outcome(own)
-    yield f"{variant} configuration {number}{' (the published setting)' if number == 0 else ''}: {outcome}"
+    start = "" if number else f" (the {VARIANTS[variant_of(variant)].start_word} setting)"
+    yield f"{variant} configuration {number}{start}: {outcome}"
     yield "  " + ", ".join(f"{key} {format_value(value)}" for key, value in added.params.items())
     trained: dict[FoldRun, list[EpochDone]] = {}
     for event in own[1:]:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup
 
+from study.plurals import counted
 from study.report import tables
 from study.report.formats import (
     capitalise,
@@ -31,6 +32,7 @@ from study.training.metrics import LEGEND, METRICS
 
 TEMPLATES = Path(__file__).parent / "templates"
 FILTERS = {
+    "counted": counted,
     "spread": format_spread,
     "score": format_score,
     "capitalise": capitalise,

@@ -16,12 +16,10 @@ from study.record.search_variance import search_variance
 from study.report.significance import System, Tuning
 from study.seeding import derived_seed
 from study.training.metrics import METRICS
+from study.variants import VARIANTS
 
 Outcomes = Mapping[str, Outcome]
 Configs = Mapping[str, Sequence[ConfigResult]]
-
-# How a variant's published setting is called beside the tuned one.
-PUBLISHED = " published"
 
 
 def searched(outcomes: Outcomes) -> dict[str, list[str]]:
@@ -30,6 +28,11 @@ def searched(outcomes: Outcomes) -> dict[str, list[str]]:
     for name in outcomes:
         found.setdefault(variant_of(name), []).append(name)
     return found
+
+
+def untuned(variant: str) -> str:
+    """What a variant's configuration 0 is called among systems: "cross published"."""
+    return f"{variant} {VARIANTS[variant].start_word}"
 
 
 def tuned_figures(outcomes: Outcomes, variant: str) -> Figures:
@@ -64,7 +67,7 @@ def published_system(outcomes: Outcomes, variant: str) -> dict[str, System] | No
     figures = _mean(trained)
     return {
         metric: System(
-            variant + PUBLISHED,
+            untuned(variant),
             figures["test"][metric].folds,
             None,
             tuple(each["test"][metric].mean for each in trained),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from study.plurals import counted
 from study.record.results import PARTS
 from study.record.search_variance import FEWEST_CONFIGS
+from study.record.terms import MAX_EPOCHS
 from study.report.formats import (
     NOTHING,
     format_difference,
@@ -32,7 +34,8 @@ def table_rows(view: ReportView) -> Iterator[list[str]]:
     """Variant, setting, part and the four metrics as text, for every setting of every variant that has figures.
 
     Settings are "tuned" (of a guess "guess"), "shared" (under protocol nested, the one choice that has seen every
-    session, where "tuned" are the nested choices), "published", and "reference", the published table's own row.
+    session, where "tuned" are the nested choices), "published" or "untuned" (configuration 0), and "reference", the
+    published table's own row.
     """
     for name, variant in view.variants.items():
         for setting, parts in settings(variant):
@@ -49,7 +52,7 @@ def settings(variant: VariantView) -> Iterator[tuple[str, PartsView]]:
     if variant.nested is not None:
         yield "shared", variant.nested.shared
     if variant.published is not None:
-        yield "published", variant.published.figures
+        yield variant.start_word, variant.published.figures
 
 
 def reference_cells(variant: VariantView) -> list[str]:
@@ -66,7 +69,7 @@ def ablation_rows(view: ReportView, parent: str) -> Iterator[list[str]]:
     """The tuned test figures of `parent` and of its ablations, the reference's own below each where known."""
     family = {parent, *ablations(view, parent)}
     for variant, setting, part, *values in table_rows(view):
-        if variant in family and part == "test" and setting not in ("shared", "published"):
+        if variant in family and part == "test" and setting in ("tuned", "reference"):
             yield [f"{variant} ({setting})", *values]
 
 
@@ -136,8 +139,8 @@ def budget_sentence(variant: VariantView) -> str:
     outcomes = ", ".join(f"{count} {name}" for name, count in cost.outcomes.items())
     more = " Then the time was up: the same command with a longer --budget goes on." if cost.out_of_time else ""
     return (
-        f"{cost.n_configs} configurations ({outcomes}), {cost.n_fold_runs} fold runs, "
-        f"{cost.epochs} epochs, {format_duration(cost.seconds)} of training.{more}"
+        f"{counted(cost.n_configs, 'configuration')} ({outcomes}), {counted(cost.n_fold_runs, 'fold run')}, "
+        f"{counted(cost.epochs, 'epoch')}, {format_duration(cost.seconds)} of training.{more}"
     )
 
 
@@ -150,6 +153,17 @@ def searches_sentences(view: ReportView) -> Iterator[str]:
             f"{each.variant}: {len(each.searches)} whole searches reach test {view.metric} {scores}; "
             f"{format_spread(found)} over searches."
         )
+
+
+def epochs_sentence(view: ReportView, variant: VariantView) -> str:
+    """That the runs of a variant were still getting better when they ended; empty where that is not so of most."""
+    late = variant.late
+    if late is None or not late.too_many:
+        return ""
+    found = f"in {late.n_late} of {counted(late.n_runs, 'run')} the best epoch was the last or the one before"
+    if view.term("epochs") == str(MAX_EPOCHS):
+        return f"{found}: {MAX_EPOCHS} epochs, the most there are, may be too few"
+    return f"{found}: more --epochs would probably help"
 
 
 def nested_sentences(variant: VariantView) -> Iterator[str]:
@@ -182,7 +196,8 @@ def confirmation_sentence(view: ReportView) -> str:
     seeds = view.term("seeds")
     if seeds in ("", "0"):
         return "Figures are those of the search itself."
+    best = counted(int(view.term("finalists")), "configuration")
     return (
-        f"The best {view.term('finalists')} of each search and the published setting were trained again with {seeds} "
-        f"new seed{'' if seeds == '1' else 's'}; the selection and all figures come from these runs."
+        f"The best {best} of each search and the {view.start_word} setting were trained again with "
+        f"{counted(int(seeds), 'new seed')}; the selection and all figures come from these runs."
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from study.record.late_epochs import LateRuns
 from study.record.results import Spread
 
 
@@ -104,9 +105,10 @@ class VariantView:
     """One variant: what was selected and what it reaches.
 
     `tuned` is None while nothing can be selected; a guess has a `tuned` setting without parameters. `selected` is the
-    number of the configuration, `confirmed` whether its figures come from runs with new seeds. `reference` is the
-    published table's row (mean and deviation by metric), where this is the corpus that it was published for. `role`
-    and `compared_with` are those of the variant's row.
+    number of the configuration, `confirmed` whether its figures come from runs with new seeds. `published` is
+    configuration 0, and `start_word` what that is called. `reference` is the published table's row (mean and deviation
+    by metric), where this is the corpus that it was published for. `role` and `compared_with` are those of the
+    variant's row. `late` counts the search's runs of what is reported that were still getting better at their end.
     """
 
     name: str
@@ -122,6 +124,8 @@ class VariantView:
     reference: Mapping[str, tuple[float, float]] | None = None
     role: str = "fusion"
     compared_with: tuple[str, ...] = ()
+    start_word: str = "published"
+    late: LateRuns | None = None
 
     @property
     def trained(self) -> bool:
@@ -184,6 +188,7 @@ class ReportView:
     the other metrics are `other_metrics`. `unfinished` is what is left to do, empty for a finished study; while it is
     not empty, nothing is compared. `epoch_note` says at which epoch runs count.
     `whole_searches` are there for variants that were searched several times; each search is one of `variants`.
+    `warm_start` is what the sampler knew of an earlier study, empty without one.
     """
 
     name: str
@@ -206,6 +211,13 @@ class ReportView:
     unfinished: str = ""
     epoch_note: str = ""
     whole_searches: tuple[SearchesView, ...] = ()
+    warm_start: str = ""
+
+    @property
+    def start_word(self) -> str:
+        """What configuration 0 of all its variants is called."""
+        words = {variant.start_word for variant in self.variants.values() if variant.trained}
+        return words.pop() if len(words) == 1 else "untuned"
 
     def term(self, name: str) -> str:
         """The value of a term; empty if the study has none of this name."""

@@ -12,6 +12,7 @@ from typing import Any
 from optuna.trial import FixedTrial
 
 from study.errors import UserError
+from study.plurals import counted
 from study.record.events import Phase
 from study.record.folder import StudyFolder
 from study.record.ledger import Ledger
@@ -22,7 +23,7 @@ from study.search.observation import Observation, Proposer
 from study.search.race import Race
 from study.searches import conductor_of
 from study.seeding import derived_seed
-from study.variants import VARIANTS
+from study.variants import TRAINED, VARIANTS
 
 # A score from another study is less certain: its error grows by so many standard deviations of its scores.
 DISTRUST = 0.5
@@ -77,6 +78,19 @@ def warm_proposer(seed: int, sampler: str, earlier_study: Mapping[str, Any], lab
         return propose(suggest, observations, derived_seed(seed, search), sampler, earlier)
 
     return next_params
+
+
+def warm_start_sentence(plan: Plan) -> str:
+    """What the sampler was given of an earlier study, by variant; empty without a warm start."""
+    if not plan.prior:
+        return ""
+    known = {
+        name: len(prior(plan.prior, name, VARIANTS[name].choosing(plan.choices()).suggest))
+        for name in plan.variants
+        if name in TRAINED
+    }
+    fitting = ", ".join(f"{name} {counted(n, 'configuration')}" for name, n in known.items())
+    return f"warm start: of study {plan.prior['name']} on {plan.prior['corpus']}, the sampler knows for {fitting}"
 
 
 def prior(earlier_study: Mapping[str, Any], variant: str, suggest: Suggest) -> list[Observation]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from study.record.events import Closed, EpochDone, Event, FoldRun, RunLost, digest
+from study.record.events import Closed, ConfigAdded, EpochDone, Event, FoldRun, Promoted, RunLost, digest
 from study.record.results import ConfigResult, FoldResult, configurations
 from study.record.terms import Terms
+
+# What the search decides: to begin a configuration, to let it go on, to end it.
+DECISIONS = (ConfigAdded, Promoted, Closed)
 
 
 @dataclass
@@ -37,13 +40,15 @@ class Arrivals:
 
     runs: dict[FoldRun, History] = field(default_factory=dict)
     identity: str = ""
-    _events: list[Event] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
 
     def add(self, at: float, event: Event) -> bool:
         """Add an event that arrived at time `at`; returns whether there is something new to show."""
-        self._events.append(event)
+        self.events.append(event)
+        self.times.append(at)
         if not isinstance(event, (EpochDone, RunLost)):
-            return isinstance(event, Closed)
+            return isinstance(event, DECISIONS) and bool(self.identity)
         self.identity = self.identity or digest(event)
         is_first = event.variant not in self.variants()
         seconds = event.seconds if isinstance(event, EpochDone) else 0.0
@@ -57,7 +62,7 @@ class Arrivals:
 
     def results(self, terms: Terms) -> dict[str, list[ConfigResult]]:
         """The configurations of every variant, in a study of these terms."""
-        return configurations(self._events, terms.seeds, terms.epoch_rule)
+        return configurations(self.events, terms.seeds, terms.epoch_rule)
 
     def variants(self) -> list[str]:
         """The variants that have a result, in the order of their first."""

@@ -9,9 +9,11 @@ from study.protocols import PROTOCOLS
 from study.record.events import EpochDone, FoldRun, Phase
 from study.record.plan import Plan
 from study.record.results import PARTS, ConfigResult, FoldResult, metrics_over_folds, reported_metrics
+from study.record.search_name import variant_of
 from study.report.view import PartsView, parts_view
 from study.tracking.arrivals import Arrivals, History
 from study.training.metrics import METRICS
+from study.variants import VARIANTS
 
 # The tracker's words for how a run ended. A stopped configuration did not finish, and nothing went wrong.
 STATUS = {
@@ -84,17 +86,18 @@ def study_title(plan: Plan, variant: str) -> str:
 
 def config_title(key: Key, selected: bool = False) -> str:
     """The name of a configuration's run, for example "cross c003" or "cross c000 published, selected"."""
-    marks = [mark for mark, holds in (("published", key.config == 0), ("selected", selected)) if holds]
+    start = VARIANTS[variant_of(key.variant)].start_word
+    marks = [mark for mark, holds in ((start, key.config == 0), ("selected", selected)) if holds]
     return " ".join([f"{key.variant} c{key.config:03d}", ", ".join(marks)]).strip()
 
 
 def fold_title(run: FoldRun) -> str:
-    """The name of a fold run, for example "fold 2 seed 1, cross c003".
+    """The name of a fold run, for example "fold 2 s1 c003 cross" for new seed 1.
 
-    What distinguishes it from its siblings comes first: the page has little room for names at this depth.
+    Short, and what distinguishes it from its siblings first: the page cuts longer names at this depth.
     """
-    seed = f" seed {run.seed}" if run.seed else ""
-    return f"fold {run.fold}{seed}, {run.variant} c{run.config:03d}"
+    seed = f" s{run.seed}" if run.seed else ""
+    return f"fold {run.fold}{seed} c{run.config:03d} {run.variant}"
 
 
 def study_node(variant: str, arrivals: Arrivals, plan: Plan) -> RunNode:
@@ -114,6 +117,7 @@ def study_node(variant: str, arrivals: Arrivals, plan: Plan) -> RunNode:
             "metric": plan.metric,
             "max_epochs": str(plan.terms.epochs),
             "study_seed": str(plan.terms.seed),
+            **({"warm_start": plan.terms.warm_start} if plan.terms.warm_start else {}),
             **{f"{modality}_encoder": spec for modality, spec in plan.encoders.items()},
         },
         tags={"corpus digest": plan.corpus["digest"][:12]},
@@ -141,7 +145,7 @@ def config_nodes(config: ConfigResult, arrivals: Arrivals, plan: Plan) -> Iterat
         tags={
             "outcome": config.outcome.value,
             "reason": config.reason,
-            **({"published": "true"} if config.number == 0 else {}),
+            **({VARIANTS[variant_of(config.variant)].start_word: "true"} if config.number == 0 else {}),
         },
         points=list(_config_points(config, plan, epochs, seconds)),
     )

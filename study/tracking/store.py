@@ -20,6 +20,7 @@ from study.tracking.arrivals import Arrivals
 from study.tracking.database import ARTIFACTS, follow_folder, make_database
 from study.tracking.limits import PARAM_LENGTH, TAG_LENGTH, short_name, short_values
 from study.tracking.run_tree import Key, Point, RunNode, config_nodes, config_title, study_node
+from study.tracking.search_progress import STEP, search_steps
 from study.tracking.study_summary import Ending, experiment_title, note, saved_view, study_ending
 
 POINTS_PER_CALL = 1000  # MLflow takes no more
@@ -81,6 +82,7 @@ class Store:
             self._start_study(study_node(variant, arrivals, self._plan))
             for config in found[variant]:
                 self._write_config(config, arrivals)
+            self._write_progress(variant, arrivals)
             if end is not None:
                 text = note(variant, found[variant], self._plan, end.view)
                 self._conclude(Key(variant), study_ending(variant, end.view), text, end.artifacts)
@@ -132,6 +134,20 @@ class Store:
         elif known.status != "RUNNING":
             self._client.update_run(known.id, "RUNNING")
             known.status = "RUNNING"
+
+    def _write_progress(self, variant: str, arrivals: Arrivals) -> None:
+        """Write the steps of a variant's search that MLflow does not hold."""
+        run = self._runs[Key(variant)]
+        known = (run.figures or {}).get(STEP, 0)
+        steps = [step for step in search_steps(variant, arrivals, self._plan) if step.number > known]
+        if steps:
+            points = [
+                Point(name, value, step.number, step.at - run.started)
+                for step in steps
+                for name, value in step.figures.items()
+            ]
+            self._log(run, points)
+            run.figures = {**(run.figures or {}), **steps[-1].figures}
 
     def _write_config(self, config: ConfigResult, arrivals: Arrivals) -> None:
         """Write a configuration and its fold runs, as far as MLflow does not hold them."""

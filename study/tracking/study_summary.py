@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from study.plurals import counted
 from study.record.plan import Plan
 from study.record.results import ConfigResult
+from study.record.search_name import variant_of
 from study.report.tables import table_rows
 from study.report.view import ReportView, VariantView
 from study.tracking.limits import TAG_LENGTH, short_name
 from study.tracking.run_tree import STATUS, named_figures
 from study.training.metrics import LEGEND, METRICS
+from study.variants import VARIANTS
 
 METRIC_NOTE = f"""
 - {LEGEND}.
@@ -22,7 +25,9 @@ validation score.
 - On configurations `test/UWA_mean` is the mean over folds in the search, each at its selected epoch; `test_spread/` \
 has the standard deviation and the bounds of the 95 % t interval of the mean, and `test_confirmed/` the means of \
 the confirmation runs, where there are any.
-- On this run these are the selected configuration's as reported; `test_published/` has the published setting's means.
+- On this run these are the selected configuration's as reported; `test_{{start}}/` has the {{start}} setting's means.
+- `search/` on this run shows the search while it runs, a step for each decision: to begin a configuration, to let it \
+go on, to end it.
 - A stopped configuration is KILLED, for the `reason` in its tags. It has no test mean: it was not trained to its end.
 
 In the table of all runs, *Views > Configurations* shows the columns that matter.
@@ -58,7 +63,7 @@ def study_figures(variant: VariantView) -> dict[str, float]:
     figures = named_figures(variant.tuned.figures) if variant.tuned else {}
     if variant.published is not None:
         for part, by_metric in variant.published.figures.items():
-            figures |= {f"{part}_published/{name}_mean": figure.mean for name, figure in by_metric.items()}
+            figures |= {f"{part}_{variant.start_word}/{name}_mean": figure.mean for name, figure in by_metric.items()}
     return figures | {
         "configs": float(variant.cost.n_configs),
         **{f"configs_{outcome}": float(variant.cost.outcomes.get(outcome, 0)) for outcome in STATUS},
@@ -73,14 +78,15 @@ def note(variant: str, configs: Sequence[ConfigResult], plan: Plan, view: Report
     The table has the study's other variants too, as long as the note is no longer than a tag may be.
     """
     counts = ", ".join(f"{count} {outcome}" for outcome, count in Counter(each.outcome for each in configs).items())
-    size = f"{len(plan.folds)} folds: {len(configs)} configurations ({counts})."
+    size = f"{counted(len(plan.folds), 'fold')}: {counted(len(configs), 'configuration')} ({counts})."
     first = f"**{variant}** on {plan.corpus['name']}, {size}"
+    legend = METRIC_NOTE.format(start=VARIANTS[variant_of(variant)].start_word)
     if view is None:
-        return f"{first}\nInterrupted: the same command goes on with it.\n{METRIC_NOTE}"
+        return f"{first}\nInterrupted: the same command goes on with it.\n{legend}"
     rows = [list(row) for row in table_rows(view)]
     protocol = f"Mean ± standard deviation (n - 1). Protocol: {view.protocol_note}."
     whole, own = (
-        "\n".join([first, "", *_table(kept), "", protocol, METRIC_NOTE])
+        "\n".join([first, "", *_table(kept), "", protocol, legend])
         for kept in (rows, [row for row in rows if row[0] == variant])
     )
     return whole if len(whole) <= TAG_LENGTH else own
@@ -88,7 +94,7 @@ def note(variant: str, configs: Sequence[ConfigResult], plan: Plan, view: Report
 
 def experiment_title(plan: Plan) -> str:
     """The name of the experiment that holds every study of this corpus and these labels: what may be compared."""
-    return short_name(f"{plan.corpus['name']}, {len(plan.classes)} classes: {', '.join(plan.classes)}")
+    return short_name(f"{plan.corpus['name']}, {counted(len(plan.classes), 'class')}: {', '.join(plan.classes)}")
 
 
 def saved_view(metric: str) -> dict[str, str]:

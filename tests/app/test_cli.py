@@ -1,6 +1,7 @@
 """Wrong input: one clear line, the exit code, and no traceback."""
 
 import importlib.metadata
+import re
 
 import pytest
 
@@ -153,3 +154,42 @@ def test_audio_without_a_header_is_refused_in_one_line(capsys, tmp_path, tiny_ma
     assert code == 2
     assert error.count("\n") == 1
     assert ".raw" in error
+
+
+@pytest.mark.parametrize("verb", [["run"], ["features"], ["check"], ["report", "x"], ["explain", "x"]])
+@pytest.mark.parametrize("option", ["--outp", "--label", "--vari", "--conf", "--al"])
+def test_no_option_is_taken_for_another_that_begins_like_it(capsys, verb, option):
+    code, error = refusal(capsys, *verb, option, "1")
+    assert code == 2
+    assert f"unknown argument '{option}'" in error
+
+
+def test_features_lists_and_takes_only_what_features_depend_on(capsys):
+    with pytest.raises(SystemExit):
+        main(["features", "--help"])
+    listed = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out))
+    assert listed == {
+        "--help", "--variant", "--output", "--corpus", "--labels", "--label-map", "--allow-outside-files",
+        "--skip-missing", "--audio-encoder", "--audio-layer", "--frame-rate", "--text-encoder", "--encoder-dtype",
+        "--trust-remote-code",
+    }  # fmt: skip
+    code, error = refusal(capsys, "features", "--epochs", "3")
+    assert (code, "unknown argument '--epochs'" in error) == (2, True)
+
+
+def test_check_names_a_path_as_it_was_given_and_does_not_refer_to_itself(capsys, tmp_path, tiny_manifest):
+    code, error = refusal(capsys, "check", tmp_path / "nowhere.csv")
+    assert (code, "--corpus" in error) == (2, False)
+    tiny_manifest.write_text(tiny_manifest.read_text("utf-8").replace("speaker,", "who,").replace("text,", "note,"))
+    assert main(["check", str(tiny_manifest)]) == 0
+    printed = capsys.readouterr().out
+    assert "remarks: 2" in printed
+    assert "ser-study check" not in printed
+
+
+def test_every_encoder_is_opened_before_any_is_used(capsys, tmp_path, tiny_manifest):
+    (tmp_path / "no-model").mkdir()
+    arguments = ("--audio-encoder", "logmel", "--text-encoder", tmp_path / "no-model", "--output", tmp_path / "out")
+    code, error = refusal(capsys, "features", "--corpus", tiny_manifest, *arguments)
+    assert (code, f"{tmp_path}/no-model does not" in error) == (2, True)
+    assert not list((tmp_path / "out").rglob("*.safetensors"))

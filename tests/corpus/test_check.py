@@ -9,7 +9,8 @@ import pytest
 import soundfile
 from rich.console import Console
 
-from study.corpus.check import CheckReport, check, render
+from study.corpus.check import CheckReport, check
+from study.corpus.check_view import render
 from study.corpus.utterance import Problem
 
 
@@ -105,8 +106,8 @@ def test_mixed_rates_and_channels_are_shown(tiny_manifest: Path) -> None:
     soundfile.write(tiny_manifest.parent / "audio" / "a0.wav", np.zeros((4410, 2)), 44_100)
     report = check(str(tiny_manifest))
     assert report.audio.rates_hz == {16_000: 11, 44_100: 1}
-    assert "16,000 Hz (11 files), 44,100 Hz (1 files)" in shown(report)
-    assert "1 (11 files), 2 (1 files)" in shown(report)
+    assert "16,000 Hz (11 files), 44,100 Hz (1 file)" in shown(report)
+    assert "1 (11 files), 2 (1 file)" in shown(report)
 
 
 def test_two_groups_are_too_few(tiny_manifest: Path) -> None:
@@ -158,3 +159,12 @@ def test_markup_in_a_manifest_is_shown_and_not_obeyed(tiny_manifest: Path) -> No
 
 def test_the_demo_passes() -> None:
     assert not check(None).fatal
+
+
+def test_why_a_file_cannot_be_decoded_is_not_cut_off_after_a_long_path(tiny_manifest: Path) -> None:
+    deep = tiny_manifest.parent / "audio" / ("long-" * 20)
+    deep.mkdir()
+    (deep / "a0.wav").write_bytes(b"RIFF no sound here")
+    report = check(edit(tiny_manifest, "audio/a0.wav", f"audio/{deep.name}/a0.wav"))
+    (problem,) = of_kind(report, "audio files that cannot be decoded")
+    assert "Format not recognised" in problem.message

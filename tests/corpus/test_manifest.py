@@ -133,9 +133,6 @@ def test_two_columns_of_one_meaning_are_reported_and_the_standard_one_is_read(tm
         ("a.wav,1,sad,x\x00,s1,g1", "text holds bytes"),
         ("a.wav,1,\x1b[31msad,x,s1,g1", "label holds bytes that are not UTF-8 text or control characters: '\\x1b"),
         ("a.wav,0,sad,x,s1,g1", "'0' occurs twice, first at"),
-        ("c.wav,1,sad,x,s1,g1", "there is no file 'c.wav'"),
-        (f"{'c' * 5000}.wav,1,sad,x,s1,g1", "there is no file 'ccc"),
-        (".,1,sad,x,s1,g1", "there is no file '.'"),
     ],
 )
 def test_a_bad_row_is_one_problem_with_its_line_and_the_others_are_read(
@@ -158,12 +155,12 @@ def test_wrong_bytes_condemn_only_their_row(tmp_path: Path) -> None:
 
 
 def test_a_line_number_counts_lines_inside_quotes(tmp_path: Path) -> None:
-    problems = fatal(tmp_path, HEADER, 'a.wav,1,sad,"two\nlines",s1,g1', "c.wav,2,sad,x,s1,g1")
+    problems = fatal(tmp_path, HEADER, 'a.wav,1,sad,"two\nlines",s1,g1', "a.wav,2,,x,s1,g1")
     assert [p[:2] for p in problems] == ["4:"]
 
 
 def test_every_problem_is_found_and_not_only_the_first(tmp_path: Path) -> None:
-    rows = [f"c{i}.wav,{i},sad,x,s1,g1" for i in range(50)]
+    rows = [f"a.wav,{i},,x,s1,g1" for i in range(50)]
     assert len(fatal(tmp_path, HEADER, *rows)) == 50
 
 

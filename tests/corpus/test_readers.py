@@ -94,7 +94,7 @@ def test_a_refusal_lists_the_new_layout_with_the_others(acted: Path) -> None:
     *others, last = (reader.description for reader in READERS.values())
     assert last == "a folder of acted speech (wav/03a01F.wav)"
     assert str(caught.value) == (
-        f"--corpus expects {', '.join(others)} or {last}; found nothing at {acted}/nowhere; leave it out for the demo"
+        f"a corpus is {', '.join(others)} or {last}; found nothing at {acted}/nowhere; leave it out for the demo"
     )
 
 

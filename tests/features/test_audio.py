@@ -5,9 +5,10 @@ import pytest
 import soundfile
 import torch
 
+from study.corpus.lengths import MAX_SECONDS
 from study.corpus.utterance import Utterance
 from study.errors import UserError
-from study.features.audio import MAX_SECONDS, audio_seconds, read_audio
+from study.features.audio import audio_seconds, read_audio
 
 
 def utterance(path: Path, start: float | None = None, end: float | None = None) -> Utterance:

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from study.report.pages import html_page
+from study.record.late_epochs import LateRuns
+from study.report.pages import html_page, markdown_page
 from study.report.tables import (
     ablated,
     ablation_rows,
@@ -12,6 +13,7 @@ from study.report.tables import (
     comparison_lines,
     comparison_sentences,
     confirmation_sentence,
+    epochs_sentence,
     folds_sentence,
     nested_sentences,
     table_rows,
@@ -67,7 +69,11 @@ def test_nested_choices_in_words():
 
 @pytest.mark.parametrize(
     ("seeds", "words"),
-    [("0", "those of the search itself"), ("1", "again with 1 new seed;"), ("3", "The best 2 of each search")],
+    [
+        ("0", "those of the search itself"),
+        ("1", "again with 1 new seed;"),
+        ("3", "The best 2 configurations of each search"),
+    ],
 )
 def test_where_figures_come_from(seeds, words):
     terms = (TermView("finalists", "2"), TermView("seeds", seeds))
@@ -96,3 +102,17 @@ def test_what_a_decision_means_is_said_once():
     few, not_confirmed = (replace(pair, decision=name) for name in ("too few configurations", "not confirmed"))
     found = list(comparison_sentences(full_view(comparisons=(few, few, not_confirmed, not_confirmed))))
     assert [words in sentence for words, sentence in zip(("need 16", "not equal"), found, strict=True)] == [True] * 2
+
+
+def test_too_few_epochs_are_said_in_words():
+    late = toy_variant(late=LateRuns(8, 15))
+    words = "in 8 of 15 runs the best epoch was the last or the one before"
+    view = toy_view(late, terms=(TermView("epochs", "12"),))
+    assert epochs_sentence(view, late) == f"{words}: more --epochs would probably help"
+    for page in (html_page(view, {}), markdown_page(view, {})):
+        assert f"I{words[1:]}: more --epochs would probably help." in page
+    longest = toy_view(late, terms=(TermView("epochs", "50"),))
+    assert epochs_sentence(longest, late) == f"{words}: 50 epochs, the most there are, may be too few"
+    for enough in (None, LateRuns(7, 15), LateRuns(0, 0)):
+        assert epochs_sentence(view, toy_variant(late=enough)) == ""
+    assert words not in html_page(toy_view(toy_variant(late=LateRuns(7, 15))), {})

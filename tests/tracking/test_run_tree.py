@@ -7,11 +7,12 @@ from statistics import fmean
 
 import pytest
 
-from study.record.events import BlockClosed, EpochDone, Event, FoldRun, Phase, RunLost
+from study.record.events import BlockClosed, Closed, EpochDone, Event, FoldRun, Phase, RunLost
 from study.record.plan import Plan
 from study.record.terms import Terms
 from study.tracking.arrivals import Arrivals
 from study.tracking.run_tree import Key, RunNode, config_nodes, fold_title, study_node
+from study.tracking.search_progress import search_steps
 
 MakePlan = Callable[..., Plan]
 MakeLedger = Callable[..., list[Event]]
@@ -39,8 +40,8 @@ def test_keys_are_found_again_by_their_tags_and_belong_under_their_parents() -> 
 
 
 def test_fold_runs_are_named_by_what_distinguishes_them_first() -> None:
-    assert fold_title(FoldRun("cross", 3, 2)) == "fold 2, cross c003"
-    assert fold_title(FoldRun("cross", 3, 2, seed=1)) == "fold 2 seed 1, cross c003"
+    assert fold_title(FoldRun("cross", 3, 2)) == "fold 2 c003 cross"
+    assert fold_title(FoldRun("cross", 3, 2, seed=1)) == "fold 2 s1 c003 cross"
 
 
 def test_something_is_new_to_show_when_a_study_begins_a_configuration_closes_or_a_confirmation_run_ends(
@@ -101,3 +102,25 @@ def test_under_protocol_nested_figures_are_means_over_both_uses_of_every_run(
     stopped = {point.name for point in nodes(arrived(events), plan, 0)[Key("cross", 0)].points}
     assert "validation/UWA_mean" in stopped
     assert "test/UWA_mean" not in stopped, "not every block could select it"
+
+
+def test_the_search_has_a_step_for_each_decision(make_ledger: MakeLedger, make_plan: MakePlan) -> None:
+    events, plan = make_ledger(), make_plan()
+    decisions = [number for number, event in enumerate(events, start=1) if event.kind in ("config", "closed")]
+    steps = list(search_steps("cross", arrived(events), plan))
+    assert [step.number for step in steps] == [1, 2, 3, 4, 5, 6, 7, 8]
+    for step, end in zip(steps, decisions, strict=True):
+        before = events[:end]
+        epochs = [event for event in before if isinstance(event, EpochDone)]
+        closed = [event for event in before if isinstance(event, Closed)]
+        means = [
+            fmean(e.validation["UWA"] for e in epochs if (e.config, e.epoch) == (each.config, 3))
+            for each in closed
+            if each.outcome is Phase.COMPLETE
+        ]
+        assert step.at == 1000.0 + end - 1
+        assert step.figures["search/configs"] == sum(event.kind == "config" for event in before)
+        assert (step.figures["search/configs_done"], step.figures["search/epochs"]) == (len(closed), len(epochs))
+        assert step.figures.get("search/best_validation_UWA") == (pytest.approx(max(means)) if means else None)
+    # They follow from the events alone: those of an interrupted study are the first of the whole one's.
+    assert list(search_steps("cross", arrived(events[: decisions[5]]), plan)) == steps[:6]

@@ -84,7 +84,7 @@ def test_runs_nest_study_over_configuration_over_fold(tracked: Path) -> None:
     configs = ["cross c000 published", "cross c001 selected", "cross c002", "cross c003"]
     assert sorted(children["cross"]) == configs
     for number, config in enumerate(configs):
-        assert sorted(children[config]) == [f"fold {fold}, cross c00{number}" for fold in range(3)]
+        assert sorted(children[config]) == [f"fold {fold} c00{number} cross" for fold in range(3)]
     assert len(found) == 1 + 4 + 12
 
 
@@ -102,7 +102,7 @@ def test_curves_are_complete_and_equal_to_the_ledger(tracked: Path, make_ledger:
 
 
 def test_fold_run_shows_the_epoch_that_validation_selects(tracked: Path, make_ledger: MakeLedger) -> None:
-    run = runs(tracked)["fold 2, cross c001"]
+    run = runs(tracked)["fold 2 c001 cross"]
     third = next(e for e in epochs_of(make_ledger()) if (e.config, e.fold, e.epoch) == (1, 2, 3))
     assert run.data.metrics["selected_epoch"] == 3
     assert run.data.metrics["test_selected/UWA"] == third.test["UWA"]
@@ -112,7 +112,7 @@ def test_fold_run_shows_the_epoch_that_validation_selects(tracked: Path, make_le
 def test_fold_run_lasts_as_long_as_it_trained(tracked: Path) -> None:
     for run in runs(tracked).values():
         assert run.info.start_time <= run.info.end_time <= 1000 * time.time() + 1
-        if run.info.run_name == "fold 0, cross c001":
+        if run.info.run_name == "fold 0 c001 cross":
             assert (run.info.end_time - run.info.start_time) / 1000 == pytest.approx(4 * 0.25 + 0.01, abs=0.002)
 
 
@@ -146,16 +146,16 @@ def test_stopped_configuration_is_killed_with_its_reason_and_has_no_test_mean(tr
     assert stopped.data.tags["reason"] == "epoch 2: mean 0.4 below 0.5"
     assert "validation/UWA_mean" in stopped.data.metrics
     assert not [name for name in stopped.data.metrics if name.startswith("test")]
-    assert {found[f"fold {fold}, cross c002"].info.status for fold in range(3)} == {"KILLED"}
+    assert {found[f"fold {fold} c002 cross"].info.status for fold in range(3)} == {"KILLED"}
 
 
 def test_lost_fold_fails_its_configuration_and_leaves_it_without_means(tracked: Path) -> None:
     found = runs(tracked)
     assert found["cross c003"].info.status == "FAILED"
     assert set(found["cross c003"].data.metrics) == {"epochs", "seconds"}
-    assert found["fold 1, cross c003"].info.status == "FAILED"
-    assert found["fold 1, cross c003"].data.tags["reason"] == "the training loss is not a finite number"
-    assert found["fold 0, cross c003"].info.status == "KILLED"
+    assert found["fold 1 c003 cross"].info.status == "FAILED"
+    assert found["fold 1 c003 cross"].data.tags["reason"] == "the training loss is not a finite number"
+    assert found["fold 0 c003 cross"].info.status == "KILLED"
 
 
 def test_study_run_has_the_reported_figures(tracked: Path, make_ledger: MakeLedger, make_view: MakeView) -> None:
@@ -213,11 +213,11 @@ def test_confirmation_runs_are_runs_of_their_configuration(
     ]
     track(output, make_plan(), [*events, *confirmations], make_view(events))
     found = runs(output)
-    run = found["fold 2 seed 1, cross c001"]
+    run = found["fold 2 s1 c001 cross"]
     assert run.info.status == "FINISHED"
     assert run.data.tags["mlflow.parentRunId"] == found["cross c001 selected"].info.run_id
     assert len(history(output, run, "test/UWA")) == 3
-    assert len(history(output, found["fold 2, cross c001"], "test/UWA")) == 4
+    assert len(history(output, found["fold 2 c001 cross"], "test/UWA")) == 4
     config = found["cross c001 selected"].data.metrics
     assert config["epochs"] == 21
     searched = [epoch.test["UWA"] for epoch in epochs_of(events) if (epoch.config, epoch.epoch) == (1, 3)]

@@ -92,6 +92,10 @@ def test_interrupted_and_continued_equals_uninterrupted(
     first.finish(None)
     (study,) = [run for run in runs(output) if run.data.tags["level"] == "study"]
     assert study.info.status == "KILLED"
+    closed = sum(isinstance(event, Closed) for event in events[:n_before])
+    figures = study.data.metrics
+    assert (figures["search/configs"], figures["search/configs_done"]) == (4, closed)
+    assert ("search/best_validation_UWA" in figures) is (closed > 0)
     assert "RUNNING" not in {run.info.status for run in runs(output)}
     second = Tracker(None, output, make_plan())
     feed(second, events)
@@ -122,7 +126,7 @@ def test_epoch_that_comes_after_its_configuration_was_written_is_added(
     wait_for(lambda: len([run for run in runs(output) if run.info.status != "RUNNING"]) == 16)
     tracker(late)
     tracker.finish(make_view([*events, late]))
-    curve = client(output).get_metric_history(one(output, "fold 0, cross c003").info.run_id, "validation/UWA")
+    curve = client(output).get_metric_history(one(output, "fold 0 c003 cross").info.run_id, "validation/UWA")
     assert [point.step for point in curve] == [1, 2]
     assert one(output, "cross c003").data.metrics["epochs"] == 4
 
@@ -214,7 +218,7 @@ def test_study_without_a_complete_configuration_failed(
     assert {run.info.run_name: run.info.status for run in runs(output)} == {
         "cross": "FAILED",
         "cross c000 published": "FAILED",
-        "fold 0, cross c000": "FAILED",
+        "fold 0 c000 cross": "FAILED",
     }
 
 

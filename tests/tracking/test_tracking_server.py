@@ -114,7 +114,7 @@ def test_a_study_is_nested_and_complete_on_postgresql(undisturbed: dict[str, Any
     assert Counter(status for status, *_ in undisturbed.values()) == {"FINISHED": 9, "KILLED": 6, "FAILED": 2}
     assert undisturbed["cross"][4] is None
     assert {seen[4] for name, seen in undisturbed.items() if name.startswith("cross c")} == {"cross"}
-    assert undisturbed["fold 2, cross c001"][4] == "cross c001 selected"
+    assert undisturbed["fold 2 c001 cross"][4] == "cross c001 selected"
 
 
 @pytest.mark.parametrize("n_before", [18, 33])

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from study.corpus.labels import EMOTIONS
 from study.corpus.quoting import quoted
 from study.corpus.utterance import Problem, Utterance
 from study.errors import UserError
@@ -138,7 +137,9 @@ def _scan_session(session: Path) -> tuple[list[Utterance], list[Problem]]:
             else:
                 seen[found.id] = where
                 utterances.append(found)
-                problems += _missing_parts(found, found.id in words)
+                if found.id not in words:
+                    message = f"{found.id} has no transcription; its words are left empty"
+                    problems.append(Problem(where, message, False, "missing transcriptions"))
     return utterances, problems
 
 
@@ -216,19 +217,6 @@ def _read_turn(turn: _Turn, where: str, session: Path, dialogue: str, words: dic
         votes=count_votes(turn.votes),
         where=where,
     )
-
-
-def _missing_parts(utterance: Utterance, transcribed: bool) -> list[Problem]:
-    faults = []
-    if not os.path.isfile(utterance.audio):
-        # No preset holds the other labels, so their recordings are not needed.
-        fatal = utterance.label in EMOTIONS
-        message = f"{utterance.id} is labelled {utterance.label} but {utterance.audio} does not exist"
-        faults.append(Problem(utterance.where, message, fatal, "missing audio files"))
-    if not transcribed:
-        message = f"{utterance.id} has no transcription; its words are left empty"
-        faults.append(Problem(utterance.where, message, False, "missing transcriptions"))
-    return faults
 
 
 def _read_words(path: Path) -> tuple[dict[str, str], list[Problem]]:

@@ -9,7 +9,7 @@ from pathlib import Path, PureWindowsPath
 
 from study.corpus.quoting import quoted
 from study.corpus.readers.manifest_rows import Row, read_rows
-from study.corpus.utterance import Problem, Utterance
+from study.corpus.utterance import NO_FILE, Problem, Utterance
 
 SUFFIXES = (".csv", ".jsonl")
 SCRIPTS = ("", "scripted", "improvised")
@@ -44,7 +44,7 @@ def scan(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list
     seen: dict[str, str] = {}
     for row in rows:
         utterance = _utterance(row, path.parent, unit)
-        faults = [*_row_faults(row, utterance, unit), *_audio_faults(row, utterance, allow_outside)]
+        faults = [*_row_faults(row, utterance, unit), *_file_faults(row, allow_outside)]
         if utterance.id in seen:
             message = f"{quoted(utterance.id)} occurs twice, first at {seen[utterance.id]}; ids must be unique"
             faults.append(Problem(row.where, message, True, "duplicate ids"))
@@ -105,11 +105,11 @@ def _groups_in_two_folds(path: Path, rows: Sequence[Row]) -> list[Problem]:
 
 
 def _utterance(row: Row, folder: Path, unit: str) -> Utterance:
-    """The utterance of a row; `_row_faults` and `_audio_faults` report what is wrong with it."""
+    """The utterance of a row; `_row_faults` and `_file_faults` report what is wrong with it."""
     group = row[unit]
     return Utterance(
         id=row["utterance_id"],
-        audio=folder / row["file_name"],
+        audio=folder / row["file_name"] if row["file_name"] else NO_FILE,
         words=" ".join(row["text"].split()),
         label=row["label"],
         speaker=row["speaker"] or f"unknown in {group}",
@@ -146,17 +146,11 @@ def _row_faults(row: Row, utterance: Utterance, unit: str) -> list[Problem]:
     return faults
 
 
-def _audio_faults(row: Row, utterance: Utterance, allow_outside: bool) -> list[Problem]:
-    file_name = row["file_name"]
-    if not file_name:  # the manifest has no such column: a corpus of text only
+def _file_faults(row: Row, allow_outside: bool) -> list[Problem]:
+    if allow_outside or not leaves_folder(row["file_name"]):
         return []
-    if not allow_outside and leaves_folder(file_name):
-        law = "files must be below the folder of the manifest; pass --allow-outside-files to read others"
-        return [Problem(row.where, f"{law}; found {quoted(file_name)}", True, "files outside")]
-    if not os.path.isfile(utterance.audio):
-        message = f"there is no file {quoted(file_name)} relative to the manifest"
-        return [Problem(row.where, message, True, "missing audio files")]
-    return []
+    law = "files must be below the folder of the manifest; pass --allow-outside-files to read others"
+    return [Problem(row.where, f"{law}; found {quoted(row['file_name'])}", True, "files outside")]
 
 
 def _seconds(cell: str) -> float | None:

@@ -22,7 +22,8 @@ class Reader:
         recognises: whether a path has this layout, by names and kinds of files alone. False, and no exception, for
             a path that does not exist or cannot be one.
         scan: reads a path that is recognised: every utterance that could be read, whatever its label, and every
-            problem. The second argument allows files outside the corpus's folder.
+            problem but files that are missing, which `study.corpus.media` finds. The second argument allows files
+            outside the corpus's folder.
         corpus_name: a name for the corpus at a path; it also names folders of studies.
         default_labels: the label preset that applies when `--labels` is not given; None keeps all labels.
         note: one sentence on a corpus whose classes were chosen by the preset of that name, such as a comparison

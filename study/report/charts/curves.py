@@ -18,7 +18,7 @@ from study.report.charts.style import BLACK, BLUE, GREY, VERMILLION, blank_axes,
 def learning_curves(configs: Sequence[ConfigResult], selected: int | None, metric: str, title: str) -> Figure:
     """Validation score by epoch, mean over folds, one line per configuration.
 
-    Complete configurations are blue, the selected one thick, the published one (number 0) dashed black; those that
+    Complete configurations are blue, the selected one thick, the untuned one (number 0) dashed black; those that
     were stopped or lost are grey and end in a cross.
     """
     figure, axes = blank_axes(4.5, title)
@@ -76,13 +76,13 @@ def scored(configs: Sequence[ConfigResult]) -> list[ConfigResult]:
 
 
 def _curve_style(config: ConfigResult, selected: int | None) -> tuple[dict[str, Any], int]:
-    """How its line looks, and how far in front it lies: colour marks the selected, dashes the published one."""
+    """How its line looks, and how far in front it lies: colour marks the selected, dashes the untuned one."""
     if config.outcome is not Phase.COMPLETE:
         end = {"marker": "x", "markersize": 5, "markevery": [-1]}
         return {"color": GREY, "linewidth": 1.0, "label": "stopped or lost", **end}, 1
     style, layer = {"color": BLUE, "linewidth": 1.2, "alpha": 0.7, "label": "complete"}, 2
     if config.number == 0:
-        style, layer = {"color": BLACK, "linewidth": 1.6, "label": "published"}, 4
+        style, layer = {"color": BLACK, "linewidth": 1.6, "label": "configuration 0"}, 4
     if config.number == selected:
         style, layer = {"color": VERMILLION, "linewidth": 3.0, "label": _selected_label(config)}, 3
     return style | {"linestyle": "--" if config.number == 0 else "-"}, layer
@@ -93,14 +93,14 @@ def _point_style(config: ConfigResult, selected: int | None) -> dict[str, Any]:
         return {"marker": "x", "color": GREY, "label": "stopped or lost, at its last score", "zorder": 2}
     style = {"marker": "o", "markersize": 7, "color": BLUE, "label": "complete", "zorder": 3}
     if config.number == 0:
-        style |= {"marker": "s", "color": BLACK, "label": "published"}
+        style |= {"marker": "s", "color": BLACK, "label": "configuration 0"}
     if config.number == selected:
         style |= {"color": VERMILLION, "markersize": 11, "label": _selected_label(config)}
     return style
 
 
 def _selected_label(config: ConfigResult) -> str:
-    return "selected, as published" if config.number == 0 else f"selected: {config.number}"
+    return f"selected: {config.number}"
 
 
 def _best_so_far(configs: Sequence[ConfigResult], metric: str) -> Iterator[tuple[int, float]]:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
+from study.plurals import counted
 from study.record.events import Phase
 from study.record.results import ConfigResult
 from study.report.charts.curves import scored
@@ -91,7 +92,7 @@ def parallel_coordinates(configs: Sequence[ConfigResult], metric: str) -> Figure
     axes.set_yticks([])
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.set_xlabel(
-        "dark: high score; grey: stopped or lost, without a final score; dashed: published setting", fontsize=9
+        "dark: high score; grey: stopped or lost, without a final score; dashed: configuration 0", fontsize=9
     )
     return figure
 
@@ -109,11 +110,11 @@ def _evidence(configs: Sequence[ConfigResult]) -> tuple[list[ConfigResult], str]
     known = scored(configs)
     complete = [config for config in known if config.outcome is Phase.COMPLETE]
     if len(complete) >= ENOUGH_CONFIGS:
-        return complete, f"{len(complete)} complete configurations"
+        return complete, counted(len(complete), "complete configuration")
     stopped = [config for config in known if config.outcome is Phase.STOPPED]
     return (
         complete + stopped,
-        f"{len(complete)} complete configurations and {len(stopped)} stopped ones, at their last score",
+        f"{counted(len(complete), 'complete configuration')} and {len(stopped)} stopped, at their last score",
     )
 
 

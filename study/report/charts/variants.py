@@ -14,7 +14,7 @@ from study.report.view import MetricView, ReportView
 def metric_per_variant(view: ReportView) -> Figure:
     """Test score of every variant: folds as dots, their mean and its 95 % interval.
 
-    The tuned setting is filled, the published one hollow below it, a guess grey; a diamond is the reference's own mean.
+    The tuned setting is filled, the untuned one hollow below it, a guess grey; a diamond is the reference's own mean.
     """
     metric = view.metric
     shown = {name: (variant, variant.tuned) for name, variant in view.variants.items() if variant.tuned is not None}
@@ -24,7 +24,7 @@ def metric_per_variant(view: ReportView) -> Figure:
         _interval(axes, tuned.figures["test"][metric], row, color, label=label, hollow=False)
         if variant.published is not None:
             published = variant.published.figures["test"][metric]
-            _interval(axes, published, row + 0.3, BLACK, label="published", hollow=True)
+            _interval(axes, published, row + 0.3, BLACK, label=variant.start_word, hollow=True)
         if variant.reference is not None:
             axes.plot(
                 variant.reference[metric][0],

@@ -1,0 +1,73 @@
+"""The files that utterances are in: which of them are missing, and the corpus without those utterances."""
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from study.corpus.quoting import path_text
+from study.corpus.utterance import NO_FILE, Corpus, Utterance
+from study.errors import UserError
+from study.plurals import counted
+
+# By modality, the file of an utterance. A modality that is read from no file of its own, such as text, is not here.
+MEDIA: Mapping[str, Callable[[Utterance], Path]] = {"audio": lambda utterance: utterance.audio}
+NAMED = 3
+
+
+def missing_files(utterances: Iterable[Utterance], medium: str) -> dict[str, Path]:
+    """By id, the file of each utterance whose corpus names one of this medium that is not there."""
+    files = {utterance.id: MEDIA[medium](utterance) for utterance in utterances}
+    return {id: file for id, file in files.items() if file != NO_FILE and not os.path.isfile(file)}
+
+
+def require_files(corpus: Corpus, media: Collection[str], place: str) -> None:
+    """Make sure that the files of these media are there; `place` is where the corpus is.
+
+    Raises:
+        UserError: some are not; the line names how many, the first of them, and what to do.
+    """
+    for medium in _known(media):
+        missing = missing_files(corpus.utterances, medium)
+        if not missing:
+            continue
+        everyone = counted(len(corpus.utterances), "utterance")
+        law = f"every utterance needs its {medium} file, and {len(missing)} of {everyone} at {place} have none: "
+        if len(missing) == len(corpus.utterances):
+            raise UserError(f"{law}{_first(missing)}; give the folder or the manifest that these files belong to")
+        raise UserError(f"{law}{_first(missing)}; add the files, or leave these utterances out with --skip-missing")
+
+
+def without_missing(corpus: Corpus, media: Collection[str]) -> Corpus:
+    """The corpus of the utterances whose files of these media are there, with a note on those that are left out.
+
+    Raises:
+        UserError: fewer than two classes remain.
+    """
+    for medium in _known(media):
+        missing = missing_files(corpus.utterances, medium)
+        if not missing:
+            continue
+        kept = tuple(utterance for utterance in corpus.utterances if utterance.id not in missing)
+        left_out = f"{len(missing):,} of {counted(len(corpus.utterances), 'utterance')} without {medium} file"
+        classes = tuple(name for name in corpus.classes if any(utterance.label == name for utterance in kept))
+        lost = [name for name in corpus.classes if name not in classes]
+        notes = [f"no utterance with {medium} file is labelled {name}: the class is left out" for name in lost]
+        if len(classes) < 2:
+            raise UserError(
+                f"a study needs at least 2 classes; --skip-missing leaves {left_out} out, and then there are "
+                f"{len(classes)}; add the files ({_first(missing)})"
+            )
+        skipped = f"left out by --skip-missing: {left_out} ({_first(missing)})"
+        corpus = replace(corpus, classes=classes, utterances=kept, notes=(*corpus.notes, skipped, *notes))
+    return corpus
+
+
+def _known(media: Collection[str]) -> list[str]:
+    return [medium for medium in MEDIA if medium in media]
+
+
+def _first(missing: Mapping[str, Path]) -> str:
+    """The first of the files, and how many more there are."""
+    more = f" and {len(missing) - NAMED:,} more" if len(missing) > NAMED else ""
+    return ", ".join(path_text(file) for file in list(missing.values())[:NAMED]) + more
