@@ -102,7 +102,7 @@ def _print_variant(console: Console, name: str, variant: VariantView, with_table
         print_line(
             console, f"  configuration {variant.selected} was the best, beside the {variant.start_word} setting:"
         )
-        console.print(_parameters(variant))
+        print_whole(console, _parameters(variant))
 
 
 def _parameters(variant: VariantView) -> Table:

@@ -169,7 +169,7 @@ def test_features_lists_and_takes_only_what_features_depend_on(capsys):
         main(["features", "--help"])
     listed = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out))
     assert listed == {
-        "--help", "--variant", "--output", "--corpus", "--labels", "--label-map", "--allow-outside-files",
+        "--help", "--config", "--variant", "--output", "--corpus", "--labels", "--label-map", "--allow-outside-files",
         "--skip-missing", "--audio-encoder", "--audio-layer", "--frame-rate", "--text-encoder", "--encoder-dtype",
         "--trust-remote-code",
     }  # fmt: skip

@@ -51,6 +51,6 @@ def test_the_curves_are_those_of_the_search_in_the_role_that_is_reported() -> No
     confirming = [FoldRun("cross", 1, 0, seed) for seed in (1, 2)]
     for run in confirming:
         config.confirmations[run.fold, run.seed] = result(run, (0.1,), (0.1,))
-    uses = [*(Use(run, "a") for run in confirming), Use(searched[1], "b", swapped=True)]
+    uses = [*(Use(run, 1, "a") for run in confirming), Use(searched[1], 1, "b", swapped=True)]
     assert list(validation_curves([config], uses, "WA")) == [list(RISING), list(RISING)]
-    assert list(validation_curves([config], [Use(searched[1], "b")], "WA")) == [list(FLAT)]
+    assert list(validation_curves([config], [Use(searched[1], 1, "b")], "WA")) == [list(FLAT)]
