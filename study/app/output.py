@@ -8,10 +8,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+UNBOUNDED = 1000  # characters
+
 
 def print_line(console: Console, line: str, style: str | None = None) -> None:
     """Print a line as it is, however long."""
     console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_whole(console: Console, table: Table) -> None:
+    """Print a table with no cell cut, on a narrow terminal too."""
+    table.width = console.measure(table, options=console.options.update(width=UNBOUNDED)).maximum
+    console.print(table, crop=False)
 
 
 def plain_table(

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from study.app.output import plain_table, print_line
+from study.app.output import plain_table, print_line, print_whole
 from study.app.progress import clock
 from study.corpus.utterance import Corpus
 from study.features.extract import Progress as Extraction
@@ -80,7 +80,7 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
         print_line(console, f"{view.unfinished}\n", style="yellow")
     what = "test scores (validation is in the report)" if many else "mean ± std"
     print_line(console, f"{view.name}: {what} over {view.over}\n")
-    console.print(_results(view, many))
+    print_whole(console, _results(view, many))
     for name, variant in tuned.items():
         _print_variant(console, name, variant, with_table=not many)
         if late := epochs_sentence(view, variant):
@@ -134,7 +134,7 @@ def _print_variant(console: Console, name: str, variant: VariantView, with_table
         print_line(
             console, f"  configuration {variant.selected} was the best, beside the {variant.start_word} setting:"
         )
-        console.print(_parameters(variant))
+        print_whole(console, _parameters(variant))
 
 
 def _parameters(variant: VariantView) -> Table:

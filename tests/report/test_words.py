@@ -33,8 +33,8 @@ def with_own_variant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(VARIANTS, "cross", replace(VARIANTS["cross"], published=None))
 
 
-def printed(view: ReportView, folder: StudyFolder) -> str:
-    console = Console(width=200, file=io.StringIO())
+def printed(view: ReportView, folder: StudyFolder, width: int = 200) -> str:
+    console = Console(width=width, file=io.StringIO())
     print_report(console, view, folder, None)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -89,3 +89,13 @@ def test_a_study_keeps_its_warm_start_and_takes_no_other() -> None:
     for stored, was in ((warm, "a"), (plan, "none")):
         with pytest.raises(UserError, match=f"cannot continue toy with other settings: warm-start was {was}, now b"):
             continued(stored, other)
+
+
+def test_no_figure_is_cut_on_a_narrow_terminal(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    write_study(folder, toy_plan(variants=["cross"]), {"cross": settings_of("cross")})
+    view = build(folder)
+    text = printed(view, folder, width=40)
+    assert "…" not in text
+    for row in table_rows(view):
+        assert any(all(value in line for value in row[2:]) for line in text.splitlines())
