@@ -103,25 +103,13 @@ def shown(found: Sequence[tuple[Job, Spread]], workers: int) -> Table:
 
 def main() -> int:
     """Run the measurement; gives the exit code."""
-    kinds = ",".join(generator.__name__ for generator in GENERATORS)
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.timing", description=__doc__.splitlines()[0])
-    add = parser.add_argument
-    add("--kinds", default=kinds, metavar="LIST", help=f"kinds of tables ({kinds})")
-    add("--timings", type=int, default=8, metavar="N", help="studies that differ in timing alone (8)")
-    add("--seeds", type=int, default=3, metavar="N", help="seeds for each table (3)")
-    add("--configs", type=int, default=30, metavar="N", help="configurations of a study (30)")
-    add("--workers", type=int, default=4, metavar="N", help="workers, and the size of a round (4)")
-    add("--sampler", default="gp", metavar="NAME", help="what proposes (gp)")
-    add(
-        "--jitter",
-        type=float,
-        default=0.15,
-        metavar="X",
-        help="standard deviation of the log seconds of an epoch (.15)",
-    )
-    add("--final-set", type=int, metavar="N", help="make tables that nothing was chosen by: set N, not used before")
-    add("--processes", type=int, default=os.cpu_count(), metavar="N", help="processes of this machine (all cores)")
+    parser = _parser()
     parsed = parser.parse_args()
+    known = [generator.__name__ for generator in GENERATORS]
+    if unknown := sorted(set(parsed.kinds.split(",")) - set(known)):
+        parser.error(f"--kinds takes {', '.join(known)}; found {', '.join(unknown)}")
+    if parsed.timings < 2:
+        parser.error(f"--timings takes at least 2, to be compared; found {parsed.timings}")
     jobs = [
         Job(
             f"{kind}:{seeds(1, parsed.final_set)[0]}",
@@ -147,6 +135,28 @@ def main() -> int:
         highlight=False,
     )
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    kinds = ",".join(generator.__name__ for generator in GENERATORS)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.timing", description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--kinds", default=kinds, metavar="LIST", help=f"kinds of tables ({kinds})")
+    add("--timings", type=int, default=8, metavar="N", help="studies that differ in timing alone (8)")
+    add("--seeds", type=int, default=3, metavar="N", help="seeds for each table (3)")
+    add("--configs", type=int, default=30, metavar="N", help="configurations of a study (30)")
+    add("--workers", type=int, default=4, metavar="N", help="workers, and the size of a round (4)")
+    add("--sampler", default="gp", metavar="NAME", help="what proposes (gp)")
+    add(
+        "--jitter",
+        type=float,
+        default=0.15,
+        metavar="X",
+        help="standard deviation of the log seconds of an epoch (.15)",
+    )
+    add("--final-set", type=int, metavar="N", help="make tables that nothing was chosen by: set N, not used before")
+    add("--processes", type=int, default=os.cpu_count(), metavar="N", help="processes of this machine (all cores)")
+    return parser
 
 
 if __name__ == "__main__":
