@@ -57,8 +57,8 @@ def _ray(table: CurveTable, workers: int, seed: int, seconds: float) -> Outcome:
 
 # What the product does by default is called race, whatever is inside it.
 SEARCHERS: dict[str, Searcher] = {
-    "race": _by("race", "gp"),
-    "race-tpe": _by("race", "tpe"),
+    "race": _by("race", "tpe"),
+    "race-gp": _by("race", "gp"),
     "asha": _by("asha", "tpe"),
     "freeze-thaw": _freeze_thaw,
     "forgiving-tpe": _by(Forgiving(), "tpe"),

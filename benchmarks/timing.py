@@ -146,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seeds", type=int, default=3, metavar="N", help="seeds for each table (3)")
     add("--configs", type=int, default=30, metavar="N", help="configurations of a study (30)")
     add("--workers", type=int, default=4, metavar="N", help="workers, and the size of a round (4)")
-    add("--sampler", default="gp", metavar="NAME", help="what proposes (gp)")
+    add("--sampler", default="tpe", metavar="NAME", help="what proposes (tpe)")
     add(
         "--jitter",
         type=float,

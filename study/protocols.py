@@ -81,7 +81,7 @@ PROTOCOLS: dict[str, Protocol] = {
         note="not nested: every session has served as validation in the choice of the configuration; "
         "test scores were never read by it",
         over="folds",
-        defaults={"policy": "race", "sampler": "gp"},
+        defaults={"policy": "race", "sampler": "tpe"},
     ),
     "nested": Protocol(
         divide=group_pairs,

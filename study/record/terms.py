@@ -102,8 +102,8 @@ class Terms:
     )
     sampler: str = option(
         "--sampler",
-        "what proposes configurations; gp learns from unfinished ones too (gp; nested qmc)",
-        default="gp",
+        "what proposes configurations; gp learns from unfinished ones too (tpe; nested qmc)",
+        default="tpe",
         metavar="NAME",
         table="samplers",
         change="never",

@@ -66,7 +66,7 @@ def test_every_option_is_declared_once():
 
 def test_every_term_that_must_stay_is_compared_when_a_study_goes_on(plan):
     """A new term is compared by its declaration alone."""
-    others = {"epochs": 7, "policy": "asha", "sampler": "tpe", "protocol": "nested", "metric": "WA", "seed": 5}
+    others = {"epochs": 7, "policy": "asha", "sampler": "gp", "protocol": "nested", "metric": "WA", "seed": 5}
     others["epoch_rule"] = "best"
     others["round_size"] = 4
     never = [name for name, option in options_of(Terms).items() if option.change == "never"]
