@@ -1,13 +1,16 @@
 """Stories of real use: a study from start to report; interrupted, killed and continued; and what builds on it."""
 
 import csv
+import ipaddress
 import json
 import shutil
 import signal
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
@@ -190,7 +193,8 @@ def test_a_study_that_is_interrupted_and_killed_equals_the_uninterrupted_one(
     """Ctrl-C, then SIGKILL, both with two workers; then one worker: none of it changes a decision or a score."""
     line = ("--variant", "cross", "--corpus", iemocap_release, *SMALL, "--name", "story")
     ledger = tmp_path / "mlruns" / "studies" / "story" / "ledger.jsonl"
-    code, printed = stopped_by(signal.SIGINT, 4, *line, cwd=tmp_path, ledger=ledger)
+    stop = {"cwd": tmp_path, "ledger": ledger, "meanwhile": require_loopback_and_a_secret_token}
+    code, printed = stopped_by(signal.SIGINT, 4, *line, **stop)
     assert code == 130, printed
     assert "nothing is lost" in printed
     assert "study/run.py --variant cross" in printed
@@ -207,6 +211,19 @@ def test_a_study_that_is_interrupted_and_killed_equals_the_uninterrupted_one(
     assert [text for text in ("continuing study story", "elapsed, about", "cross tuned") if text not in log] == []
     assert 0 < interrupted < killed < len(lines_of(ledger))
     assert ledger_facts(ledger.parent) == ledger_facts(folder)
+
+
+def require_loopback_and_a_secret_token(driver):
+    """Other machines cannot reach a study's own cluster, and other users of this one cannot read its token."""
+    listening, tokens = [], set()
+    for process in psutil.Process(driver).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            listening += [each.laddr.ip for each in process.net_connections("inet") if each.status == "LISTEN"]
+            tokens.add(process.environ().get("RAY_AUTH_TOKEN", ""))
+    assert listening, "its cluster listens somewhere"
+    assert [ip for ip in listening if not ipaddress.ip_address(ip.removeprefix("::ffff:")).is_loopback] == []
+    [token] = tokens - {""}
+    assert len(token) == 64, "made for this cluster, in an environment that its own user alone can read"
 
 
 def test_a_race_starts_from_what_an_earlier_study_found_and_can_be_explained(

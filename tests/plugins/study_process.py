@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,22 @@ def run(*arguments: object, cwd: Path, **environment: str) -> subprocess.Complet
 
 
 def stopped_by(
-    number: signal.Signals, after_lines: int, *arguments: object, cwd: Path, ledger: Path
+    number: signal.Signals,
+    after_lines: int,
+    *arguments: object,
+    cwd: Path,
+    ledger: Path,
+    meanwhile: Callable[[int], None] = lambda process: None,
 ) -> tuple[int, str]:
-    """Run a study until its ledger has so many lines, and send a signal; its exit code and what it printed."""
+    """Run a study until its ledger has so many lines, and send a signal; its exit code and what it printed.
+
+    `meanwhile` is called with the number of the process before that.
+    """
     pipe = subprocess.PIPE
     with subprocess.Popen(command(*arguments), cwd=cwd, stdout=pipe, stderr=subprocess.STDOUT, text=True) as driver:
         while driver.poll() is None and len(lines_of(ledger)) < after_lines:
             time.sleep(0.05)
+        meanwhile(driver.pid)
         driver.send_signal(number)
         printed, _ = driver.communicate(timeout=120)
     return driver.returncode, printed
