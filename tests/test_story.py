@@ -177,8 +177,8 @@ def test_damaged_features_are_named_and_made_again_with_equal_bytes(study, iemoc
     pack = next((tmp_path / "mlruns" / "features").glob("text-*.safetensors"))
     made, known = pack.read_bytes(), ledger.read_bytes()
     pack.write_bytes(made[:-3] + b"???")
-    line = ("--variant", "cross", "--corpus", iemocap_release, *SMALL, "--output", tmp_path / "mlruns")
-    code, _, error = here(capsys, "run", *line, "--name", "story", "--configs", "6")
+    line = ("--variant", "cross", "--corpus", iemocap_release, *PLAIN, "--output", tmp_path / "mlruns")
+    code, _, error = here(capsys, "run", *line, *SMALL, "--name", "story", "--configs", "6")
     assert code == 2
     assert f"{pack} do not match their checksum" in error
     assert ledger.read_bytes() == known

@@ -50,7 +50,7 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
     for name, variant in tuned.items():
         _print_variant(console, name, variant, with_table=not many)
         if late := epochs_sentence(view, variant):
-            print_line(console, f"  {late}", style="yellow")
+            print_line(console, f"  {late}")
     for number, sentence in enumerate(searches_sentences(view)):
         print_line(console, sentence if number else f"\n{sentence}")
     if view.comparisons:
