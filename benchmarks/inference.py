@@ -28,7 +28,8 @@ from study.record.outcome import choice_among
 from study.record.results import ConfigResult, FoldResult, candidates, configurations, reported_metrics, selected
 from study.record.search_variance import FEWEST_CONFIGS, search_variance
 from study.record.selection import finalists
-from study.report.significance import FEWEST_SEARCHES, LEVEL, System, Tuning, compare, t_interval, t_test
+from study.report.significance import FEWEST_SEARCHES, System, Tuning, compare
+from study.report.t_model import LEVEL, t_interval, t_test
 from study.seeding import derived_seed
 from study.training.metrics import METRICS
 

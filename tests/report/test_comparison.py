@@ -5,18 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from study.report.significance import (
-    Equivalence,
-    Interval,
-    System,
-    Tuning,
-    compare,
-    practical_equivalence,
-    standard_error,
-    t_interval,
-    t_test,
-    with_holm,
-)
+from study.report.significance import System, Tuning, compare, with_holm
+from study.report.t_model import Equivalence, Interval, practical_equivalence, standard_error, t_interval, t_test
 from study.report.verdict import decision, sentence
 
 FOLDS = (0.03, 0.05, 0.01, 0.04, 0.07)

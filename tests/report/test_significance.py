@@ -9,14 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from study.report.significance import (
-    critical_difference,
-    holm,
-    practical_equivalence,
-    standard_error,
-    t_interval,
-    t_test,
-)
+from study.report.significance import holm
+from study.report.t_model import critical_difference, practical_equivalence, standard_error, t_interval, t_test
 
 FOLDS = (0.03, 0.05, 0.01, 0.04, 0.07)
 differences = st.lists(st.floats(-1, 1).map(lambda value: round(value, 4)), min_size=2, max_size=12).filter(

@@ -10,7 +10,8 @@ utterances. They are trained on three sessions and tested on one, five times: tr
 import numpy as np
 import pytest
 
-from study.report.significance import System, compare, critical_difference, is_confirmed
+from study.report.significance import System, compare, is_confirmed
+from study.report.t_model import critical_difference
 from study.training.metrics import score_confusion
 
 CLASS_COUNTS = np.array([1103, 595, 1041, 1084, 1708, 1849, 107])
