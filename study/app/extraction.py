@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,8 +14,7 @@ from study.app.output import is_text, print_line
 from study.app.settings import Settings
 from study.corpus.utterance import Corpus
 from study.errors import FINISHED, UserError
-from study.features.prepare import prepare
-from study.features.spec import FeatureChoice
+from study.features.prepare import Wanted, prepare, wanted
 from study.modalities import MODALITIES
 from study.variants import VARIANTS
 
@@ -24,44 +23,61 @@ def extract(settings: Settings, console: Console) -> int:
     """Extract the features that a study with these settings would use, and print their paths."""
     require_folder(settings.machines.output.absolute())
     corpus = open_corpus(settings, console)
-    for modality, choices in prepared_features(corpus, settings, console, "`ser-study features`").items():
-        for choice in choices:
-            path = Path(choice.path)
+    features = wanted_features(corpus, settings)
+    extract_features(features, corpus, settings, console, "`ser-study features`")
+    for modality, own in features.items():
+        for each in own:
+            path = Path(each.choice.path)
             print_line(console, f"{modality}: {path} ({path.stat().st_size / 1e6:.1f} MB)")
     return FINISHED
 
 
-def prepared_features(corpus: Corpus, settings: Settings, console: Console, by: str) -> dict[str, list[FeatureChoice]]:
-    """The feature packs of every modality that the variants need, extracted where they are not there yet.
+def wanted_features(corpus: Corpus, settings: Settings) -> dict[str, list[Wanted]]:
+    """The features of every modality that the variants need, named and not yet extracted.
 
-    `by` is what other processes are shown that wait for an extraction, "study demo-cross".
+    A mistake in the last is found before hours with the first, and a study that may not go on before all of them.
 
     Raises:
-        UserError: the corpus lacks what a modality needs, or features cannot be extracted.
+        UserError: the corpus lacks what a modality needs, or an encoder cannot be opened.
     """
     modalities = [MODALITIES[name] for name in modalities_of(settings.variants)]
     for row in modalities:
         row.require(corpus, variants_with(row.name, settings.variants))
     demo = settings.corpus.is_demo
     settings.features.check_dtype(MODALITIES.values(), demo)
-    folder, trust = settings.machines.output.absolute() / "features", settings.features.trust_remote_code
-    asked = {row.name: settings.features.specs(row, demo) for row in modalities}
-    for row in modalities:
-        for spec in asked[row.name]:
-            row.open(spec, trust)  # a mistake in the last is found before hours with the first
-    found: dict[str, list[FeatureChoice]] = {}
-    for row in modalities:
+    folder, trust = features_folder(settings), settings.features.trust_remote_code
+    return {
+        row.name: wanted(corpus, row, settings.features.specs(row, demo), folder, trust_remote_code=trust)
+        for row in modalities
+    }
+
+
+def extract_features(
+    features: Mapping[str, Sequence[Wanted]], corpus: Corpus, settings: Settings, console: Console, by: str
+) -> None:
+    """Extract those of `features` that are not there yet.
+
+    `by` is what other processes are shown that wait for an extraction, "study demo-cross".
+
+    Raises:
+        UserError: features cannot be extracted.
+    """
+    for modality, each in features.items():
         with extraction_progress(console) as on_progress:
-            found[row.name] = prepare(
+            prepare(
                 corpus,
-                row,
-                asked[row.name],
-                folder,
+                MODALITIES[modality],
+                [one.choice.spec for one in each],
+                features_folder(settings),
                 on_progress=on_progress,
-                trust_remote_code=trust,
+                trust_remote_code=settings.features.trust_remote_code,
                 by=by,
             )
-    return found
+
+
+def features_folder(settings: Settings) -> Path:
+    """Where packs are kept."""
+    return settings.machines.output.absolute() / "features"
 
 
 def modalities_of(variants: Collection[str]) -> list[str]:

@@ -8,12 +8,15 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from study.app.environment import environment
 from study.app.settings import Settings
 from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.execution.connection import Slots
+from study.features.changes import what_changed
+from study.features.prepare import Wanted
 from study.features.spec import FeatureChoice
 from study.option import options_of
 from study.protocols import PROTOCOLS
@@ -22,6 +25,8 @@ from study.record.terms import Terms
 from study.report.formats import format_term
 from study.searches import trained_searches
 from study.variants import VARIANTS
+
+NOTHING_KNOWN: Mapping[str, Sequence[Wanted]] = {}
 
 
 def default_name(corpus: Corpus, settings: Settings) -> str:
@@ -78,14 +83,17 @@ def words_key(words: str) -> str:
     return hashlib.sha256(plain.encode()).hexdigest()[:12] if plain else ""
 
 
-def continued(stored: Plan, asked: Plan) -> Plan:
+def continued(stored: Plan, asked: Plan, features: Mapping[str, Sequence[Wanted]] = NOTHING_KNOWN) -> Plan:
     """The plan of a study that goes on: more variants, configurations, finalists, seeds or time may be asked for.
+
+    `features` says what those of `asked` are computed from, so that a refusal can name what has changed.
 
     Raises:
         UserError: something else changed; the line names it with its old and its new value.
     """
     before, now = stored.fixed(), replace(asked, prior=stored.prior, terms=stored.extended(asked.terms)).fixed()
-    changes = [*stored.differences(asked), *_other_start(stored.terms, asked.terms)] or [
+    replaced = _replaced_features(stored, asked, features)
+    changes = [*stored.differences(asked), *replaced, *_other_start(stored.terms, asked.terms)] or [
         f"{name} were others" for name in before if before[name] != now[name]
     ]
     if changes:
@@ -102,6 +110,17 @@ def continued(stored: Plan, asked: Plan) -> Plan:
         features={**stored.features, **asked.features},
         lookahead=stored.lookahead,
     )
+
+
+def _replaced_features(stored: Plan, asked: Plan, features: Mapping[str, Sequence[Wanted]]) -> list[str]:
+    """The features that would be computed from other audio, words or weights under the name that they had."""
+    known = {each.choice.path: each for own in features.values() for each in own}
+    found = []
+    for modality, before, now in stored.replaced(asked):
+        new = known.get(now.path)
+        why = f" ({what_changed(Path(before.path), new.identity, new.contents)})" if new else ""
+        found.append(f"{modality} features by {before.label} were {before.pack_name}, now {now.pack_name}{why}")
+    return found
 
 
 def _other_start(stored: Terms, asked: Terms) -> list[str]:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from study import process
 from study.app import planning
-from study.app.extraction import open_corpus, prepared_features, require_folder
+from study.app.extraction import extract_features, open_corpus, require_folder, wanted_features
 from study.app.output import print_line, print_raw
 from study.app.preview import print_preview
 from study.app.progress import ProgressView
@@ -52,13 +52,14 @@ def run(settings: Settings, console: Console) -> int:
     corpus = open_corpus(settings, console)
     folder = StudyFolder.of(output, machines.name or planning.default_name(corpus, settings))
     with folder.held():
+        features = wanted_features(corpus, settings)
+        choices = {modality: [each.choice for each in own] for modality, own in features.items()}
+        plan = planning.make_plan(settings, corpus, choices, folder.path.name)
         if machines.fresh and not machines.dry_run:
             shutil.rmtree(folder.path, ignore_errors=True)
-        features = prepared_features(corpus, settings, console, f"study {folder.path.name}")
-        plan = planning.make_plan(settings, corpus, features, folder.path.name)
         if folder.plan.exists() and not machines.fresh:
             stored, ledger = _checked(folder)
-            plan = planning.continued(stored, plan)
+            plan = planning.continued(stored, plan, features)
             if kept := planning.more_than_asked(plan, settings.terms):
                 print_line(console, kept, style="yellow")
             failed = failed_variants(ledger.events)
@@ -73,6 +74,7 @@ def run(settings: Settings, console: Console) -> int:
             earlier = StudyFolder.of(output, plan.terms.warm_start)
             stored_plan(earlier)
             plan = replace(plan, prior=load_prior(earlier))
+        extract_features(features, corpus, settings, console, f"study {folder.path.name}")
         console.print("starting workers ...", style="dim")
         with connection.cluster(machines.address, machines.concurrency, machines.gpus_per_run) as slots:
             plan = planning.with_slots(plan, slots)

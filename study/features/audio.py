@@ -1,9 +1,7 @@
 """What speech encoders read of a corpus: the audio of its utterances, decoded, cut to its span, mono, resampled."""
 
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import soundfile
 import torch
@@ -14,7 +12,7 @@ from torch import Tensor
 from study.corpus.lengths import MAX_SECONDS, WHOLE_SECONDS
 from study.corpus.utterance import Corpus, Utterance
 from study.errors import UserError, first_line
-from study.features.content import digest
+from study.features.content import digest, file_digest
 from study.features.encoder import AudioEncoder, Encoded, long_reading, to_half
 from study.features.model_faults import encoding_fault
 
@@ -76,7 +74,7 @@ def audio_contents(corpus: Corpus, encoder: AudioEncoder) -> dict[str, str]:
         UserError: an audio file cannot be read.
     """
     try:
-        files = {path: _file_digest(path) for path in sorted({u.audio for u in corpus.utterances})}
+        files = {path: file_digest(path) for path in sorted({u.audio for u in corpus.utterances})}
     except OSError as error:
         raise UserError(
             f"every utterance needs an audio file that can be read, found {error}; correct the corpus"
@@ -152,8 +150,3 @@ def _resampled(samples: Float[Tensor, " samples"], rate_hz: int, wanted_hz: int)
 def _where(utterance: Utterance) -> str:
     span = "" if utterance.start is None and utterance.end is None else " in its span"
     return f"{utterance.audio} (utterance {utterance.id}){span}"
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

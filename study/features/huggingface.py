@@ -11,6 +11,7 @@ import torch
 import transformers
 
 from study.errors import UserError, type_and_line
+from study.features.content import file_digest
 from study.features.model_faults import LONGEST_CAUSE, loading_fault
 from study.plurals import counted
 
@@ -47,8 +48,7 @@ def folder_digest(folder: Path) -> str:
     """sha256 over names and bytes of the model's files: equal for equal models wherever they are kept."""
     state = hashlib.sha256()
     for name in sorted(_needed(path.name for path in folder.iterdir() if path.is_file())):
-        with (folder / name).open("rb") as file:
-            state.update(f"{name}\x1f{hashlib.file_digest(file, 'sha256').hexdigest()}\x1e".encode())
+        state.update(f"{name}\x1f{file_digest(folder / name)}\x1e".encode())
     return state.hexdigest()
 
 

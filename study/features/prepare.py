@@ -1,6 +1,7 @@
 """Features of a corpus, computed once: the finished pack if there is one, else extraction."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,39 @@ NAMED_FAILURES = 3
 OnProgress = Callable[[Progress | Waiting], None]
 # Who extracts, where a caller does not name itself.
 ANYBODY = "a program"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Features that a corpus may have: their name in the search, and what they are computed from.
+
+    `identity` is the encoder's, and `contents` are as in `Modality`.
+    """
+
+    choice: FeatureChoice
+    identity: Mapping[str, object]
+    contents: Mapping[str, str]
+
+
+def wanted(
+    corpus: Corpus,
+    modality: Modality[Any],
+    specs: Sequence[EncoderSpec],
+    folder: Path,
+    *,
+    trust_remote_code: bool = False,
+) -> list[Wanted]:
+    """The features that `prepare` would make, in the order of `specs`: nothing is extracted, no weights are read.
+
+    Raises:
+        UserError: no such encoder or layer, or an audio file that cannot be read.
+    """
+    found = []
+    for encoder, spec in [(modality.open(spec, trust_remote_code), spec) for spec in specs]:
+        contents = modality.contents(corpus, encoder)
+        path = FeatureStore(folder, modality.name, encoder.identity).path(_key(contents))
+        found.append(Wanted(FeatureChoice(spec, str(path)), encoder.identity, contents))
+    return found
 
 
 def prepare(
@@ -77,7 +111,7 @@ def pack_of(
     """
     encoder = modality.open(spec, trust_remote_code)
     contents = modality.contents(corpus, encoder)
-    key = digest(list(contents.values()))
+    key = _key(contents)
     store = FeatureStore(folder, modality.name, encoder.identity)
     show = on_progress or (lambda progress: None)
     if not store.path(key).exists():
@@ -95,6 +129,11 @@ def pack_of(
             ) from error
     store.check(key)
     return store.path(key)
+
+
+def _key(contents: Mapping[str, str]) -> str:
+    """What tells the features of one corpus from those of another by the same encoder."""
+    return digest(list(contents.values()))
 
 
 class _Extraction:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 FULL, HALF = "float32", "bfloat16"
@@ -51,6 +52,19 @@ class FeatureChoice:
     def label(self) -> str:
         """Their name in the search and in reports."""
         return self.spec.label
+
+    @property
+    def pack_name(self) -> str:
+        """The name of the pack without its ending: equal for equal features, wherever the pack is kept.
+
+        It holds a digest of the encoder and of all that it has read.
+        """
+        return Path(self.path).stem
+
+    def found_in(self, folder: Path) -> FeatureChoice:
+        """These features in the pack of this name in `folder`, if there is one."""
+        here = folder / Path(self.path).name
+        return replace(self, path=str(here)) if self.path and here.is_file() else self
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> FeatureChoice:

@@ -47,6 +47,11 @@ def require_identity(plan: Plan, records: Sequence[Record], path: Path) -> None:
                 f"{number} (digest {plan.digest()[:12]}, there {record.plan[:12]}): its corpus, folds, utterances or "
                 f"terms were changed; {RESTORE}"
             )
+        if other := _other_features(plan.growing(), record.terms):
+            raise UserError(
+                f"a study goes on with the features that it was begun with, and plan.json has {other} than {path} line "
+                f"{number}; {RESTORE}"
+            )
         if smaller := _smaller(plan.growing(), record.terms):
             raise UserError(
                 f"the terms of a study only grow, and plan.json has {smaller} than {path} line {number}; {RESTORE}"
@@ -80,6 +85,19 @@ def _differing(one: Any, other: Any) -> str:
     if not isinstance(one, Mapping) or not isinstance(other, Mapping):
         return str(one)
     return ", ".join(f"{name} {one[name]}" for name in one if one[name] != other.get(name)) or "without more"
+
+
+def _other_features(now: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+    """The first modality of which the plan has other packs than the ledger, in words; empty if there is none."""
+    known = before.get("features")
+    for modality, packs in (known if isinstance(known, Mapping) else {}).items():
+        if now["features"].get(modality) != packs:
+            return f"other packs of {modality} ({_listed(now['features'].get(modality))}, there {_listed(packs)})"
+    return ""
+
+
+def _listed(packs: Any) -> str:
+    return ", ".join(_names(packs)) or "none"
 
 
 def _smaller(now: Mapping[str, Any], before: Mapping[str, Any]) -> str:

@@ -63,6 +63,11 @@ class StudyFolder:
         return self.path / "tables"
 
     @property
+    def features(self) -> Path:
+        """Where the packs of all studies of its output folder are."""
+        return self.path.parent.parent / "features"
+
+    @property
     def hangs(self) -> Path:
         """What runs were doing whose epochs took too long; there as long as the study runs."""
         return self.path / "hangs"

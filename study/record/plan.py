@@ -79,7 +79,7 @@ class Plan:
 
     @staticmethod
     def read(folder: StudyFolder) -> Plan:
-        """The plan of the study in `folder`.
+        """The plan of the study in `folder`; packs are found again in an output folder that was moved or copied.
 
         Raises:
             UserError: there is none, or it is not one.
@@ -87,7 +87,7 @@ class Plan:
         try:
             found = json.loads(folder.plan.read_text(encoding="utf-8"))
             features = {
-                modality: [FeatureChoice.from_json(choice) for choice in choices]
+                modality: [FeatureChoice.from_json(choice).found_in(folder.features) for choice in choices]
                 for modality, choices in found["features"].items()
             }
             return Plan(**{**found, "terms": Terms(**found["terms"]), "features": features})
@@ -100,10 +100,22 @@ class Plan:
             ) from None
 
     def differences(self, other: Plan) -> list[str]:
-        """The changes that a continuation may not make, as "epochs was 12, now 20"."""
+        """The changes that a continuation may not make, as "epochs was 12, now 20".
+
+        Features that bear their old label and were computed from something else are found by `replaced`.
+        """
         mine, theirs = self._identity(), other._identity()
         shared = [key for key in mine if key in theirs]  # a modality that only one of them uses is no difference
         return [f"{key} was {mine[key]}, now {theirs[key]}" for key in shared if mine[key] != theirs[key]]
+
+    def replaced(self, other: Plan) -> list[tuple[str, FeatureChoice, FeatureChoice]]:
+        """The features of equal label that were computed from other files: their modality, these and those."""
+        theirs = {(modality, choice.label): choice for modality, own in other.features.items() for choice in own}
+        mine = [(modality, choice) for modality, own in self.features.items() for choice in own]
+        both = [
+            (modality, one, theirs[modality, one.label]) for modality, one in mine if (modality, one.label) in theirs
+        ]
+        return [(modality, one, now) for modality, one, now in both if one.pack_name != now.pack_name]
 
     def extended(self, asked: Terms) -> Terms:
         """The terms of a study that goes on: of what may grow, the larger value; `warm_start` stays."""
@@ -128,7 +140,14 @@ class Plan:
     def growing(self) -> dict[str, Any]:
         """What may grow when the study goes on, and decisions depend on, by name."""
         terms = {name: getattr(self.terms, name) for name in GROWING}
-        return {"variants": self.variants, **terms, "lookahead": self.lookahead, "seconds": self.seconds}
+        packs = {modality: [choice.pack_name for choice in own] for modality, own in self.features.items()}
+        return {
+            "variants": self.variants,
+            **terms,
+            "lookahead": self.lookahead,
+            "seconds": self.seconds,
+            "features": packs,
+        }
 
     def as_of(self, begun: StudyBegun) -> Plan:
         """The plan as it was when the line `begun` was written.

@@ -8,6 +8,8 @@ import pytest
 
 from study.errors import UserError
 from study.features.spec import EncoderSpec, FeatureChoice
+from study.record.begun import require_identity
+from study.record.events import StudyBegun
 from study.record.folder import StudyFolder
 from study.record.plan import Plan
 from study.record.terms import Terms
@@ -34,9 +36,28 @@ def with_audio(*specs: EncoderSpec) -> Plan:
     return replace(PLAN, features={"audio": [FeatureChoice(spec, "pack") for spec in specs]})
 
 
+def test_features_of_an_old_label_in_another_pack_are_replaced_wherever_the_pack_is() -> None:
+    moved = [replace(choice, path=f"/elsewhere/{choice.path}") for choice in PLAN.features["audio"]]
+    assert PLAN.replaced(replace(PLAN, features={"audio": moved})) == []
+    other = FeatureChoice(SLOW, "other.safetensors")
+    found = PLAN.replaced(replace(PLAN, features={"audio": [moved[0], other]}))
+    assert found == [("audio", PLAN.features["audio"][1], other)]
+
+
 def test_the_disk_keeps_a_plan(tmp_path: Path) -> None:
     PLAN.write(StudyFolder(tmp_path))
     assert Plan.read(StudyFolder(tmp_path)) == PLAN
+
+
+def test_a_ledger_is_of_the_packs_that_it_was_begun_with_but_a_modality_may_be_added(tmp_path: Path) -> None:
+    alone = replace(PLAN, features={"text": PLAN.features["text"]})
+    begun = StudyBegun(alone.digest(), {}, alone.growing())
+    require_identity(PLAN, [begun], tmp_path)
+    other = replace(PLAN, features={"text": [FeatureChoice(WORDS, "more.safetensors")]})
+    with pytest.raises(UserError, match=r"plan.json has other packs of text \(more, there words\) than .* line 1"):
+        require_identity(other, [begun], tmp_path)
+    with pytest.raises(UserError, match=r"other packs of text \(none, there words\)"):
+        require_identity(with_audio(FAST), [begun], tmp_path)
 
 
 def test_the_features_of_configuration_0_come_first() -> None:
