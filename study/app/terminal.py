@@ -61,6 +61,8 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
         print_line(console, f"  {sentence}")
     protocol = f"Protocol {view.protocol}: chosen by validation {view.metric}; {view.protocol_note}."
     console.print(f"\n{protocol}", style="dim", highlight=False, markup=False)
+    if view.probe_note:
+        print_line(console, view.probe_note, style="dim")
     if view.warm_start:
         print_line(console, f"{capitalise(view.warm_start)}.", style="dim")
     print_line(console, f"\nreport       {folder.path / 'report.html'}")

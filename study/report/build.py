@@ -26,8 +26,10 @@ from study.report.comparisons import as_view, comparisons
 from study.report.details import details
 from study.report.formats import format_term
 from study.report.predictions import StoredPredictions, TestedFold
+from study.report.probe import Probe, probe
 from study.report.systems import searched
 from study.report.view import (
+    PROBE,
     CostView,
     MetricView,
     NestedView,
@@ -108,7 +110,7 @@ def report_view(evidence: Evidence) -> ReportView:
     protocol = PROTOCOLS[plan.terms.protocol]
     compared = comparisons(plan, {} if evidence.left else evidence.outcomes, evidence.configs)
     shown = {metric: tuple(as_view(comparison) for comparison in found) for metric, found in compared.items()}
-    own = shown.pop(plan.metric)
+    own, linear = shown.pop(plan.metric), probe(plan)
     return ReportView(
         name=plan.name,
         corpus=plan.corpus,
@@ -122,7 +124,7 @@ def report_view(evidence: Evidence) -> ReportView:
         terms=tuple(terms_view(plan.terms)),
         folds=tuple(plan.folds),
         environment=plan.environment,
-        variants={name: _variant(evidence, name) for name in searches_of(plan)},
+        variants={**{name: _variant(evidence, name) for name in searches_of(plan)}, **_probe(linear)},
         comparisons=own,
         conclusion=tuple(f"{comparison.sentence}." for comparison in own),
         other_metrics=tuple(comparison for found in shown.values() for comparison in found),
@@ -131,6 +133,7 @@ def report_view(evidence: Evidence) -> ReportView:
         whole_searches=tuple(_whole_searches(evidence.outcomes)),
         unfinished=f"unfinished: {evidence.left}; no conclusions are drawn" if evidence.left else "",
         warm_start=warm_start_sentence(plan),
+        probe_note=linear.note,
     )
 
 
@@ -196,6 +199,15 @@ def _late(plan: Plan, configs: Sequence[ConfigResult], outcome: Outcome) -> Late
 
 def _guess(plan: Plan) -> SettingView:
     return SettingView(None, parts_view({part: guess_scores(plan, part) for part in PARTS}))
+
+
+def _probe(found: Probe) -> dict[str, VariantView]:
+    """The row of the linear probe, where it has figures."""
+    if found.figures is None:
+        return {}
+    title, setting = "logistic regression on frozen features", SettingView(None, parts_view(found.figures))
+    modalities = tuple(found.features)
+    return {PROBE: VariantView(PROBE, title, modalities, setting, None, None, False, CostView(), role=PROBE)}
 
 
 def _tuned(outcome: Outcome | None) -> SettingView | None:

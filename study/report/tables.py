@@ -33,9 +33,9 @@ class _Printed:
 def table_rows(view: ReportView) -> Iterator[list[str]]:
     """Variant, setting, part and the four metrics as text, for every setting of every variant that has figures.
 
-    Settings are "tuned" (of a guess "guess"), "shared" (under protocol nested, the one choice that has seen every
-    session, where "tuned" are the nested choices), "published" or "untuned" (configuration 0), and "reference", the
-    published table's own row.
+    Settings are "tuned" (of a guess "guess", of the probe "linear"), "shared" (under protocol nested, the one choice
+    that has seen every session, where "tuned" are the nested choices), "published" or "untuned" (configuration 0), and
+    "reference", the published table's own row.
     """
     for name, variant in view.variants.items():
         for setting, parts in settings(variant):
@@ -48,7 +48,7 @@ def table_rows(view: ReportView) -> Iterator[list[str]]:
 def settings(variant: VariantView) -> Iterator[tuple[str, PartsView]]:
     """The settings of a variant and their figures, by name."""
     if variant.tuned is not None:
-        yield "tuned" if variant.trained else "guess", variant.tuned.figures
+        yield variant.setting, variant.tuned.figures
     if variant.nested is not None:
         yield "shared", variant.nested.shared
     if variant.published is not None:

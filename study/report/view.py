@@ -10,6 +10,9 @@ from typing import Any
 from study.record.late_epochs import LateRuns
 from study.record.results import Spread
 
+# The name and the role of the linear probe.
+PROBE = "probe"
+
 
 @dataclass(frozen=True)
 class MetricView:
@@ -28,6 +31,8 @@ class MetricView:
         return MetricView(spread.mean, spread.std, spread.folds, low, high)
 
 
+# The roles that no search has part in, and what their one setting is called.
+WITHOUT_SEARCH = {"guess": "guess", PROBE: "linear"}
 # By part ("validation" or "test"), then by metric.
 PartsView = Mapping[str, Mapping[str, MetricView]]
 
@@ -104,7 +109,7 @@ class CostView:
 class VariantView:
     """One variant: what was selected and what it reaches.
 
-    `tuned` is None while nothing can be selected; a guess has a `tuned` setting without parameters. `selected` is the
+    `tuned` is None while nothing can be selected; a guess and the probe have one without parameters. `selected` is the
     number of the configuration, `confirmed` whether its figures come from runs with new seeds. `published` is
     configuration 0, and `start_word` what that is called. `reference` is the published table's row (mean and deviation
     by metric), where this is the corpus that it was published for. `role` and `compared_with` are those of the
@@ -129,8 +134,13 @@ class VariantView:
 
     @property
     def trained(self) -> bool:
-        """Whether there was something to train."""
-        return self.role != "guess"
+        """Whether a search has trained it."""
+        return self.role not in WITHOUT_SEARCH
+
+    @property
+    def setting(self) -> str:
+        """What the setting in `tuned` is called."""
+        return WITHOUT_SEARCH.get(self.role, "tuned")
 
 
 @dataclass(frozen=True)
@@ -188,7 +198,8 @@ class ReportView:
     the other metrics are `other_metrics`. `unfinished` is what is left to do, empty for a finished study; while it is
     not empty, nothing is compared. `epoch_note` says at which epoch runs count.
     `whole_searches` are there for variants that were searched several times; each search is one of `variants`.
-    `warm_start` is what the sampler knew of an earlier study, empty without one.
+    `warm_start` is what the sampler knew of an earlier study, empty without one. `probe_note` says what the linear
+    probe among `variants` is, or why it is not there.
     """
 
     name: str
@@ -212,6 +223,7 @@ class ReportView:
     epoch_note: str = ""
     whole_searches: tuple[SearchesView, ...] = ()
     warm_start: str = ""
+    probe_note: str = ""
 
     @property
     def start_word(self) -> str:

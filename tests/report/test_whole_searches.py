@@ -103,7 +103,7 @@ def test_every_search_proposes_and_trains_anew(finished: TinyStudy) -> None:
 
 def test_the_report_shows_every_search_and_compares_whole_ones(finished: TinyStudy) -> None:
     view = build(finished.folder)
-    assert list(view.variants) == ["text", "text~2", "text~3"]
+    assert list(view.variants) == ["text", "text~2", "text~3", "probe"]
     [whole] = view.whole_searches
     tests = [view.variants[name].tuned for name in whole.searches]
     assert whole.test["WA"].folds == tuple(each.figures["test"]["WA"].mean for each in tests if each)

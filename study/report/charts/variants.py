@@ -14,14 +14,15 @@ from study.report.view import MetricView, ReportView
 def metric_per_variant(view: ReportView) -> Figure:
     """Test score of every variant: folds as dots, their mean and its 95 % interval.
 
-    The tuned setting is filled, the untuned one hollow below it, a guess grey; a diamond is the reference's own mean.
+    The tuned setting is filled, the untuned one hollow below it, a guess and the probe grey; a diamond is the
+    reference's own mean.
     """
     metric = view.metric
     shown = {name: (variant, variant.tuned) for name, variant in view.variants.items() if variant.tuned is not None}
     figure, axes = blank_axes(1.7 + 0.62 * max(2, len(shown)), f"Test {metric} of each variant")
     for row, (variant, tuned) in enumerate(shown.values()):
-        color, label = (BLUE, "tuned") if variant.trained else (GREY, "guess")
-        _interval(axes, tuned.figures["test"][metric], row, color, label=label, hollow=False)
+        color = BLUE if variant.trained else GREY
+        _interval(axes, tuned.figures["test"][metric], row, color, label=variant.setting, hollow=False)
         if variant.published is not None:
             published = variant.published.figures["test"][metric]
             _interval(axes, published, row + 0.3, BLACK, label=variant.start_word, hollow=True)
