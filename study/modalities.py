@@ -11,6 +11,7 @@ from study.features.hashed_words import HashedWords
 from study.features.logmel import LogMel
 from study.features.modality import Modality
 from study.features.spec import OUTPUT
+from study.features.unread_words import unread_words
 from study.features.words import encode_words, lack_of_words, word_contents
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ TEXT: Modality[TextEncoder] = Modality(
     encode=encode_words,
     contents=word_contents,
     lack=lack_of_words,
+    unread=unread_words,
     block=128,
     amount=_one,
     rate_unit="per second",

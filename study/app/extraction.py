@@ -24,6 +24,7 @@ def extract(settings: Settings, console: Console) -> int:
     require_folder(settings.machines.output.absolute())
     corpus = open_corpus(settings, console)
     features = wanted_features(corpus, settings)
+    unread(features, corpus, console)
     extract_features(features, corpus, settings, console, "`ser-study features`")
     for modality, own in features.items():
         for each in own:
@@ -73,6 +74,15 @@ def extract_features(
                 trust_remote_code=settings.features.trust_remote_code,
                 by=by,
             )
+
+
+def unread(features: Mapping[str, Sequence[Wanted]], corpus: Corpus, console: Console) -> list[str]:
+    """Print, and give, a sentence for everything that an encoder of `features` does not read of the corpus."""
+    rows = [(MODALITIES[modality].unread, each.encoder) for modality, own in features.items() for each in own]
+    notes = [note for look, encoder in rows if look is not None for note in look(corpus, encoder).notes()]
+    for note in (found := list(dict.fromkeys(notes))):
+        print_line(console, note, style="yellow")
+    return found
 
 
 def features_folder(settings: Settings) -> Path:

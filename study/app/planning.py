@@ -74,6 +74,11 @@ def make_plan(settings: Settings, corpus: Corpus, features: Mapping[str, Sequenc
     )
 
 
+def with_notes(plan: Plan, notes: Sequence[str]) -> Plan:
+    """The plan with these notes on its corpus after those of the reader; reports show them."""
+    return replace(plan, corpus={**plan.corpus, "notes": [*plan.corpus["notes"], *notes]})
+
+
 def words_key(words: str) -> str:
     """A short key that equal words share, whatever their case and punctuation; "" without words.
 
@@ -118,7 +123,7 @@ def _replaced_features(stored: Plan, asked: Plan, features: Mapping[str, Sequenc
     found = []
     for modality, before, now in stored.replaced(asked):
         new = known.get(now.path)
-        why = f" ({what_changed(Path(before.path), new.identity, new.contents)})" if new else ""
+        why = f" ({what_changed(Path(before.path), new.encoder.identity, new.contents)})" if new else ""
         found.append(f"{modality} features by {before.label} were {before.pack_name}, now {now.pack_name}{why}")
     return found
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from study import process
 from study.app import planning
-from study.app.extraction import extract_features, open_corpus, require_folder, wanted_features
+from study.app.extraction import extract_features, open_corpus, require_folder, unread, wanted_features
 from study.app.output import print_line, print_raw
 from study.app.preview import print_preview
 from study.app.progress import ProgressView
@@ -74,6 +74,7 @@ def run(settings: Settings, console: Console) -> int:
             earlier = StudyFolder.of(output, plan.terms.warm_start)
             stored_plan(earlier)
             plan = replace(plan, prior=load_prior(earlier))
+        plan = planning.with_notes(plan, unread(features, corpus, console))
         extract_features(features, corpus, settings, console, f"study {folder.path.name}")
         console.print("starting workers ...", style="dim")
         with connection.cluster(machines.address, machines.concurrency, machines.gpus_per_run) as slots:

@@ -4,7 +4,7 @@ Encoders are frozen: nothing in a study trains them, so their output is computed
 `study.modalities` lists them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,6 +58,15 @@ class TextEncoder(Encoder, Protocol):
 
 
 @dataclass(frozen=True)
+class TextReading:
+    """How much of a text an encoder reads: its tokens, those that it does not know, and those that are cut off."""
+
+    tokens: int
+    unknown: int
+    cut: int
+
+
+@dataclass(frozen=True)
 class Encoded:
     """The features of one utterance in float16; `vector` is the sentence vector of text, None where there is none."""
 
@@ -88,6 +97,15 @@ def long_reading(encoder: Encoder) -> str:
     An encoder that windows them has the attribute `long_reading`.
     """
     found: str = getattr(encoder, "long_reading", "")
+    return found
+
+
+def reading_of(encoder: Encoder) -> Callable[[str], TextReading] | None:
+    """What says how much of a text the encoder reads; None where every word is read as any other.
+
+    An encoder that cuts texts, or does not know every word, has the method `reading`.
+    """
+    found: Callable[[str], TextReading] | None = getattr(encoder, "reading", None)
     return found
 
 
@@ -169,6 +187,7 @@ class HalfText:
         """Computes what `encoder` does."""
         self._encoder = encoder
         self.dim = encoder.dim
+        self.reading = reading_of(encoder)
 
     @property
     def identity(self) -> Mapping[str, object]:

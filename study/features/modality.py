@@ -8,6 +8,7 @@ from study.corpus.utterance import Corpus, Utterance
 from study.errors import UserError
 from study.features.encoder import Encoded, Encoder
 from study.features.spec import FULL, OUTPUT, EncoderSpec
+from study.features.unread_words import UnreadWords
 
 E = TypeVar("E", bound=Encoder)
 
@@ -30,6 +31,7 @@ class Modality(Generic[E]):
         contents: by utterance id, in the corpus's order, a digest of what the utterance's features are computed from,
             and of how the encoder reads it where it reads some otherwise than the rest.
         lack: what a corpus lacks for this modality and what to do about it; empty if it lacks nothing.
+        unread: what an encoder does not read of a corpus; None where it reads all.
         block: utterances that are encoded and saved together. A kill loses at most one block per thread: with a
             base-size model, 15 s of work.
         amount: how much there is to encode in an utterance, in the unit of the rate.
@@ -46,6 +48,7 @@ class Modality(Generic[E]):
     encode: Callable[[E, Sequence[Utterance]], Iterator[Encoded | UserError]]
     contents: Callable[[Corpus, E], dict[str, str]]
     lack: Callable[[Corpus], str]
+    unread: Callable[[Corpus, E], UnreadWords] | None = None
     block: int
     amount: Callable[[Utterance], float]
     rate_unit: str

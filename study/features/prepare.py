@@ -30,11 +30,11 @@ ANYBODY = "a program"
 class Wanted:
     """Features that a corpus may have: their name in the search, and what they are computed from.
 
-    `identity` is the encoder's, and `contents` are as in `Modality`.
+    `encoder` has been opened, its weights not yet read; `contents` are as in `Modality`.
     """
 
     choice: FeatureChoice
-    identity: Mapping[str, object]
+    encoder: Encoder
     contents: Mapping[str, str]
 
 
@@ -55,7 +55,7 @@ def wanted(
     for encoder, spec in [(modality.open(spec, trust_remote_code), spec) for spec in specs]:
         contents = modality.contents(corpus, encoder)
         path = FeatureStore(folder, modality.name, encoder.identity).path(_key(contents))
-        found.append(Wanted(FeatureChoice(spec, str(path)), encoder.identity, contents))
+        found.append(Wanted(FeatureChoice(spec, str(path)), encoder, contents))
     return found
 
 

@@ -117,7 +117,7 @@ def test_a_tokenizer_of_sentencepiece_is_read(tmp_path: Path) -> None:
         input=str(tmp_path / "words"), model_prefix=str(tmp_path / "spm"), vocab_size=40, pad_id=0, bos_id=-1,
         eos_id=1, unk_id=2, hard_vocab_limit=False, minloglevel=2,
     )  # fmt: skip
-    config = transformers.DebertaV2Config(**SIZES, vocab_size=64, relative_attention=True, pos_att_type=["c2p", "p2c"])
+    config = transformers.DebertaV2Config(**SIZES, vocab_size=32, relative_attention=True, pos_att_type=["c2p", "p2c"])
     transformers.DebertaV2Model(config).save_pretrained(tmp_path)
     settings = {"tokenizer_class": "DebertaV2Tokenizer", "vocab_type": "spm"}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))

@@ -1,5 +1,6 @@
 """Encoders of the real architectures with tiny random weights, saved as transformers saves them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ WORDS = "hello there dog cat house angry happy sad what a day this is not good v
 # Whisper's window is 30 s; one second makes the same cuts visible in a test.
 WHISPER_WINDOW_SECONDS = 1
 MAX_TOKENS = 40
+VOCABULARY = 300
 
 
 def save_tiny_encoder(family: str, folder: Path) -> None:
@@ -75,7 +77,7 @@ def _save_whisper(folder: Path) -> None:
 
 
 def _save_text_encoder(family: str, folder: Path) -> None:
-    sizes = {"vocab_size": 300, "hidden_size": WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": 2}
+    sizes = {"vocab_size": VOCABULARY, "hidden_size": WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": 2}
     if family == "roberta":
         # Two positions more than tokens, as RoBERTa counts them from its padding index on.
         config = transformers.RobertaConfig(
@@ -89,7 +91,12 @@ def _save_text_encoder(family: str, folder: Path) -> None:
         transformers.BertModel(config).save_pretrained(folder)
     else:
         config = transformers.DistilBertConfig(
-            vocab_size=300, dim=WIDTH, n_layers=LAYERS, n_heads=2, hidden_dim=32, max_position_embeddings=MAX_TOKENS
+            vocab_size=VOCABULARY,
+            dim=WIDTH,
+            n_layers=LAYERS,
+            n_heads=2,
+            hidden_dim=32,
+            max_position_embeddings=MAX_TOKENS,
         )
         transformers.DistilBertModel(config).save_pretrained(folder)
     _bert_tokenizer().save_pretrained(folder)
@@ -98,10 +105,18 @@ def _save_text_encoder(family: str, folder: Path) -> None:
 def _bert_tokenizer() -> transformers.PreTrainedTokenizerBase:
     letters = "abcdefghijklmnopqrstuvwxyz"
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *letters, *(f"##{letter}" for letter in letters)]
-    return transformers.BertTokenizer(vocab={piece: index for index, piece in enumerate(dict.fromkeys(pieces))})
+    return transformers.BertTokenizer(vocab=_whole(dict.fromkeys(pieces)))
 
 
 def _roberta_tokenizer() -> transformers.PreTrainedTokenizerBase:
     letters = "Ġabcdefghijklmnopqrstuvwxyz?!."
     pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *letters]
-    return transformers.RobertaTokenizer(vocab={piece: index for index, piece in enumerate(pieces)}, merges=[])
+    return transformers.RobertaTokenizer(vocab=_whole(pieces), merges=[])
+
+
+def _whole(pieces: Iterable[str]) -> dict[str, int]:
+    """The vocabulary that begins with `pieces`, as large as the models' own."""
+    known = list(pieces)
+    return {
+        piece: index for index, piece in enumerate([*known, *(f"[unused{n}]" for n in range(VOCABULARY - len(known)))])
+    }
