@@ -109,20 +109,26 @@ def _features(parsed: argparse.Namespace, arguments: Sequence[str], console: Con
 def _add_check(parser: argparse.ArgumentParser) -> None:
     from study.corpus.options import CorpusOptions
     from study.corpus.readers.table import descriptions
+    from study.features.options import FeatureOptions
 
     parser.add_argument("corpus", nargs="?", help=f"{descriptions()}; left out: the demo corpus")
     parser.add_argument("--all", action="store_true", help="list every problem, however many of a kind there are")
     add_options(parser, CorpusOptions, only=("labels", "label_map", "allow_outside_files", "skip_missing"))
     parser.add_argument("--variant", dest="variants", metavar="NAMES", help="check for a study of these (of all)")
+    about = "say what these encoders would make of the corpus: frames, disk, and time by a sample; nothing is extracted"
+    group = parser.add_argument_group("features", about)
+    add_options(group, FeatureOptions)
+    add_options(group, PlaceOptions)
 
 
 def _check(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
     from study.app.check import check_corpus
+    from study.app.encoder_check import encoders_of
     from study.app.settings import VariantOptions
     from study.corpus.options import CorpusOptions
 
     variants = group_of(VariantOptions, parsed).variants if parsed.variants else ()
-    return check_corpus(group_of(CorpusOptions, parsed), variants, parsed.all, console)
+    return check_corpus(group_of(CorpusOptions, parsed), variants, parsed.all, encoders_of(parsed), console)
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:
