@@ -23,6 +23,9 @@ def results(name: str, output: Path | str = "mlruns") -> Results:
         study.errors.UserError: there is no such study, or its files do not agree.
     """
     # Here because every module of the project runs this file first, and few of them need tables.
+    from study.beside import import_own_packages
+
+    import_own_packages()
     from study.report.frames import read
 
     return read(Path(output), name)

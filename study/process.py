@@ -35,6 +35,7 @@ PLAIN = {
 Handler = Callable[[int, FrameType | None], object]
 # Files besides the terminal that have the last lines of a process that ends on the spot.
 _LAST_WORDS: list[int] = []
+_TERMINATED = threading.Event()
 
 
 def run_to_exit(main: Callable[[], int]) -> NoReturn:
@@ -137,12 +138,23 @@ def _handle(interrupt: Handler, terminate: Handler) -> None:
     signal.signal(signal.SIGTERM, terminate)
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
+def is_terminated() -> bool:
+    """Whether this process was asked to end by SIGTERM."""
+    return _TERMINATED.is_set()
+
+
+def end_as_interrupted() -> NoReturn:
+    """End the process from any of its threads, as an interrupt does before anything is begun."""
     os.write(1, f"{go_on_message()}\n".encode(errors="backslashreplace"))
     os._exit(INTERRUPTED)
 
 
+def _leave(number: int, frame: FrameType | None) -> None:
+    end_as_interrupted()
+
+
 def _terminate(number: int, frame: FrameType | None) -> None:
+    _TERMINATED.set()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         raise KeyboardInterrupt
     signal.raise_signal(signal.SIGINT)

@@ -90,8 +90,9 @@ PROTOCOLS: dict[str, Protocol] = {
         choices=block_choices,
         viewed=seen_by_role,
         divisions=folds_and_swapped,
-        note="for every test session, a configuration and an epoch were chosen from runs and by scores of other "
-        "sessions alone; a score is the mean over the runs that held the session out",
+        note="what was chosen for a test session, configuration and epoch, was chosen from runs and by scores of other "
+        "sessions alone; a score is the mean over the runs that held the session out; as each run serves both ways, "
+        "validation and test figures are equal where one choice serves all sessions",
         over="test sessions",
         defaults={"policy": "asha", "sampler": "qmc", "seeds": 0},
         refusals=(

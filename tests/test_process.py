@@ -68,3 +68,20 @@ def test_a_terminal_of_any_encoding_takes_any_text(encoding: str, shown: str) ->
     stream.write(".5 ± .1 · 愤怒 \udce6")
     stream.flush()
     assert written.getvalue().decode(encoding) == shown
+
+
+def test_a_cluster_that_ended_by_the_signal_that_ends_the_study_is_an_interrupt(tmp_path: Path) -> None:
+    """A signal to the whole group: the head is gone before the study has taken it in."""
+    code = """
+import os, signal
+from study import process
+from study.execution.head_watch import end_process
+process.raise_on_interrupt()
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+except KeyboardInterrupt:
+    end_process("the head is gone")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "")
+    assert "interrupted; nothing is lost" in done.stdout

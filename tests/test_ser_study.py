@@ -32,3 +32,12 @@ def test_packages_of_the_working_directory_are_not_imported(
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("error: --variant expects all, or names from random, audio,")
+
+
+def test_a_notebook_beside_packages_of_these_names_gets_its_tables(tmp_path: Path) -> None:
+    with_packages_of_its_own(tmp_path, ("models", "search_spaces"))
+    code = "import study; study.results('none')"
+    line = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([".", str(ROOT)])}
+    done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert "UserError: no study at" in done.stderr, done.stderr

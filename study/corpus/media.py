@@ -68,6 +68,7 @@ def _known(media: Collection[str]) -> list[str]:
 
 
 def _first(missing: Mapping[str, Path]) -> str:
-    """The first of the files, and how many more there are."""
-    more = f" and {len(missing) - NAMED:,} more" if len(missing) > NAMED else ""
-    return ", ".join(path_text(file) for file in list(missing.values())[:NAMED]) + more
+    """The first of the files, each once, and how many more there are."""
+    files = list(dict.fromkeys(missing.values()))
+    more = f" and {len(files) - NAMED:,} more" if len(files) > NAMED else ""
+    return ", ".join(path_text(file) for file in files[:NAMED]) + more

@@ -15,7 +15,12 @@ POLL_SECONDS = 2.0
 
 
 def end_process(message: str) -> None:
-    """End this process with the error line `message` and how to go on."""
+    """End this process with the error line `message` and how to go on.
+
+    A signal to a whole group of processes ends the head too: then the study was interrupted, and lost nothing.
+    """
+    if process.is_terminated():
+        process.end_as_interrupted()
     process.end_with(message, FAILED)
 
 

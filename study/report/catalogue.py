@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import UserError
+from study.protocols import PROTOCOLS
 from study.record.events import Closed, EpochDone, Record, StudyBegun
 from study.record.folder import StudyFolder
 from study.record.ledger import read_records
 from study.record.plan import Plan
-from study.record.results import configurations, selected
+from study.record.results import configurations
 
 
 class State(StrEnum):
@@ -100,8 +101,8 @@ def _of(plan: Plan, records: Sequence[Record], folder: StudyFolder, known: Study
     found = configurations(events, plan.terms.seeds, plan.terms.epoch_rule)
     scores: dict[str, float] = {}
     for name, configs in found.items():
-        if best := selected(configs, plan.metric, plan.terms.finalists):
-            scores[name] = best.reported_score(plan.metric)
+        if outcome := PROTOCOLS[plan.terms.protocol].outcome(plan, configs):
+            scores[name] = outcome.figures["validation"][plan.metric].mean
     report = _report(folder, records)
     scores |= _reported(report, plan.metric)
     begun = [name for record in records if isinstance(record, StudyBegun) for name in record.spaces]

@@ -181,3 +181,13 @@ def test_a_study_with_a_limit_of_time_is_asked_for_no_number(tmp_path: Path) -> 
     folder.path.mkdir(parents=True)
     replace(toy_plan(), seconds=60.0).write(folder)
     assert catalogue(tmp_path)[0].asked is None
+
+
+def test_the_best_of_a_nested_study_is_a_validation_score_of_its_report(tmp_path: Path) -> None:
+    """Each run is read both ways: its test part, too, serves as validation."""
+    study = write_tiny(tmp_path, "nest", n_configs=2, policy="asha", protocol="nested", epochs=2, epoch_rule="best")
+    run_study(study)
+    (row,) = catalogue(tmp_path)
+    tuned = build(study.folder).variants["text"].tuned
+    assert tuned is not None
+    assert row.best == pytest.approx(tuned.figures["validation"]["UWA"].mean)
