@@ -130,6 +130,7 @@ def _models(scaled: Inputs, labels: Labels, training: Sequence[int]) -> Iterator
     # Here because it takes a second to import, which a report without features need not wait for.
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     seen = np.unique(labels[training])
     if len(seen) == 1:
@@ -139,7 +140,8 @@ def _models(scaled: Inputs, labels: Labels, training: Sequence[int]) -> Iterator
     model = LogisticRegression(warm_start=True, max_iter=MAX_ITERATIONS, tol=1e-3)
     for strength in STRENGTHS:
         model.set_params(C=strength)
-        with warnings.catch_warnings():
+        # Threads wait for each other longer than they compute, and their number would change the order of sums.
+        with threadpool_limits(1), warnings.catch_warnings():
             # Stopped early is a stronger penalty in effect, and validation chooses among these models as they are.
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(scaled[training], labels[training])
