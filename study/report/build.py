@@ -24,6 +24,7 @@ from study.record.terms import Terms
 from study.report.baselines import guess_scores
 from study.report.comparisons import as_view, comparisons
 from study.report.details import details
+from study.report.features import feature_views
 from study.report.formats import format_term
 from study.report.predictions import StoredPredictions, TestedFold
 from study.report.probe import Probe, probe
@@ -182,6 +183,7 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
         compared_with=row.compared_with,
         start_word=row.start_word,
         late=_late(plan, configs, outcome) if outcome else None,
+        features=feature_views(plan, name, configs, outcome),
     )
 
 

@@ -106,6 +106,22 @@ class CostView:
 
 
 @dataclass(frozen=True)
+class FeatureView:
+    """What the configurations with certain features of a modality reached, in the study's metric.
+
+    `n_configs` had them; `validation` and `test` are those of the best by validation, None while none is complete.
+    `n_selected` counts the selected configurations that have them: one or none, under protocol nested of test blocks.
+    """
+
+    modality: str
+    label: str
+    n_configs: int
+    validation: MetricView | None
+    test: MetricView | None
+    n_selected: int
+
+
+@dataclass(frozen=True)
 class VariantView:
     """One variant: what was selected and what it reaches.
 
@@ -114,6 +130,7 @@ class VariantView:
     configuration 0, and `start_word` what that is called. `reference` is the published table's row (mean and deviation
     by metric), where this is the corpus that it was published for. `role` and `compared_with` are those of the
     variant's row. `late` counts the search's runs of what is reported that were still getting better at their end.
+    `features` are those that its search chose from, where there were several.
     """
 
     name: str
@@ -131,6 +148,7 @@ class VariantView:
     compared_with: tuple[str, ...] = ()
     start_word: str = "published"
     late: LateRuns | None = None
+    features: tuple[FeatureView, ...] = ()
 
     @property
     def trained(self) -> bool:
