@@ -13,7 +13,8 @@ from study.record.plan import Plan
 from study.record.results import ConfigResult
 from study.record.search_name import variant_of
 from study.report.formats import NOTHING, format_spread
-from study.report.view import FeatureView, MetricView, ReportView, VariantView
+from study.report.metric_view import MetricView
+from study.report.view import FeatureView, ReportView, VariantView
 from study.variants import VARIANTS
 
 

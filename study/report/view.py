@@ -8,38 +8,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from study.record.late_epochs import LateRuns
-from study.record.results import Spread
+from study.report.metric_view import MetricView, PartsView
 
 # The name and the role of the linear probe.
 PROBE = "probe"
 
 
-@dataclass(frozen=True)
-class MetricView:
-    """One metric over folds: mean, standard deviation (n - 1), the folds' values, and the 95 % interval of the mean."""
-
-    mean: float
-    std: float
-    folds: tuple[float, ...]
-    low: float
-    high: float
-
-    @staticmethod
-    def of(spread: Spread) -> MetricView:
-        """The view of a spread."""
-        low, high = spread.interval()
-        return MetricView(spread.mean, spread.std, spread.folds, low, high)
-
-
 # The roles that no search has part in, and what their one setting is called.
 WITHOUT_SEARCH = {"guess": "guess", PROBE: "linear"}
-# By part ("validation" or "test"), then by metric.
-PartsView = Mapping[str, Mapping[str, MetricView]]
-
-
-def parts_view(figures: Mapping[str, Mapping[str, Spread]]) -> PartsView:
-    """The view of figures by part and metric."""
-    return {part: {name: MetricView.of(value) for name, value in by.items()} for part, by in figures.items()}
 
 
 @dataclass(frozen=True)

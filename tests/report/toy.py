@@ -17,12 +17,12 @@ from study.record.folder import StudyFolder
 from study.record.ledger import Ledger
 from study.record.plan import Plan
 from study.record.terms import Terms
+from study.report.metric_view import MetricView
 from study.report.view import (
     ComparisonView,
     CostView,
     DetailsView,
     FeatureView,
-    MetricView,
     PairView,
     ReportView,
     ScriptView,
