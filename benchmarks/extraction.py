@@ -6,20 +6,25 @@ trained ones do; then reading a pack against reading a file per utterance. One t
 
 import argparse
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 import torch
 import transformers
 
 from benchmarks import machine, synthetic
+from study.corpus.utterance import Corpus, Utterance
 from study.features.encoder import TextEncoder
+from study.features.prepare import prepare
 from study.features.spec import EncoderSpec
 from study.features.text import BATCH
 from study.modalities import AUDIO, TEXT
 
+THREE_LAYERS = ("last", "6", "mean:3-8")
 WORDS = "again are but did go have i it know like no not of really so that the there this want was what you".split()
 
 
@@ -36,7 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures: dict[str, Any] = {"machine": {**facts, "utterances": parsed.utterances, "repeats": parsed.repeats}}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for what, measure in (("audio", measure_audio), ("text", measure_text), ("store", measure_store)):
+        for what, measure in (
+            ("audio", measure_audio),
+            ("layers", measure_layers),
+            ("text", measure_text),
+            ("store", measure_store),
+        ):
             figures[what] = measure(folder / what, parsed.utterances, parsed.repeats)
             print(what)
             for figure, value in figures[what].items():
@@ -76,6 +86,35 @@ def measure_audio(folder: Path, n_utterances: int, repeats: int) -> dict[str, fl
         "bfloat16 / float32, times as fast": machine.ratio(taken, "float32", "bfloat16"),
         "bfloat16, relative difference of frames": relative(frames["bfloat16"], frames["float32"]),
         "padded, relative difference of frames": relative(frames["padded"], frames["float32"]),
+    }
+
+
+def measure_layers(folder: Path, n_utterances: int, repeats: int) -> dict[str, float]:
+    """Seconds of audio per CPU second from files to packs: the model's output, and three layers from one pass."""
+    model = folder / "model"
+    transformers.HubertModel(transformers.HubertConfig()).save_pretrained(model)
+    transformers.Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(model)
+    utterances, seconds = [], 0.0
+    for number, length in enumerate(_audio_lengths(n_utterances)):
+        path = folder / f"{number}.wav"
+        soundfile.write(path, 0.1 * np.random.default_rng(number).standard_normal(length * 320), 16_000)
+        utterances.append(Utterance(f"u{number}", path, "", "sad", "1F", "1"))
+        seconds += length * 0.02
+    corpus = Corpus("noise", ("sad",), tuple(utterances))
+
+    def extracted(layers: Sequence[str]) -> Callable[[], None]:
+        def run() -> None:
+            with tempfile.TemporaryDirectory(dir=folder) as packs:
+                prepare(corpus, AUDIO, [EncoderSpec(str(model), layer) for layer in layers], Path(packs), workers=1)
+
+        return run
+
+    taken = machine.alternating(
+        {"one": extracted(["last"]), "three": extracted(THREE_LAYERS)}, repeats, time.process_time
+    )
+    return {
+        **{f"{n}, audio seconds per CPU second": seconds / value for n, value in machine.medians(taken).items()},
+        "three layers / one, times as long": machine.ratio(taken, "three", "one"),
     }
 
 

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from study.errors import UserError
 from study.features.audio import audio_contents, audio_seconds, encode_audio, lack_of_audio
 from study.features.encoder import AudioEncoder, HalfAudio, HalfText, TextEncoder, at_rate
 from study.features.hashed_words import HashedWords
 from study.features.logmel import LogMel
 from study.features.modality import Modality
-from study.features.spec import OUTPUT
 from study.features.unread_words import unread_words
 from study.features.words import encode_words, lack_of_words, word_contents
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from study.corpus.utterance import Utterance
 
 
-def _speech_model(name: str, layer: str, trust_remote_code: bool) -> AudioEncoder:
+def _speech_model(name: str, layers: Sequence[str], trust_remote_code: bool) -> AudioEncoder:
     # Inside the functions because transformers takes a second to import, which built-in encoders need not wait for.
     from study.features.speech import open_speech_model
 
-    return open_speech_model(name, layer, trust_remote_code)
+    return open_speech_model(name, layers, trust_remote_code)
 
 
-def _text_model(name: str, layer: str, trust_remote_code: bool) -> TextEncoder:
+def _text_model(name: str, layers: Sequence[str], trust_remote_code: bool) -> TextEncoder:
     from study.features.text import open_text_model
 
-    if layer != OUTPUT:
-        raise UserError(f"text encoders give their last layer only, found layer {layer!r}; leave it out")
-    return open_text_model(name, trust_remote_code)
+    return open_text_model(name, layers, trust_remote_code)
 
 
 def _one(utterance: Utterance) -> float:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 
 import pytest
 
@@ -26,12 +27,13 @@ def without(tiny_manifest):
     return write
 
 
-def test_a_unimodal_variant_runs_on_a_corpus_without_the_other_modality_at_two_frame_rates_of_a_saved_encoder(
+def test_a_unimodal_variant_runs_on_a_corpus_without_the_other_modality_with_two_encoders_of_three_layers_at_two_rates(
     tiny_encoder, without, tmp_path
 ):
     options = ["--corpus", without("text"), "--configs", "3", "--epochs", "2", "--seeds", "0", "--variant", "audio"]
     options += ["--frame-rate", "50,25", "--policy", "full", "--sampler", "random"]
-    options += ["--audio-encoder", tiny_encoder("wav2vec2"), "--audio-layer", "mean:0-1"]
+    one, other = tiny_encoder("wav2vec2"), tiny_encoder("hubert")
+    options += ["--audio-encoder", f"{one}:mean:0-1,{one}:last,{one}:2,{other}", "--audio-layer", "1,last,mean:1-3"]
     finished = run(*options, cwd=tmp_path)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     study = next(tmp_path.glob("mlruns/studies/*"))
@@ -40,8 +42,10 @@ def test_a_unimodal_variant_runs_on_a_corpus_without_the_other_modality_at_two_f
     choices = [
         line["params"]["audio_features"] for line in lines_of(study / "ledger.jsonl") if line["kind"] == "config"
     ]
-    assert "50 Hz" in choices[0]
-    assert len(set(choices)) == 2
+    assert choices[0] == f"{one}, layer mean:0-1, 50 Hz"
+    shown = {each["label"]: each["n_configs"] for each in report["variants"]["audio"]["features"]}
+    assert len(shown) == 2 * 3 * 2
+    assert {label: n for label, n in shown.items() if n} == Counter(choices)
 
 
 def test_features_of_saved_encoders_are_extracted_by_the_command_line(tiny_encoder, tiny_manifest, tmp_path, capsys):

@@ -10,6 +10,7 @@ from study.app.output import plain_table, print_line, print_whole
 from study.corpus.utterance import Corpus
 from study.plurals import counted
 from study.record.folder import StudyFolder
+from study.report.features import feature_lines
 from study.report.formats import capitalise, format_value
 from study.report.tables import (
     budget_sentence,
@@ -49,6 +50,8 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
     print_whole(console, _results(view, many))
     for name, variant in tuned.items():
         _print_variant(console, name, variant, with_table=not many)
+        for line in feature_lines(view, variant):
+            print_line(console, f"  {line}")
         if late := epochs_sentence(view, variant):
             print_line(console, f"  {late}")
     for number, sentence in enumerate(searches_sentences(view)):

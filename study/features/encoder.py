@@ -74,6 +74,14 @@ class Encoded:
     frames: Float[Tensor, "time dim"]
     vector: Float[Tensor, " dim"] | None = None
 
+    def layer(self, number: int, n_layers: int) -> "Encoded":
+        """Of `n_layers` layers side by side, the one at `number` alone."""
+        if n_layers == 1:
+            return self
+        frames = self.frames.chunk(n_layers, dim=1)[number].contiguous()
+        vector = None if self.vector is None else self.vector.chunk(n_layers)[number].contiguous()
+        return Encoded(self.utterance, frames, vector)
+
 
 def to_half(values: Float[Tensor, "..."], what: str) -> Float[Tensor, "..."]:
     """`values` in float16, the precision of packs.

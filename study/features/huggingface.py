@@ -57,8 +57,8 @@ def model_name(spec: str, folder: Path) -> str:
     return folder.resolve().name if Path(spec).expanduser().is_dir() else spec
 
 
-def model_identity(spec: str, folder: Path, layer: str) -> dict[str, object]:
-    """What the frames of the model in `folder` depend on: its name, the digest of its files, layer and arithmetic."""
+def model_identity(spec: str, folder: Path, layer: str | list[str]) -> dict[str, object]:
+    """What the frames of the model in `folder` depend on: its name, the digest of its files, layers and arithmetic."""
     return {
         "name": model_name(spec, folder),
         "weights": folder_digest(folder),

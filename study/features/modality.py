@@ -22,8 +22,8 @@ class Modality(Generic[E]):
         default_encoder: for real corpora.
         demo_encoder: for the demo corpus; needs no download.
         built_in: encoders without weights, by name.
-        pretrained: opens an encoder with weights, given its name, its layer and whether it may run code of its own;
-            the weights are not read yet.
+        pretrained: opens an encoder with weights, given its name, the layers that its frames are, side by side, and
+            whether it may run code of its own; the weights are not read yet.
         in_half: the encoder with its matrix products in bfloat16.
         at_rate: the encoder at so many frames per second; None where frames are not timed.
         encode: features of a block's utterances, one by one in their order; a UserError, not raised, for each that
@@ -42,7 +42,7 @@ class Modality(Generic[E]):
     default_encoder: str
     demo_encoder: str
     built_in: Mapping[str, Callable[[], E]]
-    pretrained: Callable[[str, str, bool], E]
+    pretrained: Callable[[str, Sequence[str], bool], E]
     in_half: Callable[[E], E]
     at_rate: Callable[[E, float], E] | None = None
     encode: Callable[[E, Sequence[Utterance]], Iterator[Encoded | UserError]]
@@ -64,7 +64,19 @@ class Modality(Generic[E]):
                 layer, a frame rate that averaging two or four frames does not give, or a precision for an encoder
                 without weights.
         """
-        encoder = self._built_in(spec) if spec.name in self.built_in else self._pretrained(spec, trust_remote_code)
+        return self.open_layers([spec], trust_remote_code)
+
+    def open_layers(self, specs: Sequence[EncoderSpec], trust_remote_code: bool = False) -> E:
+        """The encoder whose frames are those of `specs` side by side, from one pass.
+
+        `specs` differ in nothing but the layer. The `layer` of the encoder's identity lists those of several.
+
+        Raises:
+            UserError: see `open`.
+        """
+        spec, layers = specs[0], [each.layer for each in specs]
+        own = spec.name in self.built_in
+        encoder = self._built_in(spec, layers) if own else self._pretrained(spec, layers, trust_remote_code)
         if spec.rate_hz is None:
             return encoder
         if self.at_rate is None:
@@ -80,9 +92,12 @@ class Modality(Generic[E]):
         if lack := self.lack(corpus):
             raise UserError(f"variant {', '.join(variants)} {lack}")
 
-    def _built_in(self, spec: EncoderSpec) -> E:
-        if spec.layer != OUTPUT:
-            raise UserError(f"{spec.name} has no layers to choose from, found layer {spec.layer!r}; leave it out")
+    def _built_in(self, spec: EncoderSpec, layers: Sequence[str]) -> E:
+        if other := [layer for layer in layers if layer != OUTPUT]:
+            raise UserError(
+                f"{spec.name} has no layers to choose from, found layer {other[0]!r}; leave it out, or write "
+                f"{spec.name}:{OUTPUT} beside encoders that have"
+            )
         if spec.dtype != FULL:
             raise UserError(
                 f"--encoder-dtype {spec.dtype} is for encoders with weights, and {spec.name} has none; leave the "
@@ -90,6 +105,6 @@ class Modality(Generic[E]):
             )
         return self.built_in[spec.name]()
 
-    def _pretrained(self, spec: EncoderSpec, trust_remote_code: bool) -> E:
-        encoder = self.pretrained(spec.name, spec.layer, trust_remote_code)
+    def _pretrained(self, spec: EncoderSpec, layers: Sequence[str], trust_remote_code: bool) -> E:
+        encoder = self.pretrained(spec.name, layers, trust_remote_code)
         return encoder if spec.dtype == FULL else self.in_half(encoder)

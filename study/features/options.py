@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from study.errors import UserError
 from study.features.frame_rate import FRAME_RATES
 from study.features.modality import Modality
-from study.features.spec import ENCODER_DTYPES, FULL, OUTPUT, EncoderSpec
+from study.features.spec import ENCODER_DTYPES, FULL, LAYER, OUTPUT, EncoderSpec, canonical_layer
 from study.option import option
+
+LAYERS_LAW = "last, numbers and mean:a-b, several with commas for the search to choose from"
+ENCODERS_LAW = (
+    "encoders, several with commas for the search to choose from, each with a layer where it has its own: "
+    "A:last,A:6,B:mean:3-5"
+)
 
 
 def _rates(text: str) -> tuple[float, ...]:
@@ -20,21 +28,59 @@ def _rates(text: str) -> tuple[float, ...]:
     return tuple(map(float, rates))
 
 
+def _layers(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(canonical_layer(each.strip()) for each in text.split(",")))
+
+
+def _encoders(text: str) -> tuple[str, ...]:
+    if _is_folder(text):  # whatever the folder's name has in it
+        return (text,)
+    items = tuple(dict.fromkeys(item.strip() for item in text.split(",")))
+    if not all(items):
+        raise ValueError(text)
+    return tuple(name if layer is None else f"{name}:{layer}" for name, layer in map(_name_and_layer, items))
+
+
+def _name_and_layer(item: str) -> tuple[str, str | None]:
+    """An encoder's name, and the layer behind it if it has its own."""
+    found = re.fullmatch(rf"(.+?):({LAYER})", item)
+    if found is None or _is_folder(item):
+        return item, None
+    return found[1], canonical_layer(found[2])
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return Path(text).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):  # a text that no path can be, or a home that nothing is
+        return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class FeatureOptions:
     """Which features a study asks for; see `ser-study run --help` for the meaning of each.
 
-    A modality's own fields begin with its name: `<modality>_encoder`, `_layer` and `_rates_hz`. Where it has no such
+    A modality's own fields begin with its name: `<modality>_encoders`, `_layers` and `_rates_hz`. Where it has no such
     field, it has its default encoder, that encoder's output and its own rate.
     """
 
-    audio_encoder: str | None = option(
+    audio_encoders: tuple[str, ...] = option(
         "--audio-encoder",
-        "hub id, local folder, or logmel (microsoft/wavlm-base-plus; demo logmel)",
-        default=None,
+        "hub id, local folder, or logmel; several with commas, as A,B or A:last,A:6,B:mean:3-5 with layers: searched "
+        "(microsoft/wavlm-base-plus; demo logmel)",
+        default=(),
         metavar="ID",
+        read=_encoders,
+        law=ENCODERS_LAW,
     )
-    audio_layer: str = option("--audio-layer", "a number, last, or mean:a-b (last)", default=OUTPUT, metavar="L")
+    audio_layers: tuple[str, ...] = option(
+        "--audio-layer",
+        "a number, last, or mean:a-b; several with commas: searched (last)",
+        default=(),
+        metavar="L",
+        read=_layers,
+        law=LAYERS_LAW,
+    )
     audio_rates_hz: tuple[float, ...] = option(
         "--frame-rate",
         "50, 25 or 12.5 audio frames per second, by averaging; several with commas: searched (the encoder's own)",
@@ -43,8 +89,21 @@ class FeatureOptions:
         read=_rates,
         law=f"one of {', '.join(FRAME_RATES)}, or several with commas for the search to choose from",
     )
-    text_encoder: str | None = option(
-        "--text-encoder", "hub id, local folder, or hash (bert-base-uncased; demo hash)", default=None, metavar="ID"
+    text_encoders: tuple[str, ...] = option(
+        "--text-encoder",
+        "hub id, local folder, or hash; several with commas, as for audio (bert-base-uncased; demo hash)",
+        default=(),
+        metavar="ID",
+        read=_encoders,
+        law=ENCODERS_LAW,
+    )
+    text_layers: tuple[str, ...] = option(
+        "--text-layer",
+        "as --audio-layer, of the text encoder (last)",
+        default=(),
+        metavar="L",
+        read=_layers,
+        law=LAYERS_LAW,
     )
     encoder_dtype: str = option(
         "--encoder-dtype",
@@ -59,24 +118,39 @@ class FeatureOptions:
     def specs(self, modality: Modality[Any], demo: bool) -> tuple[EncoderSpec, ...]:
         """The choices of features that a modality has, the one of configuration 0 first; `demo`: of the demo corpus.
 
-        A precision is for encoders with weights: those without keep float32.
+        They are every encoder with each of its layers at each of the rates. A precision is for encoders with weights:
+        those without keep float32.
+
+        Raises:
+            UserError: layers for encoders of which each has its own.
         """
-        name = self._encoder(modality, demo)
-        layer: str = getattr(self, f"{modality.name}_layer", OUTPUT)
+        given: tuple[str, ...] = getattr(self, f"{modality.name}_layers", ())
+        encoders = [_name_and_layer(item) for item in self._encoders(modality, demo)]
+        if given and all(layer is not None for _, layer in encoders):
+            raise UserError(
+                f"--{modality.name}-layer is for encoders without a layer behind their names, and "
+                f"{', '.join(self._encoders(modality, demo))} have one; found {','.join(given)}, leave the option out"
+            )
         rates: tuple[float, ...] = getattr(self, f"{modality.name}_rates_hz", ())
-        dtype = FULL if name in modality.built_in else self.encoder_dtype
-        return tuple(EncoderSpec(name, layer, dtype, rate) for rate in rates or (None,))
+        found = (
+            EncoderSpec(name, each, FULL if name in modality.built_in else self.encoder_dtype, rate)
+            for name, layer in encoders
+            for each in ([layer] if layer is not None else given or [OUTPUT])
+            for rate in rates or [None]
+        )
+        return tuple(dict.fromkeys(found))
 
     @classmethod
     def asking_for(cls, specs: Mapping[str, Sequence[EncoderSpec]], *, trust_remote_code: bool) -> FeatureOptions:
         """The options that ask for these features of each modality, whose `specs` they then give."""
         known, given = {each.name for each in fields(cls)}, dict[str, Any]()
         for modality, choices in specs.items():
-            rates = tuple(choice.rate_hz for choice in choices if choice.rate_hz is not None)
-            own = {"encoder": choices[0].name, "layer": choices[0].layer, "rates_hz": rates}
+            rates = tuple(dict.fromkeys(choice.rate_hz for choice in choices if choice.rate_hz is not None))
+            own = {**_encoders_and_layers(choices), "rates_hz": rates}
             given |= {f"{modality}_{what}": value for what, value in own.items()}
-            if choices[0].dtype != FULL:
-                given["encoder_dtype"] = choices[0].dtype
+            for choice in choices:
+                if choice.dtype != FULL:
+                    given["encoder_dtype"] = choice.dtype
         return cls(**{name: given[name] for name in known & set(given)}, trust_remote_code=trust_remote_code)
 
     def check_dtype(self, modalities: Iterable[Modality[Any]], demo: bool) -> None:
@@ -85,13 +159,24 @@ class FeatureOptions:
         Raises:
             UserError: none of them has weights.
         """
-        encoders = [(modality, self._encoder(modality, demo)) for modality in modalities]
+        encoders = [
+            (modality, _name_and_layer(item)[0]) for modality in modalities for item in self._encoders(modality, demo)
+        ]
         if self.encoder_dtype != FULL and all(name in modality.built_in for modality, name in encoders):
             names = " and ".join(name for _, name in encoders)
             raise UserError(
                 f"--encoder-dtype expects {FULL} where no encoder has weights, as {names}; found {self.encoder_dtype}"
             )
 
-    def _encoder(self, modality: Modality[Any], demo: bool) -> str:
-        given: str | None = getattr(self, f"{modality.name}_encoder", None)
-        return given or (modality.demo_encoder if demo else modality.default_encoder)
+    def _encoders(self, modality: Modality[Any], demo: bool) -> tuple[str, ...]:
+        given: tuple[str, ...] = getattr(self, f"{modality.name}_encoders", ())
+        return given or (modality.demo_encoder if demo else modality.default_encoder,)
+
+
+def _encoders_and_layers(choices: Sequence[EncoderSpec]) -> dict[str, tuple[str, ...]]:
+    """The fields that give these encoders and layers: layers behind the names only where there are several encoders."""
+    pairs = tuple(dict.fromkeys((choice.name, choice.layer) for choice in choices))
+    layers = tuple(layer for _, layer in pairs)
+    if len({name for name, _ in pairs}) == 1:
+        return {"encoders": (pairs[0][0],), "layers": () if layers == (OUTPUT,) else layers}
+    return {"encoders": tuple(f"{name}:{layer}" for name, layer in pairs), "layers": ()}

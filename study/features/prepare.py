@@ -1,25 +1,26 @@
-"""Features of a corpus, computed once: the finished pack if there is one, else extraction."""
+"""Features of a corpus, computed once: the finished packs if they are there, else extraction."""
 
+from __future__ import annotations
+
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 
-from study.corpus.utterance import Corpus, Utterance
+from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.features.content import digest
-from study.features.encoder import AveragedFrames, Encoded, Encoder, to_half
-from study.features.extract import Encode, Progress, extract, progress_count
-from study.features.frame_rate import averaged_halves
+from study.features.encoder import Encoder
+from study.features.encoder_pass import EncoderPass, identities
+from study.features.extract import Progress
 from study.features.modality import Modality
-from study.features.pack import Pack
-from study.features.spec import EncoderSpec, FeatureChoice
+from study.features.spec import OUTPUT, EncoderSpec, FeatureChoice, label_of_layers
 from study.features.store import FeatureStore
-from study.features.turn import Turn, Waiting, turn
-
-NAMED_FAILURES = 3
+from study.features.turn import Waiting, turn
 
 OnProgress = Callable[[Progress | Waiting], None]
 # Who extracts, where a caller does not name itself.
@@ -70,37 +71,9 @@ def prepare(
     workers: int | None = None,
     by: str = ANYBODY,
 ) -> list[FeatureChoice]:
-    """The features of a modality that `specs` ask for, in their order; see `pack_of`."""
-    # Own rates first: what is averaged from them need not be encoded.
-    paths = {
-        spec: pack_of(
-            corpus,
-            modality,
-            spec,
-            folder,
-            on_progress=on_progress,
-            trust_remote_code=trust_remote_code,
-            workers=workers,
-            by=by,
-        )
-        for spec in sorted(specs, key=lambda spec: -(spec.rate_hz or float("inf")))
-    }
-    return [FeatureChoice(spec, str(paths[spec])) for spec in specs]
+    """The features of a modality that `specs` ask for, in their order: packs of all of the corpus's utterances.
 
-
-def pack_of(
-    corpus: Corpus,
-    modality: Modality[Any],
-    spec: EncoderSpec,
-    folder: Path,
-    *,
-    on_progress: OnProgress | None = None,
-    trust_remote_code: bool = False,
-    workers: int | None = None,
-    by: str = ANYBODY,
-) -> Path:
-    """The pack with the features of all of the corpus's utterances; extracted now unless it is already in `folder`.
-
+    They are extracted now unless they are already in `folder`. All layers of an encoder come from one pass.
     `workers` is the number of threads, by default as many as torch may use. A second process that wants features
     of the same corpus by the same encoder waits for the first, whose command is `by`; `on_progress` is called with
     what it waits for. Frames that are averages of others in `folder` are not encoded again.
@@ -109,26 +82,32 @@ def pack_of(
         UserError: no such encoder or layer, utterances that cannot be read (reported together, after all others are
             extracted and kept), a folder that cannot be written, or a pack in it that is damaged.
     """
-    encoder = modality.open(spec, trust_remote_code)
-    contents = modality.contents(corpus, encoder)
-    key = _key(contents)
-    store = FeatureStore(folder, modality.name, encoder.identity)
-    show = on_progress or (lambda progress: None)
-    if not store.path(key).exists():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with turn(store.lock(key), f"{modality.name} by {spec.label}", by, show) as own:
-                # Another process may have finished it while this one waited.
-                if not store.path(key).exists():
-                    extraction = _Extraction(store, corpus, modality, encoder, contents, key, spec.label)
-                    extraction.run(own, show, workers or torch.get_num_threads())
-                    store.finish(corpus, key, contents)
-        except OSError as error:
-            raise UserError(
-                f"features are kept in {folder}, which does not work ({error}); pass another folder"
-            ) from error
-    store.check(key)
-    return store.path(key)
+    show, n_workers = on_progress or (lambda progress: None), workers or torch.get_num_threads()
+    paths: dict[EncoderSpec, Path] = {}
+    for together in _passes(specs):
+        request = _Request(corpus, modality, together, folder, trust_remote_code)
+        paths |= request.packs(by, show, n_workers)
+    return [FeatureChoice(spec, str(paths[spec])) for spec in specs]
+
+
+def pack_of(corpus: Corpus, modality: Modality[Any], spec: EncoderSpec, folder: Path, **how: Unpack[_How]) -> Path:
+    """The pack with the features that one spec asks for; see `prepare`."""
+    return Path(prepare(corpus, modality, [spec], folder, **how)[0].path)
+
+
+class _How(TypedDict, total=False):
+    on_progress: OnProgress | None
+    trust_remote_code: bool
+    workers: int | None
+    by: str
+
+
+def _passes(specs: Sequence[EncoderSpec]) -> Iterator[list[EncoderSpec]]:
+    """The specs that one pass of an encoder serves together, own rates first: averages of these are not encoded."""
+    groups: dict[EncoderSpec, list[EncoderSpec]] = {}
+    for spec in dict.fromkeys(specs):
+        groups.setdefault(replace(spec, layer=OUTPUT), []).append(spec)
+    yield from sorted(groups.values(), key=lambda group: -(group[0].rate_hz or math.inf))
 
 
 def _key(contents: Mapping[str, str]) -> str:
@@ -136,90 +115,63 @@ def _key(contents: Mapping[str, str]) -> str:
     return digest(list(contents.values()))
 
 
-class _Extraction:
-    """What one encoder still has to make for a corpus."""
+class _Request:
+    """The packs of one corpus with layers of one encoder."""
 
     def __init__(
         self,
-        store: FeatureStore,
         corpus: Corpus,
         modality: Modality[Any],
-        encoder: Encoder,
-        contents: Mapping[str, str],
-        key: str,
-        label: str,
+        specs: Sequence[EncoderSpec],
+        folder: Path,
+        trust_remote_code: bool,
     ) -> None:
-        """Keep in `store` what `encoder` makes of `corpus`, whose utterances have `contents`; `key` is their digest."""
-        self._store, self._corpus, self._contents, self._key = store, corpus, contents, key
-        self._modality, self._encoder, self._label = modality, encoder, label
+        """Ask for `specs`, which differ in the layer alone, in `folder`."""
+        self._corpus, self._modality, self._specs, self._folder = corpus, modality, specs, folder
+        self._trust = trust_remote_code
+        encoder = modality.open_layers(specs, trust_remote_code)
+        self._contents = modality.contents(corpus, encoder)
+        self._key = _key(self._contents)
+        stores = [FeatureStore(folder, modality.name, identity) for identity in identities(encoder.identity)]
+        self._paths = {spec: store.path(self._key) for spec, store in zip(specs, stores, strict=True)}
+        # By path, because two specs may stand for the same layer.
+        self._stores = {store.path(self._key): store for store in stores}
 
-    def run(self, own: Turn, on_progress: OnProgress, workers: int) -> None:
-        """Encode what is missing, block by block, in this process's `own` turn.
-
-        Raises:
-            UserError: utterances that could not be encoded; the others are kept.
-        """
-        missing = self._missing()
-        if not missing:
-            return
-        self._store.parts(self._key).mkdir(exist_ok=True)
-        failures = extract(
-            missing,
-            self._encode(missing),
-            save=lambda encoded: self._store.save_block(self._key, encoded, self._contents),
-            on_block=self._count(missing, own, on_progress),
-            workers=workers,
-        )
-        if failures:
-            named = " | ".join(failures[:NAMED_FAILURES]) + (" | ..." if len(failures) > NAMED_FAILURES else "")
+    def packs(self, by: str, show: OnProgress, workers: int) -> dict[EncoderSpec, Path]:
+        """The packs by spec, made now where they are missing."""
+        try:
+            if self._absent():
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._make(self._absent(), by, show, workers)
+        except OSError as error:
             raise UserError(
-                f"features of every utterance are needed, {len(failures)} of {len(self._corpus.utterances)} could not "
-                f"be encoded, the others are kept: {named}"
-            )
+                f"features are kept in {self._folder}, which does not work ({error}); pass another folder"
+            ) from error
+        for store in self._stores.values():
+            store.check(self._key)
+        return self._paths
 
-    def _missing(self) -> list[list[Utterance]]:
-        found, everyone, size = self._store.find(), self._corpus.utterances, self._modality.block
-        # Blocks are cut before what is there is left out: an utterance is in the same block, and so in the same batch,
-        # whether or not the extraction was interrupted.
-        cuts = [everyone[start : start + size] for start in range(0, len(everyone), size)]
-        return [block for cut in cuts if (block := [u for u in cut if self._contents[u.id] not in found])]
+    def _absent(self) -> list[Path]:
+        return [path for path in self._stores if not path.exists()]
 
-    def _encode(self, missing: Sequence[Sequence[Utterance]]) -> Encode:
-        """What makes features of a block: from a pack at the encoder's own rate where it has them, else the encoder."""
-        known = self._own_rate()
-        if not all(self._contents[u.id] in known for block in missing for u in block):
-            self._encoder.load()
+    def _make(self, wanted: Sequence[Path], by: str, show: OnProgress, workers: int) -> None:
+        what = f"{self._modality.name} by {label_of_layers(self._specs_of(wanted))}"
+        with ExitStack() as turns:
+            # In one order, or two processes could wait for each other.
+            own = [
+                turns.enter_context(turn(self._stores[path].lock(self._key), what, by, show)) for path in sorted(wanted)
+            ]
+            # Another process may have finished some while this one waited.
+            absent = [path for path in wanted if not path.exists()]
+            if absent:
+                encoder = self._modality.open_layers(self._specs_of(absent), self._trust)
+                stores = [self._stores[path] for path in absent]
+                one = EncoderPass(stores, self._corpus, self._modality, encoder, self._contents, self._key, what)
+                one.run(own, show, workers)
+                for store in stores:
+                    store.finish(self._corpus, self._key, self._contents)
 
-        def encode(block: Sequence[Utterance]) -> Iterator[Encoded | UserError]:
-            new = []
-            for utterance in block:
-                if self._contents[utterance.id] in known:
-                    yield self._averaged(utterance, *known[self._contents[utterance.id]])
-                else:
-                    new.append(utterance)
-            if new:
-                yield from self._modality.encode(self._encoder, new)
-
-        return encode
-
-    def _own_rate(self) -> dict[str, tuple[Pack, int]]:
-        """By content, where the frames are that this encoder averages; nothing if it averages none."""
-        if not isinstance(self._encoder, AveragedFrames):
-            return {}
-        return FeatureStore(self._store.folder, self._store.modality, self._encoder.own.identity).find()
-
-    def _averaged(self, utterance: Utterance, pack: Pack, row: int) -> Encoded:
-        assert isinstance(self._encoder, AveragedFrames)
-        frames = averaged_halves(pack.of(row), self._encoder.together)
-        return Encoded(utterance, to_half(frames, utterance.id))
-
-    def _count(
-        self, missing: Sequence[Sequence[Utterance]], own: Turn, on_progress: OnProgress
-    ) -> Callable[[Sequence[Utterance]], None]:
-        def show(progress: Progress) -> None:
-            own.report(progress.utterances_done, progress.utterances_total)
-            on_progress(progress)
-
-        what = f"{self._modality.name} by {self._label}"
-        everyone = self._corpus.utterances
-        return progress_count(everyone, missing, self._modality.amount, show, what, self._modality.rate_unit)
+    def _specs_of(self, paths: Sequence[Path]) -> list[EncoderSpec]:
+        """A spec for each of the packs."""
+        found = {path: spec for spec, path in reversed(self._paths.items())}
+        return [found[path] for path in paths]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 FULL, HALF = "float32", "bfloat16"
 ENCODER_DTYPES = (FULL, HALF)
 OUTPUT = "last"
+LAYER = r"last|\d{1,4}|mean:\d{1,4}-\d{1,4}"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,27 @@ class EncoderSpec:
             self.dtype if self.dtype != FULL else "",
         ]
         return ", ".join(part for part in parts if part)
+
+
+def label_of_layers(specs: Sequence[EncoderSpec]) -> str:
+    """The name for people of specs that differ in the layer alone."""
+    if len(specs) == 1:
+        return specs[0].label
+    return f"{replace(specs[0], layer=OUTPUT).label}, layers {', '.join(spec.layer for spec in specs)}"
+
+
+def canonical_layer(text: str) -> str:
+    """The one way to write a layer: "06" and "mean:6-6" are "6".
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch(LAYER, text):
+        raise ValueError(text)
+    numbers = [str(int(number)) for number in re.findall(r"\d+", text)]
+    if len(set(numbers)) < 2:
+        return numbers[0] if numbers else text
+    return f"mean:{'-'.join(numbers)}"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """Pretrained speech encoders: wav2vec 2.0 and its relatives on waveforms, and the encoder of Whisper."""
 
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,18 @@ from transformers import AutoConfig, AutoFeatureExtractor
 from study.corpus.lengths import WHOLE_SECONDS
 from study.errors import UserError
 from study.features.huggingface import frozen_encoder, loaded, model_folder, model_identity
+from study.features.layers import Layers
 from study.features.model_faults import encoding_fault
-from study.features.spec import OUTPUT
 from study.features.windows import READING, windows
-from study.plurals import counted
 
 # Each of Whisper's frames covers two hops of its log-mel spectrogram: its second convolution has stride 2.
 WHISPER_STRIDE = 2
 
 
-def open_speech_model(spec: str, layer: str, trust_remote_code: bool) -> "SpeechModel":
+def open_speech_model(spec: str, layers: Sequence[str], trust_remote_code: bool) -> "SpeechModel":
     """The speech encoder in the folder, or of the hub id, `spec`; its weights are read at first use.
+
+    Its frames are `layers` side by side.
 
     Raises:
         UserError: no such model, files that are not a speech encoder, or no such layer.
@@ -45,9 +45,8 @@ def open_speech_model(spec: str, layer: str, trust_remote_code: bool) -> "Speech
     if not (config.model_type == "whisper" or hasattr(config, "conv_stride")):
         raise UserError(f"expected {kind} in {spec!r}, found a {config.model_type} model; pass another audio encoder")
     _require_fit(spec, config, extractor)
-    return SpeechModel(
-        spec, folder, config, extractor, chosen_layers(layer, config.num_hidden_layers), trust_remote_code
-    )
+    chosen = Layers.chosen(layers, config.num_hidden_layers)
+    return SpeechModel(spec, folder, config, extractor, chosen, trust_remote_code)
 
 
 class SpeechModel:
@@ -65,13 +64,13 @@ class SpeechModel:
         folder: Path,
         config: Any,
         extractor: Any,
-        layers: range | None,
+        layers: Layers,
         trust_remote_code: bool,
     ) -> None:
-        """Takes what is in `folder`; `layers` are the hidden states to average, None is the model's output."""
+        """Takes what is in `folder`."""
         self._spec, self._folder, self._trust = spec, folder, trust_remote_code
         self._extractor, self._layers = extractor, layers
-        self.dim: int = config.hidden_size
+        self.dim: int = config.hidden_size * len(layers.each)
         self.sample_rate_hz: int = extractor.sampling_rate
         if config.model_type == "whisper":
             self._window: int | None = extractor.n_samples
@@ -88,9 +87,8 @@ class SpeechModel:
 
     @cached_property
     def identity(self) -> Mapping[str, object]:
-        """The model by name and by the digest of its files, the layers averaged, and the arithmetic."""
-        layer = OUTPUT if self._layers is None else f"mean:{self._layers[0]}-{self._layers[-1]}"
-        return model_identity(self._spec, self._folder, layer)
+        """The model by name and by the digest of its files, the layers, and the arithmetic."""
+        return model_identity(self._spec, self._folder, self._layers.identity)
 
     @property
     def long_reading(self) -> str:
@@ -151,12 +149,8 @@ class SpeechModel:
         model = self._model
         device = next(model.parameters()).device
         there = {name: values.to(device) for name, values in inputs.items()}
-        output = model(**there, output_hidden_states=self._layers is not None)
-        if self._layers is None:
-            frames: Tensor = output.last_hidden_state[0]
-        else:
-            frames = torch.stack([output.hidden_states[index][0] for index in self._layers]).mean(0)
-        return frames.cpu()
+        output = model(**there, output_hidden_states=self._layers.need_hidden_states)
+        return self._layers.of(output)[0].cpu()
 
 
 def _require_fit(spec: str, config: Any, extractor: Any) -> None:
@@ -180,27 +174,6 @@ def _require_fit(spec: str, config: Any, extractor: Any) -> None:
             f"the feature extractor in {spec!r}, a {type(extractor).__name__}, does not fit its {config.model_type} "
             "model; put that model's own preprocessor_config.json there, or pass another model"
         )
-
-
-def chosen_layers(layer: str, n_layers: int) -> range | None:
-    """The hidden states that "last" (None), a number or "mean:a-b" stands for; 0 is the first layer's input.
-
-    Raises:
-        UserError: neither of these forms, or a layer that a model of `n_layers` layers does not have.
-    """
-    if layer == OUTPUT:
-        return None
-    found = re.fullmatch(r"(\d{1,4})|mean:(\d{1,4})-(\d{1,4})", layer)
-    if found is None:
-        raise UserError(f"a layer is a number, 'last' or 'mean:a-b', found {layer!r}; for example 'mean:1-{n_layers}'")
-    single, low, high = found.groups()
-    layers = range(int(low or single), int(high or single) + 1)
-    if len(layers) == 0 or layers[-1] > n_layers:
-        raise UserError(
-            f"layers run from 0 to {n_layers} in an encoder of {counted(n_layers, 'layer')}, found {layer!r}; "
-            "choose among them"
-        )
-    return layers
 
 
 def _receptive_field(kernels: tuple[int, ...], strides: tuple[int, ...]) -> int:

@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoTokenizer
 from study.errors import UserError
 from study.features.encoder import TextReading
 from study.features.huggingface import frozen_encoder, loaded, model_folder, model_identity
+from study.features.layers import Layers
 from study.features.model_faults import encoding_fault
 from study.features.spec import OUTPUT
 
@@ -26,11 +27,13 @@ USUAL_MAX_TOKENS = 512
 COVERED = 0.9
 
 
-def open_text_model(spec: str, trust_remote_code: bool) -> "TextModel":
+def open_text_model(spec: str, layers: Sequence[str], trust_remote_code: bool) -> "TextModel":
     """The text encoder in the folder, or of the hub id, `spec`; its weights are read at first use.
 
+    Its token vectors are `layers` side by side.
+
     Raises:
-        UserError: no such model, or files that are not a text encoder whose tokenizer frames every text with
+        UserError: no such model or layer, or files that are not a text encoder whose tokenizer frames every text with
             special tokens.
     """
     folder = model_folder(spec)
@@ -55,7 +58,7 @@ def open_text_model(spec: str, trust_remote_code: bool) -> "TextModel":
             f"a text encoder frames every text with special tokens and can pad it, the tokenizer of {spec!r} "
             f"does not; pass an encoder such as BERT or RoBERTa"
         )
-    return TextModel(spec, folder, config, tokenizer, trust_remote_code)
+    return TextModel(spec, folder, config, tokenizer, _layers(spec, layers, config), trust_remote_code)
 
 
 def _require_vocabulary(spec: str, config: Any, tokenizer: Any) -> None:
@@ -78,25 +81,27 @@ def _require_vocabulary(spec: str, config: Any, tokenizer: Any) -> None:
 
 
 class TextModel:
-    """Last hidden states of a frozen text encoder.
+    """Hidden states of a frozen text encoder.
 
     Token vectors leave out the special tokens, unless a text has no others. The sentence vector is the state
     of the classification token where the model puts one first, else the mean of the token vectors. Texts
     longer than the model's limit are cut there.
     """
 
-    def __init__(self, spec: str, folder: Path, config: Any, tokenizer: Any, trust_remote_code: bool) -> None:
+    def __init__(
+        self, spec: str, folder: Path, config: Any, tokenizer: Any, layers: Layers, trust_remote_code: bool
+    ) -> None:
         """Takes what is in `folder`."""
         self._spec, self._folder, self._trust = spec, folder, trust_remote_code
-        self._config, self._tokenizer = config, tokenizer
+        self._config, self._tokenizer, self._layers = config, tokenizer, layers
         # The tokenizer changes its own settings during a call and so serves one thread at a time.
         self._lock = threading.Lock()
-        self.dim: int = config.hidden_size
+        self.dim: int = config.hidden_size * len(layers.each)
 
     @cached_property
     def identity(self) -> Mapping[str, object]:
-        """The model by name and by the digest of its files, and the arithmetic."""
-        return model_identity(self._spec, self._folder, OUTPUT)
+        """The model by name and by the digest of its files, the layers, and the arithmetic."""
+        return model_identity(self._spec, self._folder, self._layers.identity)
 
     def load(self) -> None:
         """Reads the weights, and encodes a text.
@@ -105,11 +110,16 @@ class TextModel:
             UserError: the folder's weights are not those of its configuration, or not those of an encoder of texts.
         """
         try:
-            self.encode([""])
+            found = self.encode([""])[0][0].shape[1]
         except UserError:
             raise
         except Exception as error:  # of the model's code, for whatever its files have
             raise encoding_fault(repr(self._spec), "an empty text", error) from error
+        if found != self.dim:
+            raise UserError(
+                f"a token is {self.dim} values by the configuration of {self._spec!r}, and the model makes {found}; "
+                "choose another layer or encoder"
+            )
 
     @cached_property
     def _model(self) -> torch.nn.Module:
@@ -158,7 +168,12 @@ class TextModel:
         device = next(model.parameters()).device
         padded = pad_sequence(ids, batch_first=True, padding_value=self._tokenizer.pad_token_id)
         mask = pad_sequence([torch.ones_like(each) for each in ids], batch_first=True)
-        states = model(input_ids=padded.to(device), attention_mask=mask.to(device)).last_hidden_state.cpu()
+        output = model(
+            input_ids=padded.to(device),
+            attention_mask=mask.to(device),
+            output_hidden_states=self._layers.need_hidden_states,
+        )
+        states = self._layers.of(output).cpu()
         return [state[: len(each)] for state, each in zip(states, ids, strict=True)]
 
     def _split(
@@ -167,3 +182,18 @@ class TextModel:
         tokens = state if bool(special.all()) else state[~special]
         has_class_token = int(ids[0]) == self._tokenizer.cls_token_id
         return tokens, state[0] if has_class_token else tokens.mean(0)
+
+
+def _layers(spec: str, layers: Sequence[str], config: Any) -> Layers:
+    """What `layers` stand for in the model of `config`; some configurations do not say how many layers there are.
+
+    Raises:
+        UserError: no such layers.
+    """
+    n_layers: int | None = getattr(config, "num_hidden_layers", None)
+    if n_layers is None and set(layers) != {OUTPUT}:
+        raise UserError(
+            f"the configuration of {spec!r}, a {config.model_type} model, does not say how many layers it has, found "
+            f"layer {', '.join(layers)}; leave it out"
+        )
+    return Layers.chosen(layers, n_layers or 0)

@@ -24,22 +24,13 @@ from study.record.terms import Terms
 from study.report.baselines import guess_scores
 from study.report.comparisons import as_view, comparisons
 from study.report.details import details
+from study.report.features import feature_views
 from study.report.formats import format_term
+from study.report.metric_view import MetricView, parts_view
 from study.report.predictions import StoredPredictions, TestedFold
 from study.report.probe import Probe, probe
 from study.report.systems import searched
-from study.report.view import (
-    PROBE,
-    CostView,
-    MetricView,
-    NestedView,
-    ReportView,
-    SearchesView,
-    SettingView,
-    TermView,
-    VariantView,
-    parts_view,
-)
+from study.report.view import PROBE, CostView, NestedView, ReportView, SearchesView, SettingView, TermView, VariantView
 from study.samplers import SAMPLERS
 from study.samplers.space import misfit
 from study.samplers.warm_start import warm_start_sentence
@@ -182,6 +173,7 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
         compared_with=row.compared_with,
         start_word=row.start_word,
         late=_late(plan, configs, outcome) if outcome else None,
+        features=feature_views(plan, name, configs, outcome),
     )
 
 

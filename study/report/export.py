@@ -10,8 +10,9 @@ from study.record.folder import StudyFolder
 from study.record.results import PARTS
 from study.report.cells import csv_text, latex_text
 from study.report.formats import format_spread
+from study.report.metric_view import MetricView, PartsView
 from study.report.tables import comparison_row, settings, table_rows
-from study.report.view import ComparisonView, MetricView, PartsView, ReportView
+from study.report.view import ComparisonView, ReportView
 from study.training.metrics import METRICS
 
 RESULTS, COMPARISONS = "results", "comparisons"

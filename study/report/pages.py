@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from study.plurals import counted
-from study.report import tables
+from study.report import features, tables
 from study.report.formats import (
     capitalise,
     format_difference,
@@ -92,6 +92,7 @@ def _render(environment: jinja2.Environment, name: str, view: ReportView, **more
         legend=LEGEND,
         captions=VARIANT_PICTURES,
         tables=tables,
+        features=features,
         interval=format_interval,
         **more,
     )

@@ -18,7 +18,8 @@ from study.report.formats import (
     format_score,
     format_spread,
 )
-from study.report.view import ComparisonView, PartsView, ReportView, VariantView
+from study.report.metric_view import PartsView
+from study.report.view import ComparisonView, ReportView, VariantView
 from study.training.metrics import METRICS
 
 

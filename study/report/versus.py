@@ -15,9 +15,10 @@ from study.record.results import PARTS
 from study.report.build import Evidence, gather, terms_view
 from study.report.comparisons import as_view, share_tested
 from study.report.formats import NOTHING
+from study.report.metric_view import PartsView, parts_view
 from study.report.significance import Comparison, System, compare, with_holm
 from study.report.systems import searched, tuned_figures, tuned_system
-from study.report.view import ComparisonView, PartsView, parts_view
+from study.report.view import ComparisonView
 from study.training.metrics import METRICS
 
 # What was asked for otherwise: its name, and its value in the first and in the second study.

@@ -8,38 +8,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from study.record.late_epochs import LateRuns
-from study.record.results import Spread
+from study.report.metric_view import MetricView, PartsView
 
 # The name and the role of the linear probe.
 PROBE = "probe"
 
 
-@dataclass(frozen=True)
-class MetricView:
-    """One metric over folds: mean, standard deviation (n - 1), the folds' values, and the 95 % interval of the mean."""
-
-    mean: float
-    std: float
-    folds: tuple[float, ...]
-    low: float
-    high: float
-
-    @staticmethod
-    def of(spread: Spread) -> MetricView:
-        """The view of a spread."""
-        low, high = spread.interval()
-        return MetricView(spread.mean, spread.std, spread.folds, low, high)
-
-
 # The roles that no search has part in, and what their one setting is called.
 WITHOUT_SEARCH = {"guess": "guess", PROBE: "linear"}
-# By part ("validation" or "test"), then by metric.
-PartsView = Mapping[str, Mapping[str, MetricView]]
-
-
-def parts_view(figures: Mapping[str, Mapping[str, Spread]]) -> PartsView:
-    """The view of figures by part and metric."""
-    return {part: {name: MetricView.of(value) for name, value in by.items()} for part, by in figures.items()}
 
 
 @dataclass(frozen=True)
@@ -106,6 +82,22 @@ class CostView:
 
 
 @dataclass(frozen=True)
+class FeatureView:
+    """What the configurations with certain features of a modality reached, in the study's metric.
+
+    `n_configs` had them; `validation` and `test` are those of the best by validation, None while none is complete.
+    `n_selected` counts the selected configurations that have them: one or none, under protocol nested of test blocks.
+    """
+
+    modality: str
+    label: str
+    n_configs: int
+    validation: MetricView | None
+    test: MetricView | None
+    n_selected: int
+
+
+@dataclass(frozen=True)
 class VariantView:
     """One variant: what was selected and what it reaches.
 
@@ -114,6 +106,7 @@ class VariantView:
     configuration 0, and `start_word` what that is called. `reference` is the published table's row (mean and deviation
     by metric), where this is the corpus that it was published for. `role` and `compared_with` are those of the
     variant's row. `late` counts the search's runs of what is reported that were still getting better at their end.
+    `features` are those that its search chose from, where there were several.
     """
 
     name: str
@@ -131,6 +124,7 @@ class VariantView:
     compared_with: tuple[str, ...] = ()
     start_word: str = "published"
     late: LateRuns | None = None
+    features: tuple[FeatureView, ...] = ()
 
     @property
     def trained(self) -> bool:

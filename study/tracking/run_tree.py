@@ -10,7 +10,7 @@ from study.record.events import EpochDone, FoldRun, Phase
 from study.record.plan import Plan
 from study.record.results import PARTS, ConfigResult, FoldResult, metrics_over_folds, reported_metrics
 from study.record.search_name import variant_of
-from study.report.view import PartsView, parts_view
+from study.report.metric_view import PartsView, parts_view
 from study.tracking.arrivals import Arrivals, History
 from study.training.metrics import METRICS
 from study.variants import VARIANTS

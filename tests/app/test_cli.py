@@ -170,8 +170,8 @@ def test_features_lists_and_takes_only_what_features_depend_on(capsys):
     listed = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out))
     assert listed == {
         "--help", "--config", "--variant", "--output", "--corpus", "--labels", "--label-map", "--allow-outside-files",
-        "--skip-missing", "--audio-encoder", "--audio-layer", "--frame-rate", "--text-encoder", "--encoder-dtype",
-        "--trust-remote-code",
+        "--skip-missing", "--audio-encoder", "--audio-layer", "--frame-rate", "--text-encoder", "--text-layer",
+        "--encoder-dtype", "--trust-remote-code",
     }  # fmt: skip
     code, error = refusal(capsys, "features", "--epochs", "3")
     assert (code, "unknown argument '--epochs'" in error) == (2, True)

@@ -11,9 +11,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from study.errors import UserError
+from study.features.layers import chosen_layers
 from study.features.modality import Modality
 from study.features.spec import EncoderSpec
-from study.features.speech import chosen_layers
 from study.modalities import AUDIO, TEXT
 
 TinyEncoder = Callable[[str], Path]

@@ -162,11 +162,6 @@ def test_a_folder_that_is_a_file_is_refused(tones: Corpus, tmp_path: Path) -> No
         pack_of(tones, TEXT, EncoderSpec("hash"), tmp_path / "f")
 
 
-def test_text_encoders_have_no_layers_to_choose(tones: Corpus, specs: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="last layer only"):
-        pack_of(tones, TEXT, EncoderSpec(specs["text"], "2"), tmp_path)
-
-
 def test_the_choices_of_a_modality_come_in_the_order_asked_for(
     tones: Corpus, specs: dict[str, str], tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """From the options about features to the specs that they stand for."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,10 +27,71 @@ def test_a_modality_has_its_default_encoder(modality: Any) -> None:
 
 
 def test_several_frame_rates_are_several_choices_in_the_order_given() -> None:
-    options = given(audio_encoder="a/b", audio_layer="6", audio_rates_hz="50, 12.5,50")
+    options = given(audio_encoders="a/b", audio_layers="6", audio_rates_hz="50, 12.5,50")
     expected = (EncoderSpec("a/b", "6", rate_hz=50.0), EncoderSpec("a/b", "6", rate_hz=12.5))
     assert options.specs(AUDIO, demo=False) == expected
     assert options.specs(TEXT, demo=False) == (EncoderSpec("bert-base-uncased"),)
+
+
+def test_an_encoder_without_a_layer_of_its_own_has_those_of_the_option() -> None:
+    options = given(audio_encoders="a/b:last, c/d,a/b:mean:3-05,a/b:last", audio_layers="6,mean:01-2", text_layers="1")
+    expected = (("a/b", "last"), ("c/d", "6"), ("c/d", "mean:1-2"), ("a/b", "mean:3-5"))
+    assert options.specs(AUDIO, demo=False) == tuple(EncoderSpec(*each) for each in expected)
+    assert options.specs(TEXT, demo=False) == (EncoderSpec("bert-base-uncased", "1"),)
+
+
+def test_every_layer_is_at_every_rate() -> None:
+    found = given(audio_encoders="a/b:2,c/d", audio_rates_hz="50,25").specs(AUDIO, demo=False)
+    assert [each.label for each in found] == [
+        "a/b, layer 2, 50 Hz", "a/b, layer 2, 25 Hz", "c/d, 50 Hz", "c/d, 25 Hz",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {},
+        {"audio_layers": "6"},
+        {"audio_layers": "last,6", "audio_rates_hz": "50,25"},
+        {"audio_encoders": "a/b:6,a/b:last"},
+        {"audio_encoders": "a/b,logmel", "text_encoders": "x:1,y", "text_layers": "last,mean:0-1"},
+        {"audio_encoders": "a/b,logmel:last", "audio_layers": "1,2", "encoder_dtype": "bfloat16"},
+    ],
+)
+def test_the_options_that_ask_for_specs_give_them(texts: dict[str, str]) -> None:
+    found = {row.name: given(**texts).specs(row, demo=False) for row in MODALITIES.values()}
+    again = FeatureOptions.asking_for(found, trust_remote_code=False)
+    assert {row.name: again.specs(row, demo=False) for row in MODALITIES.values()} == found
+    options = options_of(FeatureOptions)
+    for name in ("audio_encoders", "audio_layers", "text_encoders", "text_layers"):
+        if value := getattr(again, name):
+            assert options[name].value(options[name].text(value)) == value
+
+
+def test_a_folder_is_one_encoder_whatever_its_name_has_in_it(tmp_path: Path) -> None:
+    odd = tmp_path / "a,b:6"
+    odd.mkdir()
+    assert given(audio_encoders=str(odd)).specs(AUDIO, demo=False) == (EncoderSpec(str(odd)),)
+    colon = tmp_path / "model:6"
+    colon.mkdir()
+    found = given(audio_encoders=f"{colon}:3,{colon}").specs(AUDIO, demo=False)
+    assert found == (EncoderSpec(str(colon), "3"), EncoderSpec(str(colon)))
+
+
+def test_layers_that_no_encoder_would_have_are_refused() -> None:
+    with pytest.raises(UserError, match=r"--audio-layer is for encoders without a layer .*a/b:2 have one; found 1,3"):
+        given(audio_encoders="a/b:2", audio_layers="1,3").specs(AUDIO, demo=False)
+
+
+@pytest.mark.parametrize("text", ["", "6,", "first", "mean:1", "-1"])
+def test_a_layer_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="--text-layer expects last, numbers and mean:a-b, several with commas"):
+        given(text_layers=text)
+
+
+def test_an_encoder_without_a_name_is_refused() -> None:
+    with pytest.raises(UserError, match="--audio-encoder expects encoders, several with commas"):
+        given(audio_encoders="a/b,,c/d")
 
 
 @pytest.mark.parametrize("text", ["30", "50,", "fast", ""])
@@ -44,7 +106,7 @@ def test_a_precision_that_is_none_is_refused() -> None:
 
 
 def test_the_precision_means_the_encoders_with_weights() -> None:
-    half = given(encoder_dtype="bfloat16", text_encoder="my/bert", audio_rates_hz="12.5")
+    half = given(encoder_dtype="bfloat16", text_encoders="my/bert", audio_rates_hz="12.5")
     half.check_dtype(MODALITIES.values(), demo=True)
     assert half.specs(AUDIO, demo=True) == (EncoderSpec("logmel", rate_hz=12.5),)
     assert half.specs(TEXT, demo=True) == (EncoderSpec("my/bert", dtype="bfloat16"),)

@@ -25,8 +25,9 @@ from study.report.formats import (
     format_score,
     format_spread,
 )
+from study.report.metric_view import MetricView
 from study.report.pages import VARIANT_PICTURES, html_page
-from study.report.view import ComparisonView, CostView, MetricView, NestedView, ReportView, SettingView, TermView
+from study.report.view import ComparisonView, CostView, NestedView, ReportView, SettingView, TermView
 from study.training.metrics import METRICS
 from tests.report.toy import CLASSES, figures, full_variant, full_view, toy_variant, toy_view
 

@@ -17,11 +17,12 @@ from study.record.folder import StudyFolder
 from study.record.ledger import Ledger
 from study.record.plan import Plan
 from study.record.terms import Terms
+from study.report.metric_view import MetricView
 from study.report.view import (
     ComparisonView,
     CostView,
     DetailsView,
-    MetricView,
+    FeatureView,
     PairView,
     ReportView,
     ScriptView,
@@ -199,6 +200,10 @@ def full_variant(name: str = "cross", **changes: Any) -> VariantView:
     fields: dict[str, Any] = {
         "details": details,
         "reference": {metric: (0.71 + 0.011 * n, 0.021) for n, metric in enumerate(METRICS)},
+        "features": (
+            FeatureView("audio", "A, layer 6", 7, spread(0.521), spread(0.432), 1),
+            FeatureView("audio", "B", 5, None, None, 0),
+        ),
         "cost": CostView(
             12, {"complete": 5, "stopped": 7}, {3: "the training loss is not a finite number"}, 60, 398, 404.48
         ),

@@ -15,7 +15,8 @@ from study.record.events import Closed, ConfigAdded, EpochDone, Event, Phase, Ru
 from study.record.plan import Plan
 from study.record.results import ConfigResult, configurations, metrics_over_folds
 from study.record.terms import Terms
-from study.report.view import CostView, ReportView, SettingView, VariantView, parts_view
+from study.report.metric_view import parts_view
+from study.report.view import CostView, ReportView, SettingView, VariantView
 from study.tracking.database import make_database
 from study.training.metrics import METRICS
 

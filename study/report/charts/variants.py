@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from study.report.charts.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, blank_axes, legend
-from study.report.view import MetricView, ReportView
+from study.report.metric_view import MetricView
+from study.report.view import ReportView
 
 
 def metric_per_variant(view: ReportView) -> Figure:

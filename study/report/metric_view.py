@@ -1,0 +1,34 @@
+"""The view of figures over folds, which other views are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from study.record.results import Spread
+
+
+@dataclass(frozen=True)
+class MetricView:
+    """One metric over folds: mean, standard deviation (n - 1), the folds' values, and the 95 % interval of the mean."""
+
+    mean: float
+    std: float
+    folds: tuple[float, ...]
+    low: float
+    high: float
+
+    @staticmethod
+    def of(spread: Spread) -> MetricView:
+        """The view of a spread."""
+        low, high = spread.interval()
+        return MetricView(spread.mean, spread.std, spread.folds, low, high)
+
+
+# By part ("validation" or "test"), then by metric.
+PartsView = Mapping[str, Mapping[str, MetricView]]
+
+
+def parts_view(figures: Mapping[str, Mapping[str, Spread]]) -> PartsView:
+    """The view of figures by part and metric."""
+    return {part: {name: MetricView.of(value) for name, value in by.items()} for part, by in figures.items()}
