@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from study.errors import UserError
 from study.option import options_of
@@ -13,17 +13,19 @@ from study.record import ledger
 from study.record.begun import require_identity
 from study.record.divisions import blocks_of
 from study.record.epoch_rule import EPOCH_RULES
-from study.record.events import Phase, StudyBegun
+from study.record.events import Event, Phase, StudyBegun
 from study.record.folder import StudyFolder
+from study.record.incumbents import Incumbent, incumbents
 from study.record.late_epochs import LateRuns, late_runs, validation_curves
 from study.record.outcome import NestedFigures, Outcome
 from study.record.plan import Plan
 from study.record.results import PARTS, ConfigResult, configurations, spread
 from study.record.search_name import variant_of
 from study.record.terms import Terms
+from study.record.variance_sources import Source, variance_sources
 from study.report.baselines import guess_scores
 from study.report.comparisons import as_view, comparisons
-from study.report.details import details
+from study.report.details import details, speaker_source
 from study.report.features import feature_views
 from study.report.formats import format_term
 from study.report.metric_view import MetricView, parts_view
@@ -48,7 +50,7 @@ class Evidence:
     """What a report is computed from, by variant: configurations, outcomes, and the reported test predictions.
 
     A variant of which nothing can be selected has no outcome and no predictions. `left` says what an unfinished study
-    has left; empty for a finished one.
+    has left; empty for a finished one. `paths` are the incumbents of each search.
     """
 
     plan: Plan
@@ -56,6 +58,7 @@ class Evidence:
     outcomes: Mapping[str, Outcome]
     tested: Mapping[str, Sequence[TestedFold]]
     left: str = ""
+    paths: Mapping[str, Sequence[Incumbent]] = field(default_factory=dict)
 
 
 def build(folder: StudyFolder) -> ReportView:
@@ -92,7 +95,7 @@ def gather(folder: StudyFolder) -> Evidence:
         _require_sound(folder, plan, stored, configs)
     outcomes = _outcomes(plan, found)
     tested = {name: stored.tested(outcome.uses) for name, outcome in outcomes.items()}
-    return Evidence(plan, found, outcomes, tested, left)
+    return Evidence(plan, found, outcomes, tested, left, _paths(plan, events, found))
 
 
 def report_view(evidence: Evidence) -> ReportView:
@@ -174,7 +177,25 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
         start_word=row.start_word,
         late=_late(plan, configs, outcome) if outcome else None,
         features=feature_views(plan, name, configs, outcome),
+        sources=tuple(_sources(evidence, name)) if outcome else (),
+        incumbents=tuple(evidence.paths.get(name, ())),
     )
+
+
+def _sources(evidence: Evidence, name: str) -> list[Source]:
+    plan = evidence.plan
+    viewed = PROTOCOLS[plan.terms.protocol].viewed(plan, evidence.configs[name])
+    return [*variance_sources(viewed, plan.metric), *speaker_source(evidence.tested[name])]
+
+
+def _paths(
+    plan: Plan, events: Sequence[Event], found: Mapping[str, Sequence[ConfigResult]]
+) -> dict[str, list[Incumbent]]:
+    viewed = PROTOCOLS[plan.terms.protocol].viewed
+    return {
+        name: incumbents((event for event in events if event.variant == name), viewed(plan, configs), plan.metric)
+        for name, configs in found.items()
+    }
 
 
 def _whole_searches(outcomes: Mapping[str, Outcome]) -> Iterator[SearchesView]:
@@ -224,6 +245,7 @@ def _cost(plan: Plan, configs: Sequence[ConfigResult]) -> CostView:
         n_fold_runs=sum(len(config.runs()) for config in configs),
         epochs=sum(config.epochs_run for config in configs),
         seconds=round(sum(config.seconds for config in configs), 2),
+        search_seconds=round(sum(run.seconds for config in configs for run in config.folds.values()), 2),
         out_of_time=plan.seconds is not None and len(configs) < plan.terms.n_configs,
     )
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean, variance
 
 import numpy as np
 
 from study.protocols import PROTOCOLS
 from study.record.plan import Plan
 from study.record.results import Figures
+from study.record.variance_sources import Source
 from study.report.predictions import TestedFold, pooled_confusion
 from study.report.view import DetailsView, PairView, ScriptView
 from study.training.metrics import METRICS, confusion_matrix, score_confusion
@@ -26,6 +29,25 @@ def details(plan: Plan, figures: Figures, folds: Sequence[TestedFold]) -> Detail
         scripts=metrics_by_script(folds, len(plan.classes)),
         words_seen=words_seen(plan),
     )
+
+
+def speaker_source(folds: Sequence[TestedFold]) -> list[Source]:
+    """How much the accuracy differs between speakers, without what few utterances of each make it differ.
+
+    The variance of the speakers' accuracies, each the mean over runs, minus the mean binomial variance of one; nothing
+    for a single speaker.
+    """
+    right: dict[str, list[float]] = {}
+    ids: dict[str, set[str]] = {}
+    for fold in folds:
+        for utterance, hit in zip(fold.utterances, fold.predictions == fold.labels, strict=True):
+            right.setdefault(utterance["speaker"], []).append(float(hit))
+            ids.setdefault(utterance["speaker"], set()).add(utterance["id"])
+    if len(right) < 2:
+        return []
+    means = {speaker: fmean(hits) for speaker, hits in right.items()}
+    chance = fmean(mean * (1 - mean) / len(ids[speaker]) for speaker, mean in means.items())
+    return [Source("speaker (accuracy)", math.sqrt(max(0.0, variance(means.values()) - chance)), len(means))]
 
 
 def class_recalls(folds: Sequence[TestedFold], classes: Sequence[str]) -> dict[str, float]:

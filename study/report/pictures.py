@@ -12,6 +12,7 @@ from study.protocols import PROTOCOLS
 from study.record.folder import StudyFolder
 from study.record.search_name import variant_of
 from study.report.build import Evidence
+from study.report.charts.budget import incumbent_paths
 from study.report.charts.confusion import confusion, fold_confusions
 from study.report.charts.curves import learning_curves, optimisation_history
 from study.report.charts.parameters import parallel_coordinates, parameter_importance
@@ -24,14 +25,14 @@ Spaces = Mapping[str, Callable[[Any], object]]
 
 
 def draw(evidence: Evidence, view: ReportView, spaces: Spaces) -> dict[str, str]:
-    """The SVG text of every picture by name: "metric", and for each variant with an outcome "curves-cross" and so on.
+    """The SVG text of every picture by name: "metric", "budget", and "curves-cross" and so on.
 
     `spaces` has the function that draws a configuration, by variant: for the parameters' importance, which is left
     out where there is too little to go by.
     """
     figures: dict[str, Figure | None] = {}
     if evidence.tested:
-        figures["metric"] = metric_per_variant(view)
+        figures |= {"metric": metric_per_variant(view), "budget": incumbent_paths(view)}
     for name in evidence.tested:
         figures |= {
             f"{kind}-{name}": figure for kind, figure in _of_variant(evidence, name, spaces[variant_of(name)]).items()

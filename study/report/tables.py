@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from study.plurals import counted
+from study.record.incumbents import overtuning
 from study.record.results import PARTS
 from study.record.search_variance import FEWEST_CONFIGS
 from study.record.terms import MAX_EPOCHS
@@ -19,6 +20,7 @@ from study.report.formats import (
     format_spread,
 )
 from study.report.metric_view import PartsView
+from study.report.t_model import ROUNDING
 from study.report.view import ComparisonView, ReportView, VariantView
 from study.training.metrics import METRICS
 
@@ -165,6 +167,24 @@ def epochs_sentence(view: ReportView, variant: VariantView) -> str:
     if view.term("epochs") == str(MAX_EPOCHS):
         return f"{found}: {MAX_EPOCHS} epochs, the most there are, may be too few"
     return f"{found}: more --epochs would probably help"
+
+
+def source_rows(variant: VariantView) -> Iterator[list[str]]:
+    """As text: what test scores vary by, the standard deviation that it gives, and how many of it were seen."""
+    for each in variant.sources:
+        yield [each.name, format_score(each.deviation), str(each.levels)]
+
+
+def overtuning_sentence(variant: VariantView) -> str:
+    """That an earlier incumbent is better on test, if one is; the report alone may know."""
+    path = variant.incumbents
+    if not path or overtuning(path) < ROUNDING:
+        return ""
+    best = max(path, key=lambda each: each.test)
+    return (
+        f"An earlier incumbent of the search, configuration {best.number}, is better on test by "
+        f"{format_score(overtuning(path))} than its last, {path[-1].number} (overtuning)."
+    )
 
 
 def nested_sentences(variant: VariantView) -> Iterator[str]:

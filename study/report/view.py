@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from study.record.incumbents import Incumbent
 from study.record.late_epochs import LateRuns
+from study.record.variance_sources import Source
 from study.report.metric_view import MetricView, PartsView
 
 # The name and the role of the linear probe.
@@ -70,7 +72,10 @@ class DetailsView:
 
 @dataclass(frozen=True)
 class CostView:
-    """What a variant's search took. `outcomes` counts configurations by how they ended."""
+    """What a variant's search took. `outcomes` counts configurations by how they ended.
+
+    `search_seconds` are those of the search, without confirmation runs.
+    """
 
     n_configs: int = 0
     outcomes: Mapping[str, int] = field(default_factory=dict)
@@ -79,6 +84,7 @@ class CostView:
     epochs: int = 0
     seconds: float = 0.0
     out_of_time: bool = False
+    search_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,8 @@ class VariantView:
     configuration 0, and `start_word` what that is called. `reference` is the published table's row (mean and deviation
     by metric), where this is the corpus that it was published for. `role` and `compared_with` are those of the
     variant's row. `late` counts the search's runs of what is reported that were still getting better at their end.
-    `features` are those that its search chose from, where there were several.
+    `features` are those that its search chose from, where there were several. `sources` are what its test scores vary
+    by, and `incumbents` the path of its search.
     """
 
     name: str
@@ -125,6 +132,8 @@ class VariantView:
     start_word: str = "published"
     late: LateRuns | None = None
     features: tuple[FeatureView, ...] = ()
+    sources: tuple[Source, ...] = ()
+    incumbents: tuple[Incumbent, ...] = ()
 
     @property
     def trained(self) -> bool:

@@ -240,7 +240,9 @@ def test_json_holds_the_view_and_every_file_is_named(folder: StudyFolder, view: 
     assert all(path.is_file() for path in written.files)
     drawn = sorted(path.stem for path in written.files if path.suffix == ".svg")
     kinds = ("confusion", "coordinates", "curves", "folds", "history")
-    assert drawn == sorted(["metric", *(f"{kind}-{name}" for kind in kinds for name in ("text", "self", "cross"))])
+    assert drawn == sorted(
+        ["budget", "metric", *(f"{kind}-{name}" for kind in kinds for name in ("text", "self", "cross"))]
+    )
     assert sorted(path.stem for path in folder.pictures.iterdir()) == drawn
 
 

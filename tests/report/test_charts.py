@@ -8,16 +8,19 @@ from typing import Any
 
 import pytest
 from matplotlib.colors import same_color
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from study.record.events import Closed, ConfigAdded, EpochDone, Event, Phase
+from study.record.incumbents import Incumbent
 from study.record.results import ConfigResult, configurations
+from study.report.charts.budget import incumbent_paths
 from study.report.charts.curves import learning_curves, mean_curve, optimisation_history, scored
 from study.report.charts.parameters import parallel_coordinates, parameter_importance
 from study.report.charts.style import GREY
 from study.report.charts.svg import svg
 from study.report.charts.variants import metric_per_variant
-from study.report.view import ReportView, SettingView
+from study.report.view import CostView, ReportView, SettingView
 from tests.report.toy import spread, toy_variant, toy_view
 
 MakeEpoch = Callable[..., EpochDone]
@@ -65,6 +68,25 @@ def report() -> ReportView:
     )
 
 
+def report_with_paths(*names: str) -> ReportView:
+    """Variants whose searches found a better configuration once."""
+    path = (Incumbent(0, 60.0, 0.4, 0.3), Incumbent(2, 180.0, 0.5, 0.35))
+    return toy_view(*(toy_variant(name, incumbents=path, cost=CostView(3, search_seconds=300.0)) for name in names))
+
+
+def paths(view: ReportView) -> Figure:
+    """The chart of the incumbents, which there is."""
+    figure = incumbent_paths(view)
+    assert figure is not None
+    return figure
+
+
+def test_incumbents_stand_at_the_minute_at_which_they_were_complete_until_the_search_ended() -> None:
+    [line, _] = paths(report_with_paths("cross")).axes[0].get_lines()
+    assert line.get_xydata().tolist() == [[1.0, 0.4], [3.0, 0.5], [5.0, 0.5]]
+    assert incumbent_paths(report()) is None
+
+
 def texts(picture: str) -> list[str]:
     """The texts of an SVG, which must be whole."""
     return [each.text or "" for each in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")]
@@ -79,6 +101,7 @@ def test_every_chart_is_a_small_svg_of_the_common_width_whose_text_is_text(
     drawn = {
         "cross: learning curves": learning_curves(configs, 1, "UWA", "cross: learning curves"),
         "Test UWA of each variant": metric_per_variant(report()),
+        "Best validation UWA by training spent": paths(report_with_paths("cross", "self")),
         "configuration": optimisation_history(configs, "UWA", 1),
         "learning_rate": parallel_coordinates(configs, "UWA"),
         "kind": importance,
@@ -229,5 +252,6 @@ def test_names_are_drawn_as_they_are(configs: list[ConfigResult], hostile: str) 
         learning_curves(configs, 0, "UWA", hostile),
         parallel_coordinates(configs, "UWA"),
         metric_per_variant(view),
+        paths(report_with_paths(hostile)),
     ):
         assert hostile in texts(svg(figure))

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 BLUE, VERMILLION, GREEN, BLACK, GREY = "#0072B2", "#D55E00", "#009E73", "#000000", "#9A9A9A"
 LIGHT_GREY = "#E4E4E4"
 WIDTH_INCHES = 8.0
+MAX_COLUMNS = 6  # of a legend
 
 
 def blank_figure(height_inches: float, title: str = "", width_inches: float = WIDTH_INCHES) -> Figure:
@@ -41,9 +42,16 @@ def legend(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     entries = dict(zip(labels, handles, strict=True))
     if entries:
-        figure.legend(
-            entries.values(), entries.keys(), frameon=False, fontsize=9, loc="outside lower center", ncols=len(entries)
+        drawn = figure.legend(
+            entries.values(),
+            entries.keys(),
+            frameon=False,
+            fontsize=9,
+            loc="outside lower center",
+            ncols=min(len(entries), MAX_COLUMNS),
         )
+        for text in drawn.get_texts():
+            text.set_parse_math(False)
 
 
 def fitting(text: str, ems: float) -> str:
