@@ -93,26 +93,31 @@ def _run(parsed: argparse.Namespace, arguments: Sequence[str], console: Console)
 
 
 def _add_features(parser: argparse.ArgumentParser) -> None:
+    from study.app.export import ExportOptions
     from study.app.options import add_feature_options
 
     add_feature_options(parser)
+    add_options(parser, ExportOptions)
 
 
 def _features(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
+    from study.app.export import ExportOptions
     from study.app.extraction import extract
     from study.app.options import settings_of
 
     _read_config(parsed)
-    return extract(settings_of(parsed), console)
+    return extract(settings_of(parsed), group_of(ExportOptions, parsed), console)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
     from study.corpus.options import CorpusOptions
     from study.corpus.readers.table import descriptions
+    from study.features.options import FeatureOptions
 
     parser.add_argument("corpus", nargs="?", help=f"{descriptions()}; left out: the demo corpus")
     parser.add_argument("--all", action="store_true", help="list every problem, however many of a kind there are")
     add_options(parser, CorpusOptions, only=("labels", "label_map", "allow_outside_files", "skip_missing"))
+    add_options(parser, FeatureOptions, only=("audio_features", "text_features"))
     parser.add_argument("--variant", dest="variants", metavar="NAMES", help="check for a study of these (of all)")
 
 
@@ -120,9 +125,11 @@ def _check(parsed: argparse.Namespace, arguments: Sequence[str], console: Consol
     from study.app.check import check_corpus
     from study.app.settings import VariantOptions
     from study.corpus.options import CorpusOptions
+    from study.features.options import FeatureOptions
 
     variants = group_of(VariantOptions, parsed).variants if parsed.variants else ()
-    return check_corpus(group_of(CorpusOptions, parsed), variants, parsed.all, console)
+    features = group_of(FeatureOptions, parsed)
+    return check_corpus(group_of(CorpusOptions, parsed), features, variants, parsed.all, console)
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:

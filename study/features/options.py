@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from study.errors import UserError
 from study.features.frame_rate import FRAME_RATES
 from study.features.modality import Modality
 from study.features.spec import ENCODER_DTYPES, FULL, OUTPUT, EncoderSpec
-from study.option import option
+from study.option import option, options_of
 
 
 def _rates(text: str) -> tuple[float, ...]:
@@ -24,8 +25,8 @@ def _rates(text: str) -> tuple[float, ...]:
 class FeatureOptions:
     """Which features a study asks for; see `ser-study run --help` for the meaning of each.
 
-    A modality's own fields begin with its name: `<modality>_encoder`, `_layer` and `_rates_hz`. Where it has no such
-    field, it has its default encoder, that encoder's output and its own rate.
+    A modality's own fields begin with its name: `<modality>_features`, `_encoder`, `_layer` and `_rates_hz`. Where it
+    has no such field, it has its default encoder, that encoder's output and its own rate.
     """
 
     audio_encoder: str | None = option(
@@ -46,6 +47,22 @@ class FeatureOptions:
     text_encoder: str | None = option(
         "--text-encoder", "hub id, local folder, or hash (bert-base-uncased; demo hash)", default=None, metavar="ID"
     )
+    audio_features: Path | None = option(  # noqa: RUF009 (it declares the field)
+        "--audio-features",
+        "features instead of an audio encoder's: a folder of ID.npy, npz, HDF5, parquet, CSV, safetensors or pt (none)",
+        default=None,
+        metavar="PATH",
+        read=Path,
+        is_path=True,
+    )
+    text_features: Path | None = option(  # noqa: RUF009 (it declares the field)
+        "--text-features",
+        "features instead of a text encoder's, in the same forms (none)",
+        default=None,
+        metavar="PATH",
+        read=Path,
+        is_path=True,
+    )
     encoder_dtype: str = option(
         "--encoder-dtype",
         "float32, or bfloat16: faster where the processor multiplies it, features differ by 1 to 2 % (float32)",
@@ -61,6 +78,8 @@ class FeatureOptions:
 
         A precision is for encoders with weights: those without keep float32.
         """
+        if path := self.elsewhere(modality.name):
+            return (EncoderSpec(str(path), content=""),)
         name = self._encoder(modality, demo)
         layer: str = getattr(self, f"{modality.name}_layer", OUTPUT)
         rates: tuple[float, ...] = getattr(self, f"{modality.name}_rates_hz", ())
@@ -72,6 +91,9 @@ class FeatureOptions:
         """The options that ask for these features of each modality, whose `specs` they then give."""
         known, given = {each.name for each in fields(cls)}, dict[str, Any]()
         for modality, choices in specs.items():
+            if choices[0].is_elsewhere:
+                given[f"{modality}_features"] = Path(choices[0].name)
+                continue
             rates = tuple(choice.rate_hz for choice in choices if choice.rate_hz is not None)
             own = {"encoder": choices[0].name, "layer": choices[0].layer, "rates_hz": rates}
             given |= {f"{modality}_{what}": value for what, value in own.items()}
@@ -85,12 +107,37 @@ class FeatureOptions:
         Raises:
             UserError: none of them has weights.
         """
-        encoders = [(modality, self._encoder(modality, demo)) for modality in modalities]
+        encoders = [
+            (modality, self._encoder(modality, demo)) for modality in modalities if not self.elsewhere(modality.name)
+        ]
         if self.encoder_dtype != FULL and all(name in modality.built_in for modality, name in encoders):
-            names = " and ".join(name for _, name in encoders)
+            names = " and ".join(name for _, name in encoders) or "features from elsewhere"
             raise UserError(
                 f"--encoder-dtype expects {FULL} where no encoder has weights, as {names}; found {self.encoder_dtype}"
             )
+
+    def elsewhere(self, modality: str) -> Path | None:
+        """Where a modality's features are that take the place of an encoder's."""
+        path: Path | None = getattr(self, f"{modality}_features", None)
+        return path and path.expanduser().absolute()
+
+    def check_places(self, modalities: Iterable[str]) -> None:
+        """Make sure that no modality has both features from elsewhere and options of an encoder.
+
+        Raises:
+            UserError: one has.
+        """
+        declared, usual = options_of(FeatureOptions), FeatureOptions()
+        for modality in modalities:
+            own = (f"{modality}_{what}" for what in ("encoder", "layer", "rates_hz"))
+            given = [
+                declared[name].flag for name in own if name in declared and getattr(self, name) != getattr(usual, name)
+            ]
+            if given and self.elsewhere(modality):
+                raise UserError(
+                    f"--{modality}-features take the place of an encoder and its options; found {given[0]} too, leave "
+                    "one of them out"
+                )
 
     def _encoder(self, modality: Modality[Any], demo: bool) -> str:
         given: str | None = getattr(self, f"{modality.name}_encoder", None)

@@ -21,16 +21,29 @@ class EncoderSpec:
             models normalise the output of their last layer once more) or "mean:a-b".
         dtype: the precision of the encoder's matrix products, "float32" or "bfloat16".
         rate_hz: frames per second, by averaging the encoder's own; None leaves them as they are.
+        content: a digest of features that come from elsewhere, from the path `name`; empty until they are read. None
+            for features of an encoder.
     """
 
     name: str
     layer: str = OUTPUT
     dtype: str = FULL
     rate_hz: float | None = None
+    content: str | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether these are features from a path instead of an encoder's."""
+        return self.content is not None
 
     @property
     def label(self) -> str:
-        """Its name for people and for the search: what differs from the defaults follows the encoder's name."""
+        """Its name for people and for the search: what differs from the defaults follows the encoder's name.
+
+        Features from elsewhere are named by what they are: the same ones in another place or form are the same.
+        """
+        if self.content:
+            return f"features {self.content}"
         parts = [
             self.name,
             f"layer {self.layer}" if self.layer != OUTPUT else "",
