@@ -110,19 +110,20 @@ def _opened(path: Path) -> Arrays:
     return arrays
 
 
-def _frames(array: NDArray[Any]) -> Float[Tensor, "time dim"]:
+def _frames(array: NDArray[Any]) -> NDArray[np.float32]:
     if array.dtype.kind not in "fiu":
         raise Unusable("are no numbers", f"type {array.dtype}")
     if array.ndim not in (1, 2) or not array.size:
         raise Unusable("are not [D] or [T, D]", f"shape {list(array.shape)}")
     with np.errstate(over="ignore"):  # a number that float32 cannot hold is infinite, and refused as such
-        return torch.from_numpy(np.atleast_2d(array).astype(np.float32))
+        return np.atleast_2d(array).astype(np.float32)
 
 
-def _half(values: Float[Tensor, "time dim"]) -> Float[Tensor, "time dim"]:
-    if not bool(values.isfinite().all()):
+def _half(values: NDArray[np.float32]) -> Float[Tensor, "time dim"]:
+    # By numpy, in this thread: torch's threads wait for each other longer than these small arrays take.
+    if not np.isfinite(values).all():
         raise Unusable("have values that are not finite", "nan or inf")
-    largest = float(values.abs().max())
+    largest = float(np.abs(values).max())
     if largest > HALF_MAX:
         raise Unusable(f"have values beyond {HALF_MAX:.0f}, which float16 cannot hold", f"{largest:g}")
-    return values.half()
+    return torch.from_numpy(values.astype(np.float16))

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from study.corpus.quoting import path_text, quoted
 from study.corpus.utterance import Corpus
 from study.errors import UserError
@@ -52,7 +54,7 @@ def survey(corpus: Corpus, source: Source) -> Survey:
             continue
         contents[utterance.id] = content_of(utterance.id, frames, vector)
         dims[utterance.id] = (frames.shape[1], 0 if vector is None else len(vector))
-        largest = max(largest, float(frames.abs().max()))
+        largest = max(largest, float(np.abs(frames.numpy()).max()))
     if len(set(dims.values())) > 1:
         usual = Counter(dims.values()).most_common(1)[0][0]
         other = {id: _dims(found) for id, found in dims.items() if found != usual}
