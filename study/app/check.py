@@ -1,7 +1,8 @@
 """The verb that looks at a corpus."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 
@@ -12,8 +13,11 @@ from study.corpus.check import CheckReport, check
 from study.corpus.check_view import render
 from study.corpus.media import MEDIA
 from study.corpus.options import CorpusOptions
+from study.corpus.quoting import path_text
 from study.corpus.utterance import Problem
 from study.errors import FAILED, FINISHED, UserError
+from study.features.elsewhere.source import Source
+from study.features.elsewhere.survey import survey, unused_line
 from study.modalities import MODALITIES
 
 
@@ -22,14 +26,17 @@ def check_corpus(
 ) -> int:
     """Show every problem of a corpus; the exit code is FAILED if one of them keeps a study from running.
 
-    Of a study of `variants`, if there are any; else of a study that needs every file that the corpus names.
-    What `encoders` would make of it is estimated where nothing else keeps a study from running.
+    Of a study of `variants`, if there are any; else of a study that needs every file that the corpus names. Of
+    modalities whose features come from elsewhere, these are checked instead of files. What the other `encoders` would
+    make of the corpus is estimated where nothing else keeps a study from running.
     """
-    media = modalities_of(variants) if variants else tuple(MEDIA)
+    places = {name: path for name in MODALITIES if (path := encoders.features.elsewhere(name))}
+    media = [name for name in (modalities_of(variants) if variants else MEDIA) if name not in places]
     found = check(
         options.corpus, options.labels, options.label_map, options.allow_outside_files, media, options.skip_missing
     )
-    found = replace(found, problems=(*found.problems, *_lacks(found, variants)))
+    problems = (*found.problems, *_lacks(found, variants, places), *_feature_problems(found, places))
+    found = replace(found, problems=problems)
     lines: list[str] = []
     if found.corpus is not None and not found.fatal:
         by_encoders = check_encoders(found.corpus, encoders, options.is_demo, console)
@@ -41,11 +48,27 @@ def check_corpus(
     return FAILED if found.fatal else FINISHED
 
 
-def _lacks(found: CheckReport, variants: Sequence[str]) -> Iterator[Problem]:
+def _feature_problems(found: CheckReport, places: Mapping[str, Path]) -> Iterator[Problem]:
+    """What is wrong with features from elsewhere, by modality, and what of them is not used."""
+    for modality, path in places.items() if found.corpus else ():
+        assert found.corpus is not None
+        kind = f"{modality} features"
+        try:
+            source = Source(path)
+        except UserError as error:
+            yield Problem(path_text(path), str(error), True, kind)
+            continue
+        for fault in survey(found.corpus, source).faults:
+            yield Problem(path_text(path), f"{fault}; mend them, or leave these utterances out", True, kind)
+        if line := unused_line(found.corpus, source, modality):
+            yield Problem(path_text(path), line, False, f"{kind} that are not used")
+
+
+def _lacks(found: CheckReport, variants: Sequence[str], places: Collection[str]) -> Iterator[Problem]:
     """What the corpus lacks for the variants."""
     if found.corpus is None:
         return
-    for name in modalities_of(variants):
+    for name in (name for name in modalities_of(variants) if name not in places):
         try:
             MODALITIES[name].require(found.corpus, variants_with(name, variants))
         except UserError as error:

@@ -13,7 +13,7 @@ from study.option import options_of
 
 # Those in the usual output folder: a script cannot read --output.
 STUDIES = shtab.cmd("ls mlruns/studies 2>/dev/null")
-FILES = {"--config", "--log-file", "--corpus", "--label-map"}
+FILES = {"--config", "--log-file", "--corpus", "--label-map", "--audio-features", "--text-features"}
 
 
 def script(parser: argparse.ArgumentParser, shell: str) -> str:

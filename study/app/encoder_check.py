@@ -40,10 +40,20 @@ class EncoderCheck:
 
 
 def encoders_of(parsed: argparse.Namespace) -> EncoderOptions:
-    """The modalities of which an option was typed, and their encoders."""
+    """The modalities of which an option was typed, and their encoders; none of those with features from elsewhere.
+
+    Raises:
+        UserError: a value breaks its law, or a modality has both an encoder and features from elsewhere.
+    """
     given = given_of(FeatureOptions, parsed)
-    typed = [name for name in MODALITIES if any(option.startswith(f"{name}_") for option in given)]
-    return EncoderOptions(FeatureOptions(**given), typed, group_of(PlaceOptions, parsed).output.absolute() / "features")
+    features = FeatureOptions(**given)
+    features.check_places(MODALITIES)
+    typed = [
+        name
+        for name in MODALITIES
+        if not features.elsewhere(name) and any(option.startswith(f"{name}_") for option in given)
+    ]
+    return EncoderOptions(features, typed, group_of(PlaceOptions, parsed).output.absolute() / "features")
 
 
 def check_encoders(corpus: Corpus, asked: EncoderOptions, demo: bool, console: Console) -> EncoderCheck:

@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from study.app import terminal
+from study.app.export import ExportOptions
 from study.app.extraction_progress import extraction_progress
 from study.app.output import is_text, print_line
 from study.app.settings import Settings
+from study.corpus.quoting import path_text
 from study.corpus.utterance import Corpus
 from study.errors import FINISHED, UserError
+from study.features.elsewhere.export import export
+from study.features.elsewhere.row import FoundFeatures, from_elsewhere
+from study.features.elsewhere.survey import unused_line
+from study.features.inputs import input_of
+from study.features.modality import Modality
+from study.features.options import FeatureOptions
+from study.features.pack import Pack
 from study.features.prepare import Wanted, prepare, wanted
 from study.modalities import MODALITIES
 from study.variants import VARIANTS
 
 
-def extract(settings: Settings, console: Console) -> int:
-    """Extract the features that a study with these settings would use, and print their paths."""
-    require_folder(settings.machines.output.absolute())
+def extract(settings: Settings, exported: ExportOptions, console: Console) -> int:
+    """Extract the features that a study with these settings would use, print their paths, and export them if asked."""
+    output = settings.machines.output.absolute()
+    require_folder(output)
     corpus = open_corpus(settings, console)
     features = wanted_features(corpus, settings)
     unread(features, corpus, console)
@@ -30,6 +42,9 @@ def extract(settings: Settings, console: Console) -> int:
         for each in own:
             path = Path(each.choice.path)
             print_line(console, f"{modality}: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+            if exported.to:
+                place = export(Pack.open(path), exported.to, exported.into or output / "exported")
+                print_line(console, f"{modality} as {exported.to}: {place}")
     return FINISHED
 
 
@@ -39,18 +54,20 @@ def wanted_features(corpus: Corpus, settings: Settings) -> dict[str, list[Wanted
     A mistake in the last is found before hours with the first, and a study that may not go on before all of them.
 
     Raises:
-        UserError: the corpus lacks what a modality needs, or an encoder cannot be opened.
+        UserError: the corpus lacks what a modality needs, an encoder cannot be opened, or features from elsewhere
+            cannot be used.
     """
-    modalities = [MODALITIES[name] for name in modalities_of(settings.variants)]
-    for row in modalities:
-        row.require(corpus, variants_with(row.name, settings.variants))
+    rows = {name: _row(name, settings.features) for name in modalities_of(settings.variants)}
+    for name, row in rows.items():
+        row.require(corpus, variants_with(name, settings.variants))
     demo = settings.corpus.is_demo
     settings.features.check_dtype(MODALITIES.values(), demo)
     folder, trust = features_folder(settings), settings.features.trust_remote_code
-    return {
-        row.name: wanted(corpus, row, settings.features.specs(row, demo), folder, trust_remote_code=trust)
-        for row in modalities
+    found = {
+        name: wanted(corpus, rows[name], settings.features.specs(rows[name], demo), folder, trust_remote_code=trust)
+        for name in _elsewhere_first(rows, settings.features)
     }
+    return {name: found[name] for name in rows}
 
 
 def extract_features(
@@ -61,24 +78,51 @@ def extract_features(
     `by` is what other processes are shown that wait for an extraction, "study demo-cross".
 
     Raises:
-        UserError: features cannot be extracted.
+        UserError: features cannot be extracted, or those from elsewhere lack a stream of the variants.
     """
-    for modality, each in features.items():
+    for modality in _elsewhere_first(features, settings.features):
         with extraction_progress(console) as on_progress:
             prepare(
                 corpus,
-                MODALITIES[modality],
-                [one.choice.spec for one in each],
+                _row(modality, settings.features),
+                [each.choice.spec for each in features[modality]],
                 features_folder(settings),
                 on_progress=on_progress,
                 trust_remote_code=settings.features.trust_remote_code,
                 by=by,
             )
+        for each in features[modality]:
+            if isinstance(each.encoder, FoundFeatures):
+                _require_streams(modality, each, settings.variants)
+                if line := unused_line(corpus, each.encoder.source, modality):
+                    print_line(console, line, style="yellow")
+
+
+def _row(name: str, options: FeatureOptions) -> Modality[Any]:
+    return from_elsewhere(MODALITIES[name]) if options.elsewhere(name) else MODALITIES[name]
+
+
+def _elsewhere_first(modalities: Collection[str], options: FeatureOptions) -> list[str]:
+    """What is wrong with features from elsewhere is found in seconds, so they come before encoders."""
+    return sorted(modalities, key=lambda name: options.elsewhere(name) is None)
+
+
+def _require_streams(modality: str, own: Wanted, variants: Collection[str]) -> None:
+    pack = Pack.open(Path(own.choice.path))
+    for variant in variants_with(modality, variants):
+        for stream in map(input_of, VARIANTS[variant].inputs):
+            if stream.modality == modality:
+                stream.view(pack)
 
 
 def unread(features: Mapping[str, Sequence[Wanted]], corpus: Corpus, console: Console) -> list[str]:
     """Print, and give, a sentence for everything that an encoder of `features` does not read of the corpus."""
-    rows = [(MODALITIES[modality].unread, each.encoder) for modality, own in features.items() for each in own]
+    rows = [
+        (MODALITIES[modality].unread, each.encoder)
+        for modality, own in features.items()
+        for each in own
+        if not each.choice.spec.is_elsewhere
+    ]
     notes = [note for look, encoder in rows if look is not None for note in look(corpus, encoder).notes()]
     for note in (found := list(dict.fromkeys(notes))):
         print_line(console, note, style="yellow")
@@ -102,10 +146,20 @@ def variants_with(modality: str, variants: Collection[str]) -> list[str]:
 
 
 def open_corpus(settings: Settings, console: Console) -> Corpus:
-    """The corpus that is asked for, after printing what is in it."""
-    corpus = settings.corpus.open(modalities_of(settings.variants))
+    """The corpus that is asked for, after printing what is in it; of modalities from elsewhere it needs no files."""
+    needed = modalities_of(settings.variants)
+    places = {name: path for name in needed if (path := settings.features.elsewhere(name))}
+    corpus = settings.corpus.open([name for name in needed if name not in places])
+    corpus = replace(corpus, notes=(*corpus.notes, *_notes(places)))
     terminal.print_corpus(console, corpus)
     return corpus
+
+
+def _notes(places: Mapping[str, Path]) -> list[str]:
+    return [
+        f"{name} features come from {path_text(path)}; whether what made them has seen these labels is not known"
+        for name, path in places.items()
+    ]
 
 
 def require_folder(output: Path) -> None:

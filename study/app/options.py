@@ -11,6 +11,7 @@ from study.app.place import ConfigOptions, PrintOptions
 from study.app.settings import MachineOptions, Settings, VariantOptions, terms_of
 from study.corpus.options import CorpusOptions
 from study.features.options import FeatureOptions
+from study.modalities import MODALITIES
 from study.option import options_of
 from study.record.terms import Terms
 from study.samplers import SAMPLERS
@@ -76,4 +77,5 @@ def settings_of(parsed: argparse.Namespace) -> Settings:
     terms = terms_of(given_of(Terms, parsed), corpus.is_demo, len(variants))
     SAMPLERS[terms.sampler].check()
     features = group_of(FeatureOptions, parsed)
+    features.check_places(MODALITIES)
     return Settings(variants, corpus, terms, features, group_of(MachineOptions, parsed))

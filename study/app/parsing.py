@@ -62,6 +62,7 @@ def allowed_in(table: str) -> Mapping[str, object]:
     """The table whose keys are the allowed values of an option that names it."""
     # Here because verbs that only look at studies have no such option, and need not wait for the tables.
     from study.corpus.labels import PRESETS
+    from study.features.elsewhere.table import FORMS
     from study.protocols import PROTOCOLS
     from study.record.epoch_rule import EPOCH_RULES
     from study.samplers import SAMPLERS
@@ -69,6 +70,7 @@ def allowed_in(table: str) -> Mapping[str, object]:
 
     tables: Mapping[str, Mapping[str, object]] = {
         "epoch rules": EPOCH_RULES,
+        "forms": FORMS,
         "labels": PRESETS,
         "policies": POLICIES,
         "protocols": PROTOCOLS,

@@ -93,17 +93,20 @@ def _run(parsed: argparse.Namespace, arguments: Sequence[str], console: Console)
 
 
 def _add_features(parser: argparse.ArgumentParser) -> None:
+    from study.app.export import ExportOptions
     from study.app.options import add_feature_options
 
     add_feature_options(parser)
+    add_options(parser, ExportOptions)
 
 
 def _features(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
+    from study.app.export import ExportOptions
     from study.app.extraction import extract
     from study.app.options import settings_of
 
     _read_config(parsed)
-    return extract(settings_of(parsed), console)
+    return extract(settings_of(parsed), group_of(ExportOptions, parsed), console)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from study.errors import UserError
 from study.features.frame_rate import FRAME_RATES
 from study.features.modality import Modality
 from study.features.spec import ENCODER_DTYPES, FULL, LAYER, OUTPUT, EncoderSpec, canonical_layer
-from study.option import option
+from study.option import option, options_of
 
 LAYERS_LAW = "last, numbers and mean:a-b, several with commas for the search to choose from"
 ENCODERS_LAW = (
@@ -60,8 +60,8 @@ def _is_folder(text: str) -> bool:
 class FeatureOptions:
     """Which features a study asks for; see `ser-study run --help` for the meaning of each.
 
-    A modality's own fields begin with its name: `<modality>_encoders`, `_layers` and `_rates_hz`. Where it has no such
-    field, it has its default encoder, that encoder's output and its own rate.
+    A modality's own fields begin with its name: `<modality>_features`, `_encoders`, `_layers` and `_rates_hz`. Where it
+    has no such field, it has its default encoder, that encoder's output and its own rate.
     """
 
     audio_encoders: tuple[str, ...] = option(
@@ -105,6 +105,22 @@ class FeatureOptions:
         read=_layers,
         law=LAYERS_LAW,
     )
+    audio_features: Path | None = option(  # noqa: RUF009 (it declares the field)
+        "--audio-features",
+        "features instead of an audio encoder's: a folder of ID.npy, npz, HDF5, parquet, CSV, safetensors or pt (none)",
+        default=None,
+        metavar="PATH",
+        read=Path,
+        is_path=True,
+    )
+    text_features: Path | None = option(  # noqa: RUF009 (it declares the field)
+        "--text-features",
+        "features instead of a text encoder's, in the same forms (none)",
+        default=None,
+        metavar="PATH",
+        read=Path,
+        is_path=True,
+    )
     encoder_dtype: str = option(
         "--encoder-dtype",
         "float32, or bfloat16: faster where the processor multiplies it, features differ by 1 to 2 % (float32)",
@@ -124,6 +140,8 @@ class FeatureOptions:
         Raises:
             UserError: layers for encoders of which each has its own.
         """
+        if path := self.elsewhere(modality.name):
+            return (EncoderSpec(str(path), content=""),)
         given: tuple[str, ...] = getattr(self, f"{modality.name}_layers", ())
         encoders = [_name_and_layer(item) for item in self._encoders(modality, demo)]
         if given and all(layer is not None for _, layer in encoders):
@@ -145,6 +163,9 @@ class FeatureOptions:
         """The options that ask for these features of each modality, whose `specs` they then give."""
         known, given = {each.name for each in fields(cls)}, dict[str, Any]()
         for modality, choices in specs.items():
+            if choices[0].is_elsewhere:
+                given[f"{modality}_features"] = Path(choices[0].name)
+                continue
             rates = tuple(dict.fromkeys(choice.rate_hz for choice in choices if choice.rate_hz is not None))
             own = {**_encoders_and_layers(choices), "rates_hz": rates}
             given |= {f"{modality}_{what}": value for what, value in own.items()}
@@ -160,13 +181,39 @@ class FeatureOptions:
             UserError: none of them has weights.
         """
         encoders = [
-            (modality, _name_and_layer(item)[0]) for modality in modalities for item in self._encoders(modality, demo)
+            (modality, _name_and_layer(item)[0])
+            for modality in modalities
+            if not self.elsewhere(modality.name)
+            for item in self._encoders(modality, demo)
         ]
         if self.encoder_dtype != FULL and all(name in modality.built_in for modality, name in encoders):
-            names = " and ".join(name for _, name in encoders)
+            names = " and ".join(name for _, name in encoders) or "features from elsewhere"
             raise UserError(
                 f"--encoder-dtype expects {FULL} where no encoder has weights, as {names}; found {self.encoder_dtype}"
             )
+
+    def elsewhere(self, modality: str) -> Path | None:
+        """Where a modality's features are that take the place of an encoder's."""
+        path: Path | None = getattr(self, f"{modality}_features", None)
+        return path and path.expanduser().absolute()
+
+    def check_places(self, modalities: Iterable[str]) -> None:
+        """Make sure that no modality has both features from elsewhere and options of an encoder.
+
+        Raises:
+            UserError: one has.
+        """
+        declared, usual = options_of(FeatureOptions), FeatureOptions()
+        for modality in modalities:
+            own = (f"{modality}_{what}" for what in ("encoders", "layers", "rates_hz"))
+            given = [
+                declared[name].flag for name in own if name in declared and getattr(self, name) != getattr(usual, name)
+            ]
+            if given and self.elsewhere(modality):
+                raise UserError(
+                    f"--{modality}-features take the place of an encoder and its options; found {given[0]} too, leave "
+                    "one of them out"
+                )
 
     def _encoders(self, modality: Modality[Any], demo: bool) -> tuple[str, ...]:
         given: tuple[str, ...] = getattr(self, f"{modality.name}_encoders", ())

@@ -118,14 +118,17 @@ class Pack:
         return torch.tensor([self._row_of[id] for id in ids], dtype=torch.long)
 
     def as_single_frames(self) -> "Pack":
-        """A pack in which each utterance's one frame is its vector.
+        """A pack in which each utterance's one frame is its vector; itself where that is all it has.
 
         Raises:
-            UserError: the encoder gave no vectors.
+            UserError: there are several frames, and no vectors.
         """
         if self.vectors is None:
+            if len(self.frames) == len(self.ids):
+                return self
             raise UserError(
-                f"one vector per utterance is needed, {self.path} has frames only; use a text encoder's pack"
+                f"one vector per utterance is needed, {self.path} has frames only; use a text encoder's pack, or "
+                "features with vectors/ID beside frames/ID"
             )
         offsets = torch.arange(len(self.ids) + 1)
         return Pack(self.path, self.ids, self.vectors, offsets, self.vectors, self.metadata)

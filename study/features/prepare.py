@@ -55,8 +55,9 @@ def wanted(
     found = []
     for encoder, spec in [(modality.open(spec, trust_remote_code), spec) for spec in specs]:
         contents = modality.contents(corpus, encoder)
-        path = FeatureStore(folder, modality.name, encoder.identity).path(_key(contents))
-        found.append(Wanted(FeatureChoice(spec, str(path)), encoder, contents))
+        key = _key(contents)
+        path = FeatureStore(folder, modality.name, encoder.identity).path(key)
+        found.append(Wanted(FeatureChoice(spec.with_content(key), str(path)), encoder, contents))
     return found
 
 

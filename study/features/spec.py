@@ -11,6 +11,7 @@ from typing import Any
 FULL, HALF = "float32", "bfloat16"
 ENCODER_DTYPES = (FULL, HALF)
 OUTPUT = "last"
+CONTENT = 12  # characters of a digest of features from elsewhere
 LAYER = r"last|\d{1,4}|mean:\d{1,4}-\d{1,4}"
 
 
@@ -24,16 +25,33 @@ class EncoderSpec:
             models normalise the output of their last layer once more) or "mean:a-b".
         dtype: the precision of the encoder's matrix products, "float32" or "bfloat16".
         rate_hz: frames per second, by averaging the encoder's own; None leaves them as they are.
+        content: a digest of features that come from elsewhere, from the path `name`; empty until they are read. None
+            for features of an encoder.
     """
 
     name: str
     layer: str = OUTPUT
     dtype: str = FULL
     rate_hz: float | None = None
+    content: str | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether these are features from a path instead of an encoder's."""
+        return self.content is not None
+
+    def with_content(self, digest: str) -> EncoderSpec:
+        """The spec of features from elsewhere once they are read; that of an encoder is as it was."""
+        return replace(self, content=digest[:CONTENT]) if self.is_elsewhere else self
 
     @property
     def label(self) -> str:
-        """Its name for people and for the search: what differs from the defaults follows the encoder's name."""
+        """Its name for people and for the search: what differs from the defaults follows the encoder's name.
+
+        Features from elsewhere are named by what they are: the same ones in another place or form are the same.
+        """
+        if self.content:
+            return f"features {self.content}"
         parts = [
             self.name,
             f"layer {self.layer}" if self.layer != OUTPUT else "",

@@ -157,6 +157,7 @@ def test_the_text_of_a_value_is_what_is_typed_for_it(option) -> None:
         "--gpu-hours 1.5 --gpus-per-run 0.25 --policy full --sampler tpe",
         "--audio-encoder some/model --audio-layer mean:1-4 --text-encoder other/model --trust-remote-code",
         "--audio-encoder a/b:last,a/b:6,c/d --audio-layer 2,mean:1-4 --text-encoder x,y --text-layer last,1",
+        "--audio-features /my/features --text-encoder other/model",
         "--audio-encoder some/model --encoder-dtype bfloat16 --tracking-uri http://localhost:5000",
     ],
 )
