@@ -39,8 +39,7 @@ def extract(settings: Settings, exported: ExportOptions, console: Console) -> in
     unread(features, corpus, console)
     extract_features(features, corpus, settings, console, "`ser-study features`")
     for modality, own in features.items():
-        for each in own:
-            path = Path(each.choice.path)
+        for path in dict.fromkeys(Path(each.choice.path) for each in own):  # two names may be of the same
             print_line(console, f"{modality}: {path} ({path.stat().st_size / 1e6:.1f} MB)")
             if exported.to:
                 place = export(Pack.open(path), exported.to, exported.into or output / "exported")

@@ -91,6 +91,25 @@ def test_check_and_features_tell_what_is_wrong_and_what_is_not_used(
     code, printed = call("features", "--variant", "audio", "--audio-features", str(place))
     assert code == 0
     assert "audio features of 1 ids ([red]other)" in printed
+    code, printed = call("check", "--audio-features", str(place), "--text-encoder", "hash")
+    assert code == 0
+    assert "text by hash: about " in printed
+    assert "audio by" not in printed
+    code, printed = call("check", "--audio-features", str(place), "--audio-layer", "2,last")
+    assert (code, "found --audio-layer too, leave one of them out" in printed) == (2, True)
+
+
+def test_layers_are_written_each_once_whatever_their_names(
+    call: Call, tiny_encoder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    model = tiny_encoder("wavlm")
+    encoders = f"{model}:1,{model}:last,{model.parent}/./{model.name}:last"  # the last is the second by another name
+    into = ("--to", "npz", "--into", str(tmp_path / "e"))
+    code, printed = call("features", "--variant", "audio", "--audio-encoder", encoders, *into)
+    places = re.findall(r"audio as npz: (\S+)", printed)
+    assert (code, len(set(places))) == (0, len(places)) == (0, 2)
+    for place in places:
+        assert call("features", "--variant", "audio", "--audio-features", place)[0] == 0
 
 
 def test_a_stream_that_the_features_lack_is_refused_before_the_search(call: Call, tmp_path: Path) -> None:

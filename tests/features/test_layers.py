@@ -138,7 +138,9 @@ def test_the_output_alone_is_known_by_what_it_always_was(tiny_encoder: TinyEncod
     folder = tiny_encoder("wavlm")
     [spec] = FeatureOptions(audio_encoders=(str(folder),), audio_layers=("last",)).specs(AUDIO, demo=False)
     fields = {"name": str(folder), "layer": "last", "dtype": "float32", "rate_hz": None}
-    assert asdict(FeatureChoice(spec, "a path")) == {"spec": fields, "path": "a path"}
+    choice = FeatureChoice(spec, "a path")
+    assert asdict(choice) == {"spec": {**fields, "content": None}, "path": "a path"}
+    assert FeatureChoice.from_json({"spec": fields, "path": "a path"}) == choice
     identity = {"name": folder.name, "weights": folder_digest(folder), "layer": "last", "dtype": "float32"}
     assert AUDIO.open(spec).identity == {**identity, "version": 1}
 
