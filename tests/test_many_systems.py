@@ -71,8 +71,8 @@ def test_all_ten_systems_are_tuned_and_compared(iemocap_release, tmp_path):
     study = tmp_path / "mlruns" / "studies" / "IEMOCAP-all"
     report = json.loads((study / "report.json").read_text(encoding="utf-8"))
     names = "random audio text mdre self cross self-nosp self-cls cross-nosp cross-cls".split()
-    assert list(report["variants"]) == names
-    budgets = {v["cost"]["n_configs"] for name, v in report["variants"].items() if name != "random"}
+    assert list(report["variants"]) == [*names, "probe"]
+    budgets = {v["cost"]["n_configs"] for name, v in report["variants"].items() if name not in ("random", "probe")}
     assert budgets == {2}
     guess = report["variants"]["random"]["tuned"]["figures"]["test"]["WA"]["mean"]
     assert guess == pytest.approx(1 / 7, abs=0.01)
