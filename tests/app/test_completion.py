@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -20,7 +19,6 @@ def test_a_script_has_every_verb_and_the_options_of_run(capsys: pytest.CaptureFi
     assert [word for word in wanted if word not in script] == []
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_bash_completes_with_the_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mlruns" / "studies" / "demo-cross").mkdir(parents=True)
     main(["completion", "bash"])
