@@ -64,7 +64,15 @@ class FoldRunner:
         ended = epoch.number == len(self._training.history) and finished
         if ended:
             self._save_predictions()
-        return EpochTrained(epoch.number, epoch.loss, epoch.validation, epoch.test, round(epoch.seconds, 4), ended)
+        return EpochTrained(
+            epoch.number,
+            epoch.loss,
+            epoch.validation,
+            epoch.test,
+            round(epoch.seconds, 4),
+            ended,
+            epoch.layer_weights or None,
+        )
 
     def _remaining(self) -> Iterator[Epoch]:
         """Epochs that the checkpoint has and the ledger has not, then new ones, each saved before it is reported."""

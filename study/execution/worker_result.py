@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from study.record.events import EpochDone, FoldRun, Scores
+from study.record.events import EpochDone, FoldRun, LayerWeights, Scores
 
 KEY = "worker_result"
 
@@ -22,6 +22,7 @@ class EpochTrained:
     test: Scores
     seconds: float
     ended: bool
+    layer_weights: LayerWeights | None = None
 
     def event(self, run: FoldRun) -> EpochDone:
         """The epoch of `run` as the ledger keeps it."""
@@ -36,6 +37,7 @@ class EpochTrained:
             test=self.test,
             seconds=self.seconds,
             ended=self.ended,
+            layer_weights=self.layer_weights,
         )
 
 

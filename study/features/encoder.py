@@ -74,13 +74,18 @@ class Encoded:
     frames: Float[Tensor, "time dim"]
     vector: Float[Tensor, " dim"] | None = None
 
-    def layer(self, number: int, n_layers: int) -> "Encoded":
-        """Of `n_layers` layers side by side, the one at `number` alone."""
-        if n_layers == 1:
-            return self
-        frames = self.frames.chunk(n_layers, dim=1)[number].contiguous()
-        vector = None if self.vector is None else self.vector.chunk(n_layers)[number].contiguous()
-        return Encoded(self.utterance, frames, vector)
+    def divided(self, widths: Sequence[int]) -> "list[Encoded]":
+        """The choices of layers that stand side by side, each by itself; `widths` are their shares of the whole."""
+        if len(widths) == 1:
+            return [self]
+        one = self.frames.shape[1] // sum(widths)
+        sizes = [one * width for width in widths]
+        frames = self.frames.split(sizes, dim=1)
+        vectors = [None] * len(sizes) if self.vector is None else self.vector.split(sizes)
+        return [
+            Encoded(self.utterance, own.contiguous(), None if vector is None else vector.contiguous())
+            for own, vector in zip(frames, vectors, strict=True)
+        ]
 
 
 def to_half(values: Float[Tensor, "..."], what: str) -> Float[Tensor, "..."]:

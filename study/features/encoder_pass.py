@@ -15,6 +15,7 @@ from study.features.extract import Encode, Progress, extract, progress_count
 from study.features.frame_rate import averaged_halves
 from study.features.modality import Modality
 from study.features.pack import Pack
+from study.features.spec import bands_of
 from study.features.store import FeatureStore
 from study.features.turn import Turn
 
@@ -75,11 +76,12 @@ class EncoderPass:
 
     def _save(self, encoded: Sequence[Encoded]) -> None:
         """Keep the layers of some utterances, each where it is missing."""
-        n_layers = len(self._stores)
-        for layer, (store, found) in enumerate(zip(self._stores, self._found, strict=True)):
-            new = [each for each in encoded if self._contents[each.utterance.id] not in found]
+        widths = [max(1, len(bands_of(store.identity.get("layer")))) for store in self._stores]
+        divided = [each.divided(widths) for each in encoded]
+        for number, (store, found) in enumerate(zip(self._stores, self._found, strict=True)):
+            new = [own[number] for own in divided if self._contents[own[number].utterance.id] not in found]
             if new:
-                store.save_block(self._key, [each.layer(layer, n_layers) for each in new], self._contents)
+                store.save_block(self._key, new, self._contents)
 
     def _missing(self) -> list[list[Utterance]]:
         everyone, size = self._corpus.utterances, self._modality.block

@@ -14,7 +14,7 @@ from study.features.modality import Modality
 from study.features.spec import ENCODER_DTYPES, FULL, LAYER, OUTPUT, EncoderSpec, canonical_layer
 from study.option import option, options_of
 
-LAYERS_LAW = "last, numbers and mean:a-b, several with commas for the search to choose from"
+LAYERS_LAW = "last, numbers, mean:a-b and weighted:K, several with commas for the search to choose from"
 ENCODERS_LAW = (
     "encoders, several with commas for the search to choose from, each with a layer where it has its own: "
     "A:last,A:6,B:mean:3-5"
@@ -75,7 +75,8 @@ class FeatureOptions:
     )
     audio_layers: tuple[str, ...] = option(
         "--audio-layer",
-        "a number, last, or mean:a-b; several with commas: searched (last)",
+        "a number, last, mean:a-b, or weighted:K: learned weights of K bands of all layers (4; K times the disk); "
+        "several with commas: searched (last)",
         default=(),
         metavar="L",
         read=_layers,

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from study.errors import UserError, first_line
+from study.features.spec import bands_of
 from study.plurals import counted
 from study.tensor_file import Damaged, check_file, raw, sealed_header
 
@@ -76,8 +77,13 @@ class Pack:
 
     @property
     def dim(self) -> int:
-        """Dimensions of a frame."""
+        """Dimensions of a frame: of all its bands together, where it has several."""
         return self.frames.shape[1]
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """The names of the bands of layers that a frame holds side by side; none where it holds one state."""
+        return _bands(self.metadata)
 
     @cached_property
     def lengths(self) -> Int[Tensor, " utterances"]:
@@ -195,6 +201,11 @@ def _check_tensors(ids: Sequence[str], frames: Sequence[Tensor], vectors: Sequen
         raise ValueError("a pack holds float16 only")
 
 
+def _bands(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    encoder = metadata.get("encoder")
+    return bands_of(encoder.get("layer")) if isinstance(encoder, Mapping) else ()
+
+
 def _fault(metadata: Any, tensors: Mapping[str, Tensor]) -> str:
     """What keeps this from being a pack, or nothing."""
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
@@ -208,6 +219,8 @@ def _fault(metadata: Any, tensors: Mapping[str, Tensor]) -> str:
         return f"no int64 tensor `offsets` for its {counted(len(ids), 'utterance')}"
     if int(offsets[0]) != 0 or int(offsets[-1]) != len(frames) or not bool((offsets.diff() > 0).all()):
         return "offsets that do not divide its frames among the utterances"
+    if frames.shape[1] % max(1, len(_bands(metadata))):
+        return f"frames of {frames.shape[1]} dimensions for {len(_bands(metadata))} equal bands"
     vectors = tensors.get("vectors")
     if vectors is not None and (
         vectors.dtype != torch.float16 or vectors.shape[:1] != (len(ids),) or vectors.ndim != 2

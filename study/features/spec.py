@@ -11,8 +11,10 @@ from typing import Any
 FULL, HALF = "float32", "bfloat16"
 ENCODER_DTYPES = (FULL, HALF)
 OUTPUT = "last"
+WEIGHTED = "weighted"
+USUAL_BANDS = 4
 CONTENT = 12  # characters of a digest of features from elsewhere
-LAYER = r"last|\d{1,4}|mean:\d{1,4}-\d{1,4}"
+LAYER = r"last|\d{1,4}|mean:\d{1,4}-\d{1,4}|weighted(?::\d{1,4})?"
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class EncoderSpec:
     Attributes:
         name: a built-in encoder ("logmel"), a local model folder or a hub id.
         layer: "last" (the model's output), a number (0 is the input of the first layer, 1 its output; some large
-            models normalise the output of their last layer once more) or "mean:a-b".
+            models normalise the output of their last layer once more), "mean:a-b" or "weighted:K": all layers as means
+            of K bands of consecutive ones, whose weights each model learns ("weighted" is "weighted:4").
         dtype: the precision of the encoder's matrix products, "float32" or "bfloat16".
         rate_hz: frames per second, by averaging the encoder's own; None leaves them as they are.
         content: a digest of features that come from elsewhere, from the path `name`; empty until they are read. None
@@ -69,7 +72,7 @@ def label_of_layers(specs: Sequence[EncoderSpec]) -> str:
 
 
 def canonical_layer(text: str) -> str:
-    """The one way to write a layer: "06" and "mean:6-6" are "6".
+    """The one way to write a layer: "06" and "mean:6-6" are "6", "weighted:4" is "weighted".
 
     Raises:
         ValueError: it is none.
@@ -77,9 +80,21 @@ def canonical_layer(text: str) -> str:
     if not re.fullmatch(LAYER, text):
         raise ValueError(text)
     numbers = [str(int(number)) for number in re.findall(r"\d+", text)]
+    if text.startswith(WEIGHTED):
+        return WEIGHTED if numbers in ([], [str(USUAL_BANDS)]) else f"{WEIGHTED}:{numbers[0]}"
     if len(set(numbers)) < 2:
         return numbers[0] if numbers else text
     return f"mean:{'-'.join(numbers)}"
+
+
+def bands_of(layer: object) -> tuple[str, ...]:
+    """The names of the bands that frames hold side by side, from the `layer` of an encoder's identity.
+
+    Frames of anything but weighted layers have none.
+    """
+    if not isinstance(layer, str) or not layer.startswith(f"{WEIGHTED}:"):
+        return ()
+    return tuple(layer.removeprefix(f"{WEIGHTED}:").split(","))
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class SpeechModel:
         """Takes what is in `folder`."""
         self._spec, self._folder, self._trust = spec, folder, trust_remote_code
         self._extractor, self._layers = extractor, layers
-        self.dim: int = config.hidden_size * len(layers.each)
+        self.dim: int = config.hidden_size * layers.width
         self.sample_rate_hz: int = extractor.sampling_rate
         if config.model_type == "whisper":
             self._window: int | None = extractor.n_samples

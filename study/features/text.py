@@ -96,7 +96,7 @@ class TextModel:
         self._config, self._tokenizer, self._layers = config, tokenizer, layers
         # The tokenizer changes its own settings during a call and so serves one thread at a time.
         self._lock = threading.Lock()
-        self.dim: int = config.hidden_size * len(layers.each)
+        self.dim: int = config.hidden_size * layers.width
 
     @cached_property
     def identity(self) -> Mapping[str, object]:

@@ -18,6 +18,7 @@ from study.training.metrics import METRICS
 
 LARGEST = 1_000_000
 Scores = Mapping[str, float]
+LayerWeights = Mapping[str, Mapping[str, float]]
 
 
 class Phase(StrEnum):
@@ -85,7 +86,8 @@ class ConfigAdded:
 class EpochDone:
     """A fold run has trained an epoch, counted from 1; `ended` if it is the run's last.
 
-    `validation` and `test` hold the four metrics by name, each in [0, 1].
+    `validation` and `test` hold the four metrics by name, each in [0, 1]. `layer_weights` are those that its model has
+    learned, by stream and band; None where it mixes no layers.
     """
 
     kind: ClassVar[str] = "epoch"
@@ -99,6 +101,7 @@ class EpochDone:
     test: Scores
     seconds: float
     ended: bool
+    layer_weights: LayerWeights | None = None
 
     @property
     def run(self) -> FoldRun:
@@ -191,7 +194,7 @@ def from_json(record: Any) -> Record:
     types = TYPES[event]
     given = {name: record[name] for name in types if name in record}
     for name, kind in types.items():
-        if name not in given and kind == int | None:
+        if name not in given and kind in (int | None, LayerWeights | None):
             continue
         given[name] = _checked(name, kind, given.get(name), getattr(event, "outcomes", ()))
     return event(**given)
@@ -213,6 +216,10 @@ def _checked(name: str, kind: Any, value: Any, outcomes: tuple[Phase, ...]) -> A
         if not isinstance(value, dict) or not all(_is_score(value.get(metric)) for metric in METRICS):
             raise ValueError(f"found {name}={_short(value)} where {', '.join(METRICS)} from 0 to 1 are expected")
         return value
+    if kind == LayerWeights | None:
+        if not _are_layer_weights(value):
+            raise ValueError(f"found {name}={_short(value)} where weights from 0 to 1 by stream and band are expected")
+        return value
     plain = dict if kind == Mapping[str, Any] else int if kind == int | None else kind
     if type(value) is not plain and not (plain is float and type(value) is int):
         raise ValueError(f"found {name}={_short(value)} where {plain.__name__} is expected")
@@ -229,6 +236,11 @@ def _is_sound(value: Any) -> bool:
 
 def _is_score(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value <= 1
+
+
+def _are_layer_weights(value: Any) -> bool:
+    own = list(value.values()) if isinstance(value, dict) else []
+    return bool(own) and all(isinstance(each, dict) and each and all(map(_is_score, each.values())) for each in own)
 
 
 def _is_text(value: Any) -> bool:

@@ -28,6 +28,7 @@ from study.report.comparisons import as_view, comparisons
 from study.report.details import details, speaker_source
 from study.report.features import feature_views
 from study.report.formats import format_term
+from study.report.layer_weights import layer_weight_views
 from study.report.metric_view import MetricView, parts_view
 from study.report.predictions import StoredPredictions, TestedFold
 from study.report.probe import Probe, probe
@@ -177,6 +178,7 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
         start_word=row.start_word,
         late=_late(plan, configs, outcome) if outcome else None,
         features=feature_views(plan, name, configs, outcome),
+        layer_weights=layer_weight_views(configs, outcome) if outcome else (),
         sources=tuple(_sources(evidence, name)) if outcome else (),
         incumbents=tuple(evidence.paths.get(name, ())),
     )

@@ -27,6 +27,7 @@ from study.report.formats import (
     format_spread,
     format_value,
 )
+from study.report.layer_weights import layer_weight_lines
 from study.report.view import ReportView
 from study.training.metrics import LEGEND, METRICS
 
@@ -48,6 +49,7 @@ VARIANT_PICTURES = {
     "history": "The search in its order. Only complete configurations are comparable.",
     "coordinates": "Every configuration's parameters and its validation score.",
     "importance": "What the score depended on among the configurations of this search (fANOVA).",
+    "layers": "What the reported models read of the encoder: bars are means, dots reported runs.",
     "confusion": "Test folds taken together: percent of each true class.",
     "folds": "Every test fold by itself: sessions differ.",
 }
@@ -93,6 +95,7 @@ def _render(environment: jinja2.Environment, name: str, view: ReportView, **more
         captions=VARIANT_PICTURES,
         tables=tables,
         features=features,
+        layer_weight_lines=layer_weight_lines,
         interval=format_interval,
         **more,
     )

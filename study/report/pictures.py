@@ -15,6 +15,7 @@ from study.report.build import Evidence
 from study.report.charts.budget import incumbent_paths
 from study.report.charts.confusion import confusion, fold_confusions
 from study.report.charts.curves import learning_curves, optimisation_history
+from study.report.charts.layer_weights import layer_weights
 from study.report.charts.parameters import parallel_coordinates, parameter_importance
 from study.report.charts.svg import svg
 from study.report.charts.variants import metric_per_variant
@@ -35,7 +36,8 @@ def draw(evidence: Evidence, view: ReportView, spaces: Spaces) -> dict[str, str]
         figures |= {"metric": metric_per_variant(view), "budget": incumbent_paths(view)}
     for name in evidence.tested:
         figures |= {
-            f"{kind}-{name}": figure for kind, figure in _of_variant(evidence, name, spaces[variant_of(name)]).items()
+            f"{kind}-{name}": figure
+            for kind, figure in _of_variant(evidence, view, name, spaces[variant_of(name)]).items()
         }
     return {name: svg(figure) for name, figure in figures.items() if figure is not None}
 
@@ -49,7 +51,9 @@ def keep(folder: StudyFolder, pictures: Mapping[str, str]) -> None:
             path.unlink()
 
 
-def _of_variant(evidence: Evidence, name: str, suggest: Callable[[Any], object]) -> dict[str, Figure | None]:
+def _of_variant(
+    evidence: Evidence, view: ReportView, name: str, suggest: Callable[[Any], object]
+) -> dict[str, Figure | None]:
     plan, folds = evidence.plan, evidence.tested[name]
     configs = PROTOCOLS[plan.terms.protocol].viewed(plan, evidence.configs[name])
     number, size = evidence.outcomes[name].config.number, len(plan.classes)
@@ -58,6 +62,7 @@ def _of_variant(evidence: Evidence, name: str, suggest: Callable[[Any], object])
         "curves": learning_curves(configs, number, plan.metric, f"{name}: learning curves"),
         "history": optimisation_history(configs, plan.metric, number),
         "coordinates": parallel_coordinates(configs, plan.metric),
+        "layers": layer_weights(view.variants[name].layer_weights, f"{name}: learned weights of encoder layers"),
         "importance": parameter_importance(configs, suggest, plan.metric),
         "confusion": confusion(pooled_confusion(folds, size), plan.classes, f"{name}: all test folds"),
         "folds": fold_confusions(by_block, plan.classes, f"{name}: every test fold"),

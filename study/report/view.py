@@ -104,6 +104,19 @@ class FeatureView:
 
 
 @dataclass(frozen=True)
+class LayerWeightsView:
+    """What the reported models have learned of a stream's bands of encoder layers: a weight for each, of sum 1.
+
+    `runs` has the weights of every reported run, in the order of `bands`; `means` are over the runs.
+    """
+
+    stream: str
+    bands: tuple[str, ...]
+    means: tuple[float, ...]
+    runs: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
 class VariantView:
     """One variant: what was selected and what it reaches.
 
@@ -112,7 +125,8 @@ class VariantView:
     configuration 0, and `start_word` what that is called. `reference` is the published table's row (mean and deviation
     by metric), where this is the corpus that it was published for. `role` and `compared_with` are those of the
     variant's row. `late` counts the search's runs of what is reported that were still getting better at their end.
-    `features` are those that its search chose from, where there were several. `sources` are what its test scores vary
+    `features` are those that its search chose from, where there were several; `layer_weights` those that the reported
+    models have learned. `sources` are what its test scores vary
     by, and `incumbents` the path of its search.
     """
 
@@ -132,6 +146,7 @@ class VariantView:
     start_word: str = "published"
     late: LateRuns | None = None
     features: tuple[FeatureView, ...] = ()
+    layer_weights: tuple[LayerWeightsView, ...] = ()
     sources: tuple[Source, ...] = ()
     incumbents: tuple[Incumbent, ...] = ()
 

@@ -91,8 +91,13 @@ class FoldData:
 
     @property
     def dims(self) -> dict[str, int]:
-        """Dimensions of a frame, by modality."""
-        return {name: pack.dim for name, pack in self.training.packs.items()}
+        """Dimensions of a frame, by stream: of one band, where frames hold several side by side."""
+        return {name: pack.dim // max(1, len(pack.bands)) for name, pack in self.training.packs.items()}
+
+    @property
+    def bands(self) -> dict[str, tuple[str, ...]]:
+        """The names of the bands of layers, of the streams whose frames hold several side by side."""
+        return {name: pack.bands for name, pack in self.training.packs.items() if pack.bands}
 
 
 def fold_data(

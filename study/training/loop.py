@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.layer_mix import build, learned_weights
 from search_spaces.recipe import Recipe
 from study.seeding import derived_seed
 from study.training.batches import FoldData, Part
@@ -26,13 +27,17 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class Epoch:
-    """The result of one epoch: mean training loss, and the four metrics on validation and test; it took `seconds`."""
+    """The result of one epoch: mean training loss, and the four metrics on validation and test; it took `seconds`.
+
+    `layer_weights` are those that the model has learned, by stream and band; empty where it mixes no layers.
+    """
 
     number: int
     loss: float
     validation: dict[str, float]
     test: dict[str, float]
     seconds: float
+    layer_weights: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Training:
 def begin(model: Any, config: Any, recipe: Recipe, data: FoldData, seed: int) -> Training:
     """A fold run before its first epoch. `model(config, dims, n_classes)` builds the module."""
     torch.manual_seed(derived_seed(seed, "weights"))
-    module: nn.Module = model(config, data.dims, data.n_classes).to(data.training.device)
+    module = build(model, config, data.dims, data.bands, data.n_classes).to(data.training.device)
     return Training(
         module,
         AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True),
@@ -100,6 +105,7 @@ def train_fold(
             scores(validation, data.validation, data.n_classes),
             scores(test, data.test, data.n_classes),
             time.perf_counter() - started,
+            learned_weights(training.model),
         )
         training.history.append(epoch)
         training.predictions.append(Predictions(validation, test))

@@ -12,6 +12,7 @@ import transformers
 from study.corpus.utterance import Corpus, Utterance
 from study.errors import UserError
 from study.features.audio import encode_audio
+from study.features.elsewhere.export import export
 from study.features.encoder import AudioEncoder, Encoded
 from study.features.huggingface import folder_digest
 from study.features.options import FeatureOptions
@@ -21,7 +22,7 @@ from study.features.spec import EncoderSpec, FeatureChoice
 from study.modalities import AUDIO, MODALITIES, TEXT
 
 TinyEncoder = Callable[[str], Path]
-LAYERS = ("last", "1", "mean:0-2")
+LAYERS = ("last", "1", "weighted:3", "mean:0-2")
 
 
 @pytest.fixture
@@ -149,3 +150,37 @@ def test_the_output_alone_is_known_by_what_it_always_was(tiny_encoder: TinyEncod
 def test_a_layer_that_a_text_encoder_does_not_have_is_refused(tiny_encoder: TinyEncoder, layer: str) -> None:
     with pytest.raises(UserError, match=f"layers run from 0 to 3 in an encoder of 3 layers, found '{layer}'"):
         TEXT.open(EncoderSpec(str(tiny_encoder("bert")), layer))
+
+
+@pytest.mark.parametrize(
+    ("layer", "bands"), [("weighted", "0 1 2 3"), ("weighted:3", "mean:0-1 2 3"), ("weighted:2", "mean:0-1 mean:2-3")]
+)
+def test_weighted_layers_are_the_means_of_consecutive_layers_side_by_side(
+    few: Corpus, tiny_encoder: TinyEncoder, tmp_path: Path, layer: str, bands: str
+) -> None:
+    name = str(tiny_encoder("bert"))
+    paths = [Path(choice.path) for choice in prepare(few, TEXT, [EncoderSpec(name, layer)], tmp_path)]
+    own, each = (
+        Pack.open(paths[0]),
+        [Pack.open(pack_of(few, TEXT, EncoderSpec(name, band), tmp_path)) for band in bands.split()],
+    )
+    assert own.bands == tuple(band.removeprefix("mean:") if ":" in band else f"{band}-{band}" for band in bands.split())
+    assert own.as_single_frames().bands == own.bands
+    assert torch.equal(own.frames, torch.cat([pack.frames for pack in each], dim=1))
+    assert own.vectors is not None
+    assert torch.equal(own.vectors, torch.cat([pack.vectors for pack in each if pack.vectors is not None], dim=1))
+    assert not each[0].bands
+
+
+@pytest.mark.parametrize("layer", ["weighted:1", "weighted:5"])
+def test_more_bands_than_layers_and_a_single_one_are_refused(tiny_encoder: TinyEncoder, layer: str) -> None:
+    with pytest.raises(UserError, match=f"weighted layers are 2 to 4 bands in an encoder of 3 layers, found '{layer}'"):
+        TEXT.open(EncoderSpec(str(tiny_encoder("bert")), layer))
+
+
+def test_weighted_layers_are_not_exported_as_if_they_were_one(
+    few: Corpus, tiny_encoder: TinyEncoder, tmp_path: Path
+) -> None:
+    pack = Pack.open(pack_of(few, TEXT, EncoderSpec(str(tiny_encoder("bert")), "weighted"), tmp_path))
+    with pytest.raises(UserError, match="features are exported layer by layer, found weighted layers, whose 4 bands"):
+        export(pack, "npz", tmp_path / "exported")

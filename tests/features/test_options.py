@@ -83,9 +83,11 @@ def test_layers_that_no_encoder_would_have_are_refused() -> None:
         given(audio_encoders="a/b:2", audio_layers="1,3").specs(AUDIO, demo=False)
 
 
-@pytest.mark.parametrize("text", ["", "6,", "first", "mean:1", "-1"])
+@pytest.mark.parametrize("text", ["", "6,", "first", "mean:1", "-1", "weighted:", "weighted:a"])
 def test_a_layer_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match="--text-layer expects last, numbers and mean:a-b, several with commas"):
+    with pytest.raises(
+        UserError, match="--text-layer expects last, numbers, mean:a-b and weighted:K, several with commas"
+    ):
         given(text_layers=text)
 
 

@@ -11,6 +11,8 @@ from study.errors import UserError
 from study.features.elsewhere.source import FRAMES, VECTORS
 from study.features.elsewhere.table import FORMS, require_extra
 from study.features.pack import Pack
+from study.features.spec import WEIGHTED
+from study.plurals import counted
 
 
 def export(pack: Pack, form: str, folder: Path) -> Path:
@@ -23,6 +25,11 @@ def export(pack: Pack, form: str, folder: Path) -> Path:
     """
     row = FORMS[form]
     require_extra(row)
+    if pack.bands:
+        raise UserError(
+            f"features are exported layer by layer, found {WEIGHTED} layers, whose {counted(len(pack.bands), 'band')} "
+            "each model mixes; export single layers instead"
+        )
     place = folder / (pack.path.stem + (row.suffixes[0] if row.suffixes else ""))
     shown = path_text(place)
     if place.exists():
