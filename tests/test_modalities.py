@@ -61,13 +61,14 @@ def test_several_features_are_a_parameter_of_the_variants_that_take_the_modality
 
 
 @pytest.mark.parametrize("sampler", ["gp", "tpe", "random", "qmc"])
-def test_every_choice_of_features_is_tried_and_reaches_the_recipe(sampler: str) -> None:
-    next_params = proposer(0, sampler, LABELS)
+def test_the_first_configurations_have_every_choice_of_features_once_and_it_reaches_the_recipe(sampler: str) -> None:
+    layers = [f"a/b, layer {number}" for number in range(9)]
+    next_params = proposer(0, sampler, {**LABELS, "audio": layers})
     observed: list[Observation] = []
     for _ in range(12):
         observed.append(Observation(next_params("self", observed), Phase.OPEN))
-    assert observed[0].params["audio_features"] == LABELS["audio"][0]
-    assert {each.params["audio_features"] for each in observed} == set(LABELS["audio"])
+    assert [each.params["audio_features"] for each in observed[:9]] == layers
+    assert len({each.params["learning_rate"] for each in observed}) == 12
     chosen = [configuration(VARIANTS["self"], each.params)[1].features for each in observed]
     assert chosen == [{"audio": each.params["audio_features"]} for each in observed]
 

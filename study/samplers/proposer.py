@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
-from search_spaces.recipe import features_in
+from search_spaces.recipe import FEATURES, features_in
 from study.record.events import Phase
 from study.record.search_name import variant_of
 from study.samplers import SAMPLERS
@@ -39,16 +39,21 @@ STATES = {
 def proposer(seed: int, sampler: str, labels: Labels = NO_LABELS) -> Proposer:
     """What proposes the next configuration of a search: the published setting first, then what `sampler` draws.
 
+    The first configurations have each choice of features once: among a dozen layers, a search of sixteen configurations
+    would often not try the best one. Their other parameters are drawn.
+
     Raises:
         UserError: the sampler needs a package that is not installed.
     """
     SAMPLERS[sampler].check()
 
     def next_params(search: str, observations: Sequence[Observation]) -> Params:
+        variant = VARIANTS[variant_of(search)].choosing(labels)
         if not observations:
-            return published_params(VARIANTS[variant_of(search)].choosing(labels))
-        suggest = VARIANTS[variant_of(search)].choosing(labels).suggest
-        return propose(suggest, observations, derived_seed(seed, search), sampler)
+            return published_params(variant)
+        number, drawn = len(observations), propose(variant.suggest, observations, derived_seed(seed, search), sampler)
+        turn = {modality + FEATURES: own[number] for modality, own in variant.choices.items() if number < len(own)}
+        return {**drawn, **turn}
 
     return next_params
 

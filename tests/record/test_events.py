@@ -24,6 +24,7 @@ from study.record.events import (
     EpochDone,
     Event,
     FoldRun,
+    LayerWeights,
     Phase,
     Promoted,
     Record,
@@ -46,6 +47,8 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     Scores: st.fixed_dictionaries({metric: st.floats(0, 1) for metric in METRICS}),
     Mapping[str, Any]: st.dictionaries(texts, values_of_params, max_size=4),
+    LayerWeights | None: st.none()
+    | st.dictionaries(texts, st.dictionaries(texts, st.floats(0, 1), min_size=1, max_size=3), min_size=1, max_size=2),
 }
 
 
@@ -57,7 +60,7 @@ def events_of(kind: type[Record]) -> st.SearchStrategy[Record]:
 SCORES = dict.fromkeys(METRICS, 0.5)
 EXAMPLES: list[Record] = [
     ConfigAdded("cross", 0, {"n_heads": 6}),
-    EpochDone("cross", 0, 1, 0, 1, 1.5, SCORES, SCORES, 0.25, False),
+    EpochDone("cross", 0, 1, 0, 1, 1.5, SCORES, SCORES, 0.25, False, {"audio": {"0-1": 0.4, "2-2": 0.6}}),
     Promoted("cross", 0, 1, "rank 1 of 3"),
     Promoted("cross", 0, 1, "rank 1 of 3", test_block=2),
     RunLost("cross", 0, 1, 0, Phase.DIVERGED, "the loss is not finite"),
@@ -96,6 +99,7 @@ WRONG: dict[Any, list[Any]] = {
     bool: [0, "true", None],
     Scores: [{}, {**SCORES, "UWA": 1.5}, {**SCORES, "UWA": "0.5"}, {**SCORES, "UWA": float("nan")}, 0.5, None],
     Mapping[str, Any]: [[], "{}", 1, None],
+    LayerWeights | None: [{}, {"audio": {}}, {"audio": [0.4]}, {"audio": {"0-1": "x"}}, {"audio": {"0-1": 1.5}}, "0-1"],
     Phase: ["open", "done", "", None, 3, ["failed"], {}],
 }
 

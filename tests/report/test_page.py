@@ -13,6 +13,7 @@ from study.record.events import Closed, ConfigAdded, EpochDone, Event, Phase
 from study.record.results import configurations
 from study.report.charts.confusion import confusion, fold_confusions
 from study.report.charts.curves import learning_curves, optimisation_history
+from study.report.charts.layer_weights import layer_weights
 from study.report.charts.parameters import parallel_coordinates, parameter_importance
 from study.report.charts.svg import svg
 from study.report.charts.variants import metric_per_variant
@@ -27,7 +28,7 @@ from study.report.formats import (
 )
 from study.report.metric_view import MetricView
 from study.report.pages import VARIANT_PICTURES, html_page
-from study.report.view import ComparisonView, CostView, NestedView, ReportView, SettingView, TermView
+from study.report.view import ComparisonView, CostView, LayerWeightsView, NestedView, ReportView, SettingView, TermView
 from study.training.metrics import METRICS
 from tests.report.toy import CLASSES, figures, full_variant, full_view, toy_variant, toy_view
 
@@ -283,6 +284,7 @@ def test_the_report_of_ten_variants_is_small_enough_to_send() -> None:
         "curves": learning_curves(configs, 1, "UWA", "learning curves"),
         "history": optimisation_history(configs, "UWA", 1),
         "coordinates": parallel_coordinates(configs, "UWA"),
+        "layers": layer_weights([LayerWeightsView("audio", ("0-3", "4-6"), (0.4, 0.6), ((0.4, 0.6),) * 15)], "layers"),
         "importance": importance,
         "confusion": confusion(matrix, CLASSES, "all test folds"),
         "folds": fold_confusions({f"test Ses0{n}": matrix for n in range(1, 6)}, CLASSES, "every test fold"),
@@ -295,7 +297,7 @@ def test_the_report_of_ten_variants_is_small_enough_to_send() -> None:
     pictures = {f"{kind}-{name}": svg(figure) for kind, figure in drawn.items() for name in names[:1]}
     pictures |= {key.replace(names[0], name): text for key, text in list(pictures.items()) for name in names}
     html = html_page(view, {"metric": svg(metric_per_variant(view)), **pictures})
-    assert sum(tag == "img" for tag, _ in Page(html).tags) == 61
+    assert sum(tag == "img" for tag, _ in Page(html).tags) == 71
     assert len(html.encode()) < 1_500_000
 
 
