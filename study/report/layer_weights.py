@@ -30,12 +30,18 @@ def layer_weight_lines(variant: VariantView) -> Iterator[str]:
     """Each stream's weights as a sentence."""
     for view in variant.layer_weights:
         weights = ", ".join(
-            f"{band} {format_score(weight)}" for band, weight in zip(view.bands, view.means, strict=True)
+            f"{shown_band(band)} {format_score(weight)}" for band, weight in zip(view.bands, view.means, strict=True)
         )
         yield (
             f"Learned weights of the {view.stream} encoder's layers, mean over {counted(len(view.runs), 'run')}: "
             f"{weights} (equal: {format_score(1 / len(view.bands))})."
         )
+
+
+def shown_band(band: str) -> str:
+    """A band's name as it is shown: of a single layer, its number."""
+    first, _, last = band.partition("-")
+    return first if first == last else band
 
 
 def _epoch(epochs: Sequence[EpochDone], number: int, run: FoldRun) -> EpochDone:

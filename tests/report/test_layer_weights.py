@@ -50,7 +50,7 @@ def test_weights_are_those_of_the_reported_runs_at_the_epochs_that_count(tmp_pat
     assert (found.stream, found.bands) == ("audio", BANDS)
     assert len(own) == len(uses) == len(found.runs)
     assert found.means == pytest.approx([fmean(each[band] for each in own) for band in BANDS])
-    line = f"2-2 .200, 3-3 {found.means[2]:.3f}".replace("0.", ".")
+    line = f"2 .200, 3 {found.means[2]:.3f}".replace("0.", ".")
     assert line in markdown_page(view, {})
     assert line in html_page(view, {})
 

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from study.report.charts.style import BLACK, BLUE, GREY, LIGHT_GREY, blank_figure
+from study.report.layer_weights import shown_band
 from study.report.view import LayerWeightsView
 
 # More names than this under one axis would run into each other.
@@ -28,7 +29,7 @@ def layer_weights(views: Sequence[LayerWeightsView], title: str) -> Figure | Non
         axes.axhline(equal, color=GREY, linestyle="--", linewidth=1.2, zorder=1)
         axes.annotate("equal", (1, equal), (3, 0), xycoords=("axes fraction", "data"), textcoords="offset points")
         rotation = 0 if len(view.bands) <= UPRIGHT_NAMES else 60
-        axes.set_xticks(places, [_shown(band) for band in view.bands], rotation=rotation, parse_math=False)
+        axes.set_xticks(places, [shown_band(band) for band in view.bands], rotation=rotation, parse_math=False)
         axes.set_ylim(0, 1.08 * float(np.max([*view.runs, view.means])))
         axes.set_xlabel(f"layers of the {view.stream} encoder", parse_math=False)
         axes.set_ylabel("weight")
@@ -36,9 +37,3 @@ def layer_weights(views: Sequence[LayerWeightsView], title: str) -> Figure | Non
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
     return figure
-
-
-def _shown(band: str) -> str:
-    """A band's name, of a single layer its number."""
-    first, _, last = band.partition("-")
-    return first if first == last else band
