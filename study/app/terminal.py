@@ -21,7 +21,8 @@ from study.report.tables import (
     searches_sentences,
     table_rows,
 )
-from study.report.view import ReportView, VariantView
+from study.report.variant_view import VariantView
+from study.report.view import ReportView
 from study.tracking.tracker import TrackingLink
 from study.training.metrics import METRICS
 

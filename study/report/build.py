@@ -33,7 +33,8 @@ from study.report.metric_view import MetricView, parts_view
 from study.report.predictions import StoredPredictions, TestedFold
 from study.report.probe import Probe, probe
 from study.report.systems import searched
-from study.report.view import PROBE, CostView, NestedView, ReportView, SearchesView, SettingView, TermView, VariantView
+from study.report.variant_view import PROBE, CostView, NestedView, SettingView, VariantView
+from study.report.view import ReportView, SearchesView, TermView
 from study.samplers import SAMPLERS
 from study.samplers.space import misfit
 from study.samplers.warm_start import warm_start_sentence

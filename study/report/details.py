@@ -13,7 +13,7 @@ from study.record.plan import Plan
 from study.record.results import Figures
 from study.record.variance_sources import Source
 from study.report.predictions import TestedFold, pooled_confusion
-from study.report.view import DetailsView, PairView, ScriptView
+from study.report.variant_view import DetailsView, PairView, ScriptView
 from study.training.metrics import METRICS, confusion_matrix, score_confusion
 
 # The labels that annotators themselves confuse most.

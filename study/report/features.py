@@ -14,7 +14,8 @@ from study.record.results import ConfigResult
 from study.record.search_name import variant_of
 from study.report.formats import NOTHING, format_spread
 from study.report.metric_view import MetricView
-from study.report.view import FeatureView, ReportView, VariantView
+from study.report.variant_view import FeatureView, VariantView
+from study.report.view import ReportView
 from study.variants import VARIANTS
 
 

@@ -10,7 +10,7 @@ from study.record.events import EpochDone, FoldRun
 from study.record.outcome import Outcome
 from study.record.results import ConfigResult
 from study.report.formats import format_score
-from study.report.view import LayerWeightsView, VariantView
+from study.report.variant_view import LayerWeightsView, VariantView
 
 
 def layer_weight_views(configs: Sequence[ConfigResult], outcome: Outcome) -> tuple[LayerWeightsView, ...]:

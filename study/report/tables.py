@@ -21,7 +21,8 @@ from study.report.formats import (
 )
 from study.report.metric_view import PartsView
 from study.report.t_model import ROUNDING
-from study.report.view import ComparisonView, ReportView, VariantView
+from study.report.variant_view import VariantView
+from study.report.view import ComparisonView, ReportView
 from study.training.metrics import METRICS
 
 

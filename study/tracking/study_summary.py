@@ -12,7 +12,8 @@ from study.record.plan import Plan
 from study.record.results import ConfigResult
 from study.record.search_name import variant_of
 from study.report.tables import table_rows
-from study.report.view import ReportView, VariantView
+from study.report.variant_view import VariantView
+from study.report.view import ReportView
 from study.tracking.limits import TAG_LENGTH, short_name
 from study.tracking.run_tree import STATUS, named_figures
 from study.training.metrics import LEGEND, METRICS

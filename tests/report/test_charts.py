@@ -20,7 +20,8 @@ from study.report.charts.parameters import parallel_coordinates, parameter_impor
 from study.report.charts.style import GREY
 from study.report.charts.svg import svg
 from study.report.charts.variants import metric_per_variant
-from study.report.view import CostView, ReportView, SettingView
+from study.report.variant_view import CostView, SettingView
+from study.report.view import ReportView
 from tests.report.toy import spread, toy_variant, toy_view
 
 MakeEpoch = Callable[..., EpochDone]

@@ -13,7 +13,7 @@ from study.report.build import gather, report_view
 from study.report.charts.layer_weights import layer_weights
 from study.report.charts.svg import svg
 from study.report.pages import html_page, markdown_page
-from study.report.view import LayerWeightsView
+from study.report.variant_view import LayerWeightsView
 from tests.report.toy import settings_of, toy_plan, write_study
 
 BANDS = ("0-1", "2-2", "3-3")

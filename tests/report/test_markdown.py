@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from study.report.pages import markdown_page
-from study.report.view import NestedView, SettingView
+from study.report.variant_view import NestedView, SettingView
 from study.training.metrics import METRICS
 from tests.report.toy import figures, full_variant, full_view, toy_variant, toy_view
 

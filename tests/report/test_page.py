@@ -28,7 +28,8 @@ from study.report.formats import (
 )
 from study.report.metric_view import MetricView
 from study.report.pages import VARIANT_PICTURES, html_page
-from study.report.view import ComparisonView, CostView, LayerWeightsView, NestedView, ReportView, SettingView, TermView
+from study.report.variant_view import CostView, LayerWeightsView, NestedView, SettingView
+from study.report.view import ComparisonView, ReportView, TermView
 from study.training.metrics import METRICS
 from tests.report.toy import CLASSES, figures, full_variant, full_view, toy_variant, toy_view
 

@@ -18,7 +18,8 @@ from study.report.tables import (
     nested_sentences,
     table_rows,
 )
-from study.report.view import CostView, NestedView, SettingView, TermView
+from study.report.variant_view import CostView, NestedView, SettingView
+from study.report.view import TermView
 from study.training.metrics import METRICS
 from tests.report.toy import figures, full_variant, full_view, toy_variant, toy_view
 

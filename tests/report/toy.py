@@ -18,18 +18,8 @@ from study.record.ledger import Ledger
 from study.record.plan import Plan
 from study.record.terms import Terms
 from study.report.metric_view import MetricView
-from study.report.view import (
-    ComparisonView,
-    CostView,
-    DetailsView,
-    FeatureView,
-    PairView,
-    ReportView,
-    ScriptView,
-    SettingView,
-    TermView,
-    VariantView,
-)
+from study.report.variant_view import CostView, DetailsView, FeatureView, PairView, ScriptView, SettingView, VariantView
+from study.report.view import ComparisonView, ReportView, TermView
 from study.samplers.proposer import published_params
 from study.samplers.space import spaces_of
 from study.search.state import Continue

@@ -16,7 +16,8 @@ from study.record.plan import Plan
 from study.record.results import ConfigResult, configurations, metrics_over_folds
 from study.record.terms import Terms
 from study.report.metric_view import parts_view
-from study.report.view import CostView, ReportView, SettingView, VariantView
+from study.report.variant_view import CostView, SettingView, VariantView
+from study.report.view import ReportView
 from study.tracking.database import make_database
 from study.training.metrics import METRICS
 

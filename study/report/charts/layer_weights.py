@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from study.report.charts.style import BLACK, BLUE, GREY, LIGHT_GREY, blank_figure
 from study.report.layer_weights import shown_band
-from study.report.view import LayerWeightsView
+from study.report.variant_view import LayerWeightsView
 
 # More names than this under one axis would run into each other.
 UPRIGHT_NAMES = 9

@@ -1,0 +1,158 @@
+"""What a report shows of one variant, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from study.record.incumbents import Incumbent
+from study.record.late_epochs import LateRuns
+from study.record.variance_sources import Source
+from study.report.metric_view import MetricView, PartsView
+
+# The name and the role of the linear probe.
+PROBE = "probe"
+# The roles that no search has part in, and what their one setting is called.
+WITHOUT_SEARCH = {"guess": "guess", PROBE: "linear"}
+
+
+@dataclass(frozen=True)
+class SettingView:
+    """A setting of a variant, tuned or published: its parameters (None for a guess) and its figures."""
+
+    params: Mapping[str, Any] | None
+    figures: PartsView
+
+
+@dataclass(frozen=True)
+class NestedView:
+    """Under protocol nested: the choice for every test block, one shared choice's figures, and their difference."""
+
+    choices: Mapping[str, int | None]
+    shared: PartsView
+    optimism: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ScriptView:
+    """The metrics of scripted or of improvised utterances, over all test folds."""
+
+    n: int
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class PairView:
+    """Two classes that annotators confuse: the share of each that was taken for the other."""
+
+    first: str
+    second: str
+    first_as_second: float
+    second_as_first: float
+
+
+@dataclass(frozen=True)
+class DetailsView:
+    """What the stored predictions of the reported runs add.
+
+    `optimism` is validation minus test by metric; `recalls` by class over all test folds; `words_seen` the share
+    of test utterances whose words occur in training, None without words.
+    """
+
+    optimism: Mapping[str, float]
+    recalls: Mapping[str, float]
+    pairs: tuple[PairView, ...]
+    scripts: Mapping[str, ScriptView]
+    words_seen: float | None
+
+
+@dataclass(frozen=True)
+class CostView:
+    """What a variant's search took. `outcomes` counts configurations by how they ended.
+
+    `search_seconds` are those of the search, without confirmation runs.
+    """
+
+    n_configs: int = 0
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    lost: Mapping[int, str] = field(default_factory=dict)
+    n_fold_runs: int = 0
+    epochs: int = 0
+    seconds: float = 0.0
+    out_of_time: bool = False
+    search_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class FeatureView:
+    """What the configurations with certain features of a modality reached, in the study's metric.
+
+    `n_configs` had them; `validation` and `test` are those of the best by validation, None while none is complete.
+    `n_selected` counts the selected configurations that have them: one or none, under protocol nested of test blocks.
+    """
+
+    modality: str
+    label: str
+    n_configs: int
+    validation: MetricView | None
+    test: MetricView | None
+    n_selected: int
+
+
+@dataclass(frozen=True)
+class LayerWeightsView:
+    """What the reported models have learned of a stream's bands of encoder layers: a weight for each, of sum 1.
+
+    `runs` has the weights of every reported run, in the order of `bands`; `means` are over the runs.
+    """
+
+    stream: str
+    bands: tuple[str, ...]
+    means: tuple[float, ...]
+    runs: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class VariantView:
+    """One variant: what was selected and what it reaches.
+
+    `tuned` is None while nothing can be selected; a guess and the probe have one without parameters. `selected` is the
+    number of the configuration, `confirmed` whether its figures come from runs with new seeds. `published` is
+    configuration 0, and `start_word` what that is called. `reference` is the published table's row (mean and deviation
+    by metric), where this is the corpus that it was published for. `role` and `compared_with` are those of the
+    variant's row. `late` counts the search's runs of what is reported that were still getting better at their end.
+    `features` are those that its search chose from, where there were several; `layer_weights` those that the reported
+    models have learned. `sources` are what its test scores vary
+    by, and `incumbents` the path of its search.
+    """
+
+    name: str
+    title: str
+    modalities: tuple[str, ...]
+    tuned: SettingView | None
+    published: SettingView | None
+    selected: int | None
+    confirmed: bool
+    cost: CostView
+    details: DetailsView | None = None
+    nested: NestedView | None = None
+    reference: Mapping[str, tuple[float, float]] | None = None
+    role: str = "fusion"
+    compared_with: tuple[str, ...] = ()
+    start_word: str = "published"
+    late: LateRuns | None = None
+    features: tuple[FeatureView, ...] = ()
+    layer_weights: tuple[LayerWeightsView, ...] = ()
+    sources: tuple[Source, ...] = ()
+    incumbents: tuple[Incumbent, ...] = ()
+
+    @property
+    def trained(self) -> bool:
+        """Whether a search has trained it."""
+        return self.role not in WITHOUT_SEARCH
+
+    @property
+    def setting(self) -> str:
+        """What the setting in `tuned` is called."""
+        return WITHOUT_SEARCH.get(self.role, "tuned")
