@@ -4,63 +4,42 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from study.errors import UserError
 from study.option import options_of
 from study.protocols import PROTOCOLS
-from study.record import ledger
-from study.record.begun import require_identity
 from study.record.divisions import blocks_of
 from study.record.epoch_rule import EPOCH_RULES
-from study.record.events import Event, Phase, StudyBegun
+from study.record.events import Phase
 from study.record.folder import StudyFolder
-from study.record.incumbents import Incumbent, incumbents
 from study.record.late_epochs import LateRuns, late_runs, validation_curves
 from study.record.outcome import NestedFigures, Outcome
 from study.record.plan import Plan
-from study.record.results import PARTS, ConfigResult, configurations, spread
+from study.record.results import PARTS, ConfigResult, spread
 from study.record.search_name import variant_of
 from study.record.terms import Terms
 from study.record.variance_sources import Source, variance_sources
 from study.report.baselines import guess_scores
+from study.report.calibration import calibration
 from study.report.comparisons import as_view, comparisons
 from study.report.details import details, speaker_source
+from study.report.evidence import Evidence, gather
 from study.report.features import feature_views
 from study.report.formats import format_term
 from study.report.layer_weights import layer_weight_views
 from study.report.metric_view import MetricView, parts_view
-from study.report.predictions import StoredPredictions, TestedFold
 from study.report.probe import Probe, probe
 from study.report.systems import searched
 from study.report.variant_view import PROBE, CostView, NestedView, SettingView, VariantView
 from study.report.view import ReportView, SearchesView, TermView
 from study.samplers import SAMPLERS
-from study.samplers.space import misfit
 from study.samplers.warm_start import warm_start_sentence
-from study.searches import replayed, searches_of, what_is_left
+from study.searches import searches_of
 from study.training.metrics import METRICS
 from study.variants import VARIANTS
 
 # The corpus of the published result table: seven-class IEMOCAP.
 PUBLISHED_CLASSES, PUBLISHED_UTTERANCES = 7, 7487
 LOST = (Phase.FAILED, Phase.DIVERGED)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a report is computed from, by variant: configurations, outcomes, and the reported test predictions.
-
-    A variant of which nothing can be selected has no outcome and no predictions. `left` says what an unfinished study
-    has left; empty for a finished one. `paths` are the incumbents of each search.
-    """
-
-    plan: Plan
-    configs: Mapping[str, Sequence[ConfigResult]]
-    outcomes: Mapping[str, Outcome]
-    tested: Mapping[str, Sequence[TestedFold]]
-    left: str = ""
-    paths: Mapping[str, Sequence[Incumbent]] = field(default_factory=dict)
 
 
 def build(folder: StudyFolder) -> ReportView:
@@ -70,34 +49,6 @@ def build(folder: StudyFolder) -> ReportView:
         UserError: there is no study, or it does not pass the checks of `gather`.
     """
     return report_view(gather(folder))
-
-
-def gather(folder: StudyFolder) -> Evidence:
-    """Read what the report of the study in `folder` is computed from, and check all of it.
-
-    The plan is the one that the ledger was begun with; every decision follows from the events before it; every
-    configuration is of its variant's search space; of every complete one, scores are those of stored predictions.
-
-    Raises:
-        UserError: there is no study, or something is missing, broken or changed.
-    """
-    plan = Plan.read(folder)
-    if unknown := [name for name in plan.variants if name not in VARIANTS]:
-        raise UserError(
-            f"a report needs the row of every variant; {', '.join(unknown)} of {folder.plan} has none: "
-            "add it to VARIANTS in study/variants.py"
-        )
-    records = list(ledger.read_records(folder.ledger)) if folder.ledger.exists() else []
-    require_identity(plan, records, folder.ledger)
-    left = what_is_left(replayed(plan, records, folder.ledger))
-    events = [record for record in records if not isinstance(record, StudyBegun)]
-    found = configurations(events, plan.terms.seeds, plan.terms.epoch_rule)
-    stored = StoredPredictions(folder, plan)
-    for configs in found.values():
-        _require_sound(folder, plan, stored, configs)
-    outcomes = _outcomes(plan, found)
-    tested = {name: stored.tested(outcome.uses) for name, outcome in outcomes.items()}
-    return Evidence(plan, found, outcomes, tested, left, _paths(plan, events, found))
 
 
 def report_view(evidence: Evidence) -> ReportView:
@@ -141,24 +92,6 @@ def terms_view(terms: Terms) -> list[TermView]:
     ]
 
 
-def _require_sound(folder: StudyFolder, plan: Plan, stored: StoredPredictions, configs: Sequence[ConfigResult]) -> None:
-    """Make sure that parameters are of the search space, and that complete configurations agree with predictions."""
-    for config in configs:
-        if wrong := misfit(VARIANTS[variant_of(config.variant)].choosing(plan.choices()), config.params):
-            raise UserError(
-                f"parameters are of their variant's search space, and {folder.ledger} has others for {config.variant} "
-                f"configuration {config.number} ({wrong}); restore it from a copy, or start over with --fresh"
-            )
-        if config.outcome is Phase.COMPLETE:
-            stored.require_agreement(config)
-
-
-def _outcomes(plan: Plan, found: Mapping[str, Sequence[ConfigResult]]) -> dict[str, Outcome]:
-    outcome_of = PROTOCOLS[plan.terms.protocol].outcome
-    outcomes = {name: outcome_of(plan, found[name]) for name in searches_of(plan) if found.get(name)}
-    return {name: outcome for name, outcome in outcomes.items() if outcome is not None}
-
-
 def _variant(evidence: Evidence, name: str) -> VariantView:
     plan, row, outcome = evidence.plan, VARIANTS[variant_of(name)], evidence.outcomes.get(name)
     configs = evidence.configs.get(name, [])
@@ -179,6 +112,7 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
         start_word=row.start_word,
         late=_late(plan, configs, outcome) if outcome else None,
         features=feature_views(plan, name, configs, outcome),
+        calibration=calibration(evidence.validated[name], evidence.tested[name]) if outcome else None,
         layer_weights=layer_weight_views(configs, outcome) if outcome else (),
         sources=tuple(_sources(evidence, name)) if outcome else (),
         incumbents=tuple(evidence.paths.get(name, ())),
@@ -189,16 +123,6 @@ def _sources(evidence: Evidence, name: str) -> list[Source]:
     plan = evidence.plan
     viewed = PROTOCOLS[plan.terms.protocol].viewed(plan, evidence.configs[name])
     return [*variance_sources(viewed, plan.metric), *speaker_source(evidence.tested[name])]
-
-
-def _paths(
-    plan: Plan, events: Sequence[Event], found: Mapping[str, Sequence[ConfigResult]]
-) -> dict[str, list[Incumbent]]:
-    viewed = PROTOCOLS[plan.terms.protocol].viewed
-    return {
-        name: incumbents((event for event in events if event.variant == name), viewed(plan, configs), plan.metric)
-        for name, configs in found.items()
-    }
 
 
 def _whole_searches(outcomes: Mapping[str, Outcome]) -> Iterator[SearchesView]:

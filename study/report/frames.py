@@ -17,7 +17,7 @@ from study.record.events import Phase
 from study.record.folder import StudyFolder
 from study.record.results import PARTS, ConfigResult, metrics_over_folds
 from study.record.terms import NAME
-from study.report.build import Evidence, gather
+from study.report.evidence import Evidence, gather
 from study.report.predictions import TestedFold
 from study.training.metrics import METRICS
 

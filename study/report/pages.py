@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from study.plurals import counted
 from study.report import features, tables
+from study.report.calibration import calibration_sentence
 from study.report.formats import (
     capitalise,
     format_difference,
@@ -51,6 +52,7 @@ VARIANT_PICTURES = {
     "importance": "What the score depended on among the configurations of this search (fANOVA).",
     "layers": "What the reported models read of the encoder: bars are means, dots reported runs.",
     "confusion": "Test folds taken together: percent of each true class.",
+    "reliability": "How often predictions of a certain probability are right; dots are as large as their bins.",
     "folds": "Every test fold by itself: sessions differ.",
 }
 # The sections of variants are open on a page of at most so many.
@@ -96,6 +98,7 @@ def _render(environment: jinja2.Environment, name: str, view: ReportView, **more
         tables=tables,
         features=features,
         layer_weight_lines=layer_weight_lines,
+        calibration_sentence=calibration_sentence,
         interval=format_interval,
         **more,
     )

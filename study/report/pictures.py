@@ -11,14 +11,15 @@ from study.files import write_file
 from study.protocols import PROTOCOLS
 from study.record.folder import StudyFolder
 from study.record.search_name import variant_of
-from study.report.build import Evidence
 from study.report.charts.budget import incumbent_paths
 from study.report.charts.confusion import confusion, fold_confusions
 from study.report.charts.curves import learning_curves, optimisation_history
 from study.report.charts.layer_weights import layer_weights
 from study.report.charts.parameters import parallel_coordinates, parameter_importance
+from study.report.charts.reliability import reliability
 from study.report.charts.svg import svg
 from study.report.charts.variants import metric_per_variant
+from study.report.evidence import Evidence
 from study.report.predictions import confusions_by_block, pooled_confusion
 from study.report.view import ReportView
 
@@ -63,6 +64,7 @@ def _of_variant(
         "history": optimisation_history(configs, plan.metric, number),
         "coordinates": parallel_coordinates(configs, plan.metric),
         "layers": layer_weights(view.variants[name].layer_weights, f"{name}: learned weights of encoder layers"),
+        "reliability": reliability(view.variants[name].calibration, f"{name}: probabilities on test"),
         "importance": parameter_importance(configs, suggest, plan.metric),
         "confusion": confusion(pooled_confusion(folds, size), plan.classes, f"{name}: all test folds"),
         "folds": fold_confusions(by_block, plan.classes, f"{name}: every test fold"),

@@ -64,7 +64,15 @@ class StoredPredictions:
         Raises:
             UserError: a predictions file is missing or does not fit the plan.
         """
-        return [TestedFold(use.run, use.block, *self._stored(use)) for use in uses]
+        return [TestedFold(use.run, use.block, *self._stored(use, "test")) for use in uses]
+
+    def validated(self, uses: Iterable[Use]) -> list[TestedFold]:
+        """The predictions of the same runs for the parts that were their validation.
+
+        Raises:
+            UserError: see `tested`.
+        """
+        return [TestedFold(use.run, use.block, *self._stored(use, "validation")) for use in uses]
 
     def require_agreement(self, config: ConfigResult) -> None:
         """Make sure that the ledger's scores and parameters of a configuration are those of its predictions.
@@ -108,10 +116,10 @@ class StoredPredictions:
                         f"where {path} gives {found:.4f}; one of the two was changed: restore it from a copy"
                     )
 
-    def _stored(self, use: Use) -> tuple[Utterances, Labels, Probabilities]:
-        """The utterances of the part that a use tests, their class indices, and their class probabilities."""
-        path, part = self._folder.predictions_of(use.run), SWAPPED["test"] if use.swapped else "test"
-        utterances, labels = self._utterances(use.run, part, "test")
+    def _stored(self, use: Use, role: str) -> tuple[Utterances, Labels, Probabilities]:
+        """The utterances of the part that has this role in a use, their class indices, and class probabilities."""
+        path, part = self._folder.predictions_of(use.run), SWAPPED[role] if use.swapped else role
+        utterances, labels = self._utterances(use.run, part, role)
         with _readable(path):
             probabilities = load_probabilities(path, part, use.epoch).numpy()
             if not (probabilities.argmax(1) == load_classes(path, part)[use.epoch - 1].numpy()).all():

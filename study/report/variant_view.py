@@ -114,6 +114,34 @@ class LayerWeightsView:
 
 
 @dataclass(frozen=True)
+class ConfidenceBin:
+    """Test utterances whose predicted class has about one probability: their number, its mean, and how many are right.
+
+    `accuracy` is a share.
+    """
+
+    n: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class CalibrationView:
+    """Log loss and expected calibration error on test, as trained and with each run scaled by its own temperature.
+
+    `temperature` is that of all validation parts together; above 1, the models are overconfident.
+    """
+
+    temperature: float
+    log_loss: float
+    log_loss_scaled: float
+    error: float
+    error_scaled: float
+    bins: tuple[ConfidenceBin, ...]
+    bins_scaled: tuple[ConfidenceBin, ...]
+
+
+@dataclass(frozen=True)
 class VariantView:
     """One variant: what was selected and what it reaches.
 
@@ -123,7 +151,7 @@ class VariantView:
     by metric), where this is the corpus that it was published for. `role` and `compared_with` are those of the
     variant's row. `late` counts the search's runs of what is reported that were still getting better at their end.
     `features` are those that its search chose from, where there were several; `layer_weights` those that the reported
-    models have learned. `sources` are what its test scores vary
+    models have learned; `calibration` is theirs. `sources` are what its test scores vary
     by, and `incumbents` the path of its search.
     """
 
@@ -144,6 +172,7 @@ class VariantView:
     late: LateRuns | None = None
     features: tuple[FeatureView, ...] = ()
     layer_weights: tuple[LayerWeightsView, ...] = ()
+    calibration: CalibrationView | None = None
     sources: tuple[Source, ...] = ()
     incumbents: tuple[Incumbent, ...] = ()
 

@@ -12,8 +12,9 @@ from study.record.divisions import block_name, blocks_of
 from study.record.folder import StudyFolder
 from study.record.plan import Plan
 from study.record.results import PARTS
-from study.report.build import Evidence, gather, terms_view
+from study.report.build import terms_view
 from study.report.comparisons import as_view, share_tested
+from study.report.evidence import Evidence, gather
 from study.report.formats import NOTHING
 from study.report.metric_view import PartsView, parts_view
 from study.report.significance import Comparison, System, compare, with_holm

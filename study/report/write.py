@@ -8,7 +8,8 @@ from pathlib import Path
 
 from study.files import write_file
 from study.record.folder import StudyFolder
-from study.report.build import gather, report_view
+from study.report.build import report_view
+from study.report.evidence import gather
 from study.report.export import keep_tables
 from study.report.pages import html_page, markdown_page
 from study.report.pictures import Spaces, draw, keep

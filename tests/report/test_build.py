@@ -20,8 +20,9 @@ from study.record.outcome import Use
 from study.record.results import PARTS, ConfigResult, FoldResult, configurations
 from study.record.terms import Terms
 from study.report import predictions
-from study.report.build import build, gather, report_view, terms_view
+from study.report.build import build, report_view, terms_view
 from study.report.details import class_recalls, close_pairs, metrics_by_script, words_seen
+from study.report.evidence import gather
 from study.report.pages import html_page, markdown_page
 from study.report.pictures import keep
 from study.report.view import ReportView

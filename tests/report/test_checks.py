@@ -18,7 +18,8 @@ from study.record.events import StudyBegun
 from study.record.folder import StudyFolder
 from study.record.ledger import Ledger, read_records
 from study.record.plan import Plan
-from study.report.build import build, gather
+from study.report.build import build
+from study.report.evidence import gather
 from study.report.pages import html_page, markdown_page
 from study.samplers.proposer import proposer
 from study.samplers.space import misfit, space_of, spaces_of

@@ -16,7 +16,8 @@ from study.errors import UserError
 from study.record.events import Phase
 from study.record.folder import StudyFolder
 from study.record.terms import Terms
-from study.report.build import build, gather
+from study.report.build import build
+from study.report.evidence import gather
 from study.report.predictions import write_predictions
 from tests.plugins.tiny_study import run_study
 from tests.plugins.tiny_study import write_study as write_tiny

@@ -9,9 +9,10 @@ import pytest
 
 from study.record.folder import StudyFolder
 from study.record.terms import Terms
-from study.report.build import gather, report_view
+from study.report.build import report_view
 from study.report.charts.layer_weights import layer_weights
 from study.report.charts.svg import svg
+from study.report.evidence import gather
 from study.report.pages import html_page, markdown_page
 from study.report.variant_view import LayerWeightsView
 from tests.report.toy import settings_of, toy_plan, write_study

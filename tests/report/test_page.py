@@ -15,6 +15,7 @@ from study.report.charts.confusion import confusion, fold_confusions
 from study.report.charts.curves import learning_curves, optimisation_history
 from study.report.charts.layer_weights import layer_weights
 from study.report.charts.parameters import parallel_coordinates, parameter_importance
+from study.report.charts.reliability import reliability
 from study.report.charts.svg import svg
 from study.report.charts.variants import metric_per_variant
 from study.report.formats import (
@@ -28,7 +29,14 @@ from study.report.formats import (
 )
 from study.report.metric_view import MetricView
 from study.report.pages import VARIANT_PICTURES, html_page
-from study.report.variant_view import CostView, LayerWeightsView, NestedView, SettingView
+from study.report.variant_view import (
+    CalibrationView,
+    ConfidenceBin,
+    CostView,
+    LayerWeightsView,
+    NestedView,
+    SettingView,
+)
 from study.report.view import ComparisonView, ReportView, TermView
 from study.training.metrics import METRICS
 from tests.report.toy import CLASSES, figures, full_variant, full_view, toy_variant, toy_view
@@ -270,6 +278,10 @@ def long_search(n_configs: int = 16, n_folds: int = 5, n_epochs: int = 50) -> li
     return events
 
 
+BINS = tuple(ConfidenceBin(40, 0.05 + n / 10, n / 10) for n in range(10))
+CALIBRATION = CalibrationView(1.8, 1.5, 1.3, 0.2, 0.05, BINS, BINS)
+
+
 def test_the_report_of_ten_variants_is_small_enough_to_send() -> None:
     """Of ten variants with 16 configurations, five folds, 50 epochs and seven classes, with every picture."""
     configs = configurations(long_search(), 0)["v"]
@@ -286,6 +298,7 @@ def test_the_report_of_ten_variants_is_small_enough_to_send() -> None:
         "history": optimisation_history(configs, "UWA", 1),
         "coordinates": parallel_coordinates(configs, "UWA"),
         "layers": layer_weights([LayerWeightsView("audio", ("0-3", "4-6"), (0.4, 0.6), ((0.4, 0.6),) * 15)], "layers"),
+        "reliability": reliability(CALIBRATION, "probabilities"),
         "importance": importance,
         "confusion": confusion(matrix, CLASSES, "all test folds"),
         "folds": fold_confusions({f"test Ses0{n}": matrix for n in range(1, 6)}, CLASSES, "every test fold"),
@@ -298,7 +311,7 @@ def test_the_report_of_ten_variants_is_small_enough_to_send() -> None:
     pictures = {f"{kind}-{name}": svg(figure) for kind, figure in drawn.items() for name in names[:1]}
     pictures |= {key.replace(names[0], name): text for key, text in list(pictures.items()) for name in names}
     html = html_page(view, {"metric": svg(metric_per_variant(view)), **pictures})
-    assert sum(tag == "img" for tag, _ in Page(html).tags) == 71
+    assert sum(tag == "img" for tag, _ in Page(html).tags) == 81
     assert len(html.encode()) < 1_500_000
 
 

@@ -13,9 +13,10 @@ import pytest
 from study.app.cli import main
 from study.record.folder import StudyFolder
 from study.record.terms import Terms
-from study.report.build import build, gather
+from study.report.build import build
 from study.report.charts.differences import differences
 from study.report.charts.svg import svg
+from study.report.evidence import gather
 from study.report.versus import versus, versus_view
 from tests.report.toy import settings_of, toy_plan, write_study
 

@@ -1,0 +1,97 @@
+"""What a report is computed from, read from a study's folder and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from study.errors import UserError
+from study.protocols import PROTOCOLS
+from study.record import ledger
+from study.record.begun import require_identity
+from study.record.events import Event, Phase, StudyBegun
+from study.record.folder import StudyFolder
+from study.record.incumbents import Incumbent, incumbents
+from study.record.outcome import Outcome
+from study.record.plan import Plan
+from study.record.results import ConfigResult, configurations
+from study.record.search_name import variant_of
+from study.report.predictions import StoredPredictions, TestedFold
+from study.samplers.space import misfit
+from study.searches import replayed, searches_of, what_is_left
+from study.variants import VARIANTS
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a report is computed from, by variant: configurations, outcomes, and predictions of the reported runs.
+
+    Predictions of their test parts are `tested`, those of their validation parts `validated`. A variant of which
+    nothing can be selected has no outcome and no predictions. `left` says what an unfinished study has left; empty for
+    a finished one. `paths` are the incumbents of each search.
+    """
+
+    plan: Plan
+    configs: Mapping[str, Sequence[ConfigResult]]
+    outcomes: Mapping[str, Outcome]
+    tested: Mapping[str, Sequence[TestedFold]]
+    validated: Mapping[str, Sequence[TestedFold]]
+    left: str = ""
+    paths: Mapping[str, Sequence[Incumbent]] = field(default_factory=dict)
+
+
+def gather(folder: StudyFolder) -> Evidence:
+    """Read what the report of the study in `folder` is computed from, and check all of it.
+
+    The plan is the one that the ledger was begun with; every decision follows from the events before it; every
+    configuration is of its variant's search space; of every complete one, scores are those of stored predictions.
+
+    Raises:
+        UserError: there is no study, or something is missing, broken or changed.
+    """
+    plan = Plan.read(folder)
+    if unknown := [name for name in plan.variants if name not in VARIANTS]:
+        raise UserError(
+            f"a report needs the row of every variant; {', '.join(unknown)} of {folder.plan} has none: "
+            "add it to VARIANTS in study/variants.py"
+        )
+    records = list(ledger.read_records(folder.ledger)) if folder.ledger.exists() else []
+    require_identity(plan, records, folder.ledger)
+    left = what_is_left(replayed(plan, records, folder.ledger))
+    events = [record for record in records if not isinstance(record, StudyBegun)]
+    found = configurations(events, plan.terms.seeds, plan.terms.epoch_rule)
+    stored = StoredPredictions(folder, plan)
+    for configs in found.values():
+        _require_sound(folder, plan, stored, configs)
+    outcomes = _outcomes(plan, found)
+    tested = {name: stored.tested(outcome.uses) for name, outcome in outcomes.items()}
+    validated = {name: stored.validated(outcome.uses) for name, outcome in outcomes.items()}
+    return Evidence(plan, found, outcomes, tested, validated, left, _paths(plan, events, found))
+
+
+def _require_sound(folder: StudyFolder, plan: Plan, stored: StoredPredictions, configs: Sequence[ConfigResult]) -> None:
+    """Make sure that parameters are of the search space, and that complete configurations agree with predictions."""
+    for config in configs:
+        if wrong := misfit(VARIANTS[variant_of(config.variant)].choosing(plan.choices()), config.params):
+            raise UserError(
+                f"parameters are of their variant's search space, and {folder.ledger} has others for {config.variant} "
+                f"configuration {config.number} ({wrong}); restore it from a copy, or start over with --fresh"
+            )
+        if config.outcome is Phase.COMPLETE:
+            stored.require_agreement(config)
+
+
+def _outcomes(plan: Plan, found: Mapping[str, Sequence[ConfigResult]]) -> dict[str, Outcome]:
+    outcome_of = PROTOCOLS[plan.terms.protocol].outcome
+    outcomes = {name: outcome_of(plan, found[name]) for name in searches_of(plan) if found.get(name)}
+    return {name: outcome for name, outcome in outcomes.items() if outcome is not None}
+
+
+def _paths(
+    plan: Plan, events: Sequence[Event], found: Mapping[str, Sequence[ConfigResult]]
+) -> dict[str, list[Incumbent]]:
+    viewed = PROTOCOLS[plan.terms.protocol].viewed
+    return {
+        name: incumbents((event for event in events if event.variant == name), viewed(plan, configs), plan.metric)
+        for name, configs in found.items()
+    }
