@@ -11,11 +11,11 @@ import torch
 from study.corpus.utterance import Corpus, Utterance
 from study.errors import UserError
 from study.features.encoder import AveragedFrames, Encoded, Encoder, to_half
-from study.features.extract import Encode, Progress, extract, progress_count
+from study.features.extract import EncodeBlocks, Progress, Tally, Work, extract
 from study.features.frame_rate import averaged_halves
 from study.features.modality import Modality
 from study.features.pack import Pack
-from study.features.spec import bands_of
+from study.features.spec import EncoderSpec, bands_of
 from study.features.store import FeatureStore
 from study.features.turn import Turn
 
@@ -36,21 +36,31 @@ class EncoderPass:
         stores: Sequence[FeatureStore],
         corpus: Corpus,
         modality: Modality[Any],
-        encoder: Encoder,
+        specs: Sequence[EncoderSpec],
+        trust_remote_code: bool,
         contents: Mapping[str, str],
         key: str,
         what: str,
     ) -> None:
-        """Keep in `stores` the layers that `encoder` makes of `corpus`, a store for each in their order.
+        """Keep in `stores` the layers that the encoder of `specs` makes of `corpus`, a store for each in their order.
 
         Utterances have `contents`, whose digest is `key`; `what` names all that is made.
         """
         self._stores, self._corpus, self._contents, self._key = stores, corpus, contents, key
-        self._modality, self._encoder, self._what = modality, encoder, what
+        self._modality, self._specs, self._trust, self._what = modality, specs, trust_remote_code, what
+        self._encoder: Encoder = modality.open_layers(specs, trust_remote_code)
         self._found = [store.find() for store in stores]
 
-    def run(self, turns: Sequence[Turn], on_progress: Callable[[Progress], None], workers: int) -> None:
+    def run(
+        self,
+        turns: Sequence[Turn],
+        on_progress: Callable[[Progress], None],
+        encode_blocks: EncodeBlocks,
+        workers: int,
+    ) -> None:
         """Encode what is missing, block by block, in this process's own `turns`.
+
+        Frames that are averages of others are made here, in so many threads: that takes no encoder.
 
         Raises:
             UserError: utterances that could not be encoded; the others are kept.
@@ -60,13 +70,15 @@ class EncoderPass:
             return
         for store in self._stores:
             store.parts(self._key).mkdir(exist_ok=True)
-        failures = extract(
-            missing,
-            self._encode(missing),
-            save=self._save,
-            on_block=self._count(missing, turns, on_progress),
-            workers=workers,
-        )
+        tally = self._tally(missing, turns, on_progress)
+        own = self._own_rate()
+        known = set.intersection(*map(set, own))
+        failures = []
+        if averages := self._blocks_of(missing, lambda content: content in known):
+            failures += extract(averages, lambda block: self._averaged(block, own), self._save, tally.add, workers)
+        if new := self._blocks_of(missing, lambda content: content not in known):
+            work = Work(self._modality, self._specs, self._trust, self._encoder, self._contents, new)
+            failures += encode_blocks(work, self._save, tally)
         if failures:
             named = " | ".join(failures[:NAMED_FAILURES]) + (" | ..." if len(failures) > NAMED_FAILURES else "")
             raise UserError(
@@ -89,26 +101,11 @@ class EncoderPass:
         # Blocks are cut before what is there is left out: an utterance is in the same block, and so in the same batch,
         # whether or not the extraction was interrupted.
         cuts = [everyone[start : start + size] for start in range(0, len(everyone), size)]
-        return [block for cut in cuts if (block := [u for u in cut if self._contents[u.id] not in whole])]
+        return self._blocks_of(cuts, lambda content: content not in whole)
 
-    def _encode(self, missing: Sequence[Sequence[Utterance]]) -> Encode:
-        """What makes features of a block: from a pack at the encoder's own rate where it has them, else the encoder."""
-        known = self._own_rate()
-        averages = set.intersection(*map(set, known))
-        if not all(self._contents[u.id] in averages for block in missing for u in block):
-            self._encoder.load()
-
-        def encode(block: Sequence[Utterance]) -> Iterator[Encoded | UserError]:
-            new = []
-            for utterance in block:
-                if self._contents[utterance.id] in averages:
-                    yield self._averaged(utterance, [own[self._contents[utterance.id]] for own in known])
-                else:
-                    new.append(utterance)
-            if new:
-                yield from self._modality.encode(self._encoder, new)
-
-        return encode
+    def _blocks_of(self, blocks: Sequence[Sequence[Utterance]], is_one: Callable[[str], bool]) -> list[list[Utterance]]:
+        """The utterances whose content `is_one`, in their blocks; no empty ones."""
+        return [own for block in blocks if (own := [u for u in block if is_one(self._contents[u.id])])]
 
     def _own_rate(self) -> list[dict[str, tuple[Pack, int]]]:
         """Of each layer by content, where the frames are that this encoder averages; nothing if it averages none."""
@@ -117,18 +114,23 @@ class EncoderPass:
         own = identities(self._encoder.own.identity)
         return [replace(store, identity=each).find() for store, each in zip(self._stores, own, strict=True)]
 
-    def _averaged(self, utterance: Utterance, own: Sequence[tuple[Pack, int]]) -> Encoded:
+    def _averaged(
+        self, block: Sequence[Utterance], own: Sequence[Mapping[str, tuple[Pack, int]]]
+    ) -> Iterator[Encoded | UserError]:
+        """Features of a block from packs at the encoder's own rate."""
         assert isinstance(self._encoder, AveragedFrames)
-        frames = torch.cat([averaged_halves(pack.of(row), self._encoder.together) for pack, row in own], dim=1)
-        return Encoded(utterance, to_half(frames, utterance.id))
+        for utterance in block:
+            found = [layer[self._contents[utterance.id]] for layer in own]
+            frames = torch.cat([averaged_halves(pack.of(row), self._encoder.together) for pack, row in found], dim=1)
+            yield Encoded(utterance, to_half(frames, utterance.id))
 
-    def _count(
+    def _tally(
         self, missing: Sequence[Sequence[Utterance]], turns: Sequence[Turn], on_progress: Callable[[Progress], None]
-    ) -> Callable[[Sequence[Utterance]], None]:
+    ) -> Tally:
         def show(progress: Progress) -> None:
             for own in turns:
                 own.report(progress.utterances_done, progress.utterances_total)
             on_progress(progress)
 
         everyone = self._corpus.utterances
-        return progress_count(everyone, missing, self._modality.amount, show, self._what, self._modality.rate_unit)
+        return Tally(everyone, missing, self._modality.amount, show, self._what, self._modality.rate_unit)

@@ -1,18 +1,69 @@
-"""Blocks of utterances through an encoder, in threads: results are saved at once, failures reported at the end."""
+"""Blocks of utterances through an encoder: the work, how far it is, and threads of this process that do it.
+
+Another way to do it is in `study.execution.extraction`: on the machines of a cluster, or where GPUs are.
+"""
+
+from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 
 from study.corpus.utterance import Utterance
 from study.errors import UserError
-from study.features.encoder import Encoded
+from study.features.encoder import Encoded, Encoder
+from study.features.modality import Modality
+from study.features.spec import EncoderSpec
 
 Encode = Callable[[Sequence[Utterance]], Iterator[Encoded | UserError]]
+Save = Callable[[Sequence[Encoded]], None]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Blocks for one encoder, and what another process needs to do them as this one would.
+
+    `encoder` is what `specs` open, its weights not yet read. `contents` are what each utterance's features are computed
+    from, by id, as in `Modality`.
+    """
+
+    modality: Modality[Any]
+    specs: Sequence[EncoderSpec]
+    trust_remote_code: bool
+    encoder: Encoder
+    contents: Mapping[str, str]
+    blocks: Sequence[Sequence[Utterance]]
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the encoder has weights: it is slow then, and a GPU helps."""
+        return self.specs[0].name not in self.modality.built_in
+
+
+class EncodeBlocks(Protocol):
+    """A way to encode blocks: in threads, or on machines."""
+
+    def __call__(self, work: Work, save: Save, tally: Tally) -> list[str]:
+        """One line for each utterance that could not be encoded; the others are saved, block by block.
+
+        Every block that is done is added to `tally`, in the calling thread.
+        """
+
+
+def in_threads(workers: int) -> EncodeBlocks:
+    """The way to encode blocks in so many threads of this process."""
+
+    def encode_blocks(work: Work, save: Save, tally: Tally) -> list[str]:
+        work.encoder.load()
+        tally.begin()
+        return extract(work.blocks, lambda block: work.modality.encode(work.encoder, block), save, tally.add, workers)
+
+    return encode_blocks
 
 
 @dataclass(frozen=True)
@@ -20,7 +71,8 @@ class Progress:
     """How far an extraction is.
 
     `what` is being made ("audio by logmel"). The `reused` ones were already there when it started. Amounts are those
-    of `Modality.amount`, and `unit` is that of their rate (`Modality.rate_unit`).
+    of `Modality.amount`, and `unit` is that of their rate (`Modality.rate_unit`). `machines` has the amount that each
+    machine has done; nothing where all is done here.
     """
 
     utterances_done: int
@@ -32,22 +84,31 @@ class Progress:
     elapsed_seconds: float
     what: str = ""
     unit: str = ""
+    machines: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:
         """Amount per second, in `unit`; 0 before the first block."""
-        return (self.amount_done - self.amount_reused) / self.elapsed_seconds if self.elapsed_seconds > 0 else 0.0
+        return self._per_second(self.amount_done - self.amount_reused)
+
+    @property
+    def machine_rates(self) -> dict[str, float]:
+        """Amount per second of each machine; together they are `rate` where machines have done all that is new."""
+        return {machine: self._per_second(amount) for machine, amount in self.machines.items()}
 
     @property
     def remaining_seconds(self) -> float | None:
         """The expected time to the end; None before the first block."""
         return (self.amount_total - self.amount_done) / self.rate if self.rate > 0 else None
 
+    def _per_second(self, amount: float) -> float:
+        return amount / self.elapsed_seconds if self.elapsed_seconds > 0 else 0.0
+
 
 def extract(
     blocks: Sequence[Sequence[Utterance]],
     encode: Encode,
-    save: Callable[[Sequence[Encoded]], None],
+    save: Save,
     on_block: Callable[[Sequence[Utterance]], None],
     workers: int,
 ) -> list[str]:
@@ -74,9 +135,7 @@ def extract(
     return [line for index in sorted(failures) for line in failures[index]]
 
 
-def _run_block(
-    block: Sequence[Utterance], encode: Encode, save: Callable[[Sequence[Encoded]], None], stop: threading.Event
-) -> list[str]:
+def _run_block(block: Sequence[Utterance], encode: Encode, save: Save, stop: threading.Event) -> list[str]:
     """Encode and save a block, one line for each failure; after `stop`, only what is encoded by then is saved."""
     encoded: list[Encoded] = []
     failures: list[str] = []
@@ -92,28 +151,56 @@ def _run_block(
     return failures
 
 
-def progress_count(
-    utterances: Sequence[Utterance],
-    missing: Sequence[Sequence[Utterance]],
-    amount: Callable[[Utterance], float],
-    on_progress: Callable[[Progress], None],
-    what: str,
-    unit: str,
-) -> Callable[[Sequence[Utterance]], None]:
-    """What counts finished blocks of `missing` and calls `on_progress`, first of all when none is finished."""
-    amounts = {u.id: amount(u) for u in utterances}
-    total, total_amount = len(amounts), sum(amounts.values())
-    reused = total - sum(map(len, missing))
-    reused_amount = total_amount - sum(amounts[u.id] for block in missing for u in block)
-    done, done_amount = reused, reused_amount
-    begun = time.monotonic()
+class Tally:
+    """Counts blocks of `missing` that are done and shows how far the extraction is, at first when none is done."""
 
-    def count(block: Sequence[Utterance]) -> None:
-        nonlocal done, done_amount
-        done += len(block)
-        done_amount += sum(amounts[u.id] for u in block)
-        elapsed = time.monotonic() - begun
-        on_progress(Progress(done, total, reused, done_amount, total_amount, reused_amount, elapsed, what, unit))
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        missing: Sequence[Sequence[Utterance]],
+        amount: Callable[[Utterance], float],
+        on_progress: Callable[[Progress], None],
+        what: str,
+        unit: str,
+    ) -> None:
+        """Call `on_progress` with what is done of `utterances`, now and after every block."""
+        self._amounts = {u.id: amount(u) for u in utterances}
+        self._on_progress, self._what, self._unit = on_progress, what, unit
+        self._done = self._reused = len(self._amounts) - sum(map(len, missing))
+        self._reused_amount = sum(self._amounts.values()) - sum(map(self._amount_of, missing))
+        self._done_amount = self._reused_amount
+        self._machines: dict[str, float] = {}
+        self._begun = time.monotonic()
+        self._show()
 
-    count(())
-    return count
+    def begin(self) -> None:
+        """Measure the rate from now on: an encoder is ready. Nothing changes once a block is done."""
+        if self._done == self._reused:
+            self._begun = time.monotonic()
+
+    def add(self, block: Sequence[Utterance], machine: str = "") -> None:
+        """A block is done, on a machine where it was not this process."""
+        self._done += len(block)
+        self._done_amount += self._amount_of(block)
+        if machine:
+            self._machines[machine] = self._machines.get(machine, 0.0) + self._amount_of(block)
+        self._show()
+
+    def _amount_of(self, block: Sequence[Utterance]) -> float:
+        return sum(self._amounts[utterance.id] for utterance in block)
+
+    def _show(self) -> None:
+        self._on_progress(
+            Progress(
+                utterances_done=self._done,
+                utterances_total=len(self._amounts),
+                utterances_reused=self._reused,
+                amount_done=self._done_amount,
+                amount_total=sum(self._amounts.values()),
+                amount_reused=self._reused_amount,
+                elapsed_seconds=time.monotonic() - self._begun,
+                what=self._what,
+                unit=self._unit,
+                machines=dict(self._machines),
+            )
+        )

@@ -16,7 +16,7 @@ from study.errors import UserError
 from study.features.content import digest
 from study.features.encoder import Encoder
 from study.features.encoder_pass import EncoderPass, identities
-from study.features.extract import Progress
+from study.features.extract import EncodeBlocks, Progress, in_threads
 from study.features.modality import Modality
 from study.features.spec import OUTPUT, EncoderSpec, FeatureChoice, label_of_layers
 from study.features.store import FeatureStore
@@ -71,11 +71,13 @@ def prepare(
     trust_remote_code: bool = False,
     workers: int | None = None,
     by: str = ANYBODY,
+    encode_blocks: EncodeBlocks | None = None,
 ) -> list[FeatureChoice]:
     """The features of a modality that `specs` ask for, in their order: packs of all of the corpus's utterances.
 
     They are extracted now unless they are already in `folder`. All layers of an encoder come from one pass.
-    `workers` is the number of threads, by default as many as torch may use. A second process that wants features
+    `encode_blocks` is the way to encode, by default in threads of this process; features from elsewhere are always read
+    here. `workers` is the number of threads, by default as many as torch may use. A second process that wants features
     of the same corpus by the same encoder waits for the first, whose command is `by`; `on_progress` is called with
     what it waits for. Frames that are averages of others in `folder` are not encoded again.
 
@@ -87,7 +89,8 @@ def prepare(
     paths: dict[EncoderSpec, Path] = {}
     for together in _passes(specs):
         request = _Request(corpus, modality, together, folder, trust_remote_code)
-        paths |= request.packs(by, show, n_workers)
+        own = None if together[0].is_elsewhere else encode_blocks
+        paths |= request.packs(by, show, own or in_threads(n_workers), n_workers)
     return [FeatureChoice(spec, str(paths[spec])) for spec in specs]
 
 
@@ -101,6 +104,7 @@ class _How(TypedDict, total=False):
     trust_remote_code: bool
     workers: int | None
     by: str
+    encode_blocks: EncodeBlocks | None
 
 
 def _passes(specs: Sequence[EncoderSpec]) -> Iterator[list[EncoderSpec]]:
@@ -138,12 +142,12 @@ class _Request:
         # By path, because two specs may stand for the same layer.
         self._stores = {store.path(self._key): store for store in stores}
 
-    def packs(self, by: str, show: OnProgress, workers: int) -> dict[EncoderSpec, Path]:
+    def packs(self, by: str, show: OnProgress, encode_blocks: EncodeBlocks, workers: int) -> dict[EncoderSpec, Path]:
         """The packs by spec, made now where they are missing."""
         try:
             if self._absent():
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._make(self._absent(), by, show, workers)
+                self._make(self._absent(), by, show, encode_blocks, workers)
         except OSError as error:
             raise UserError(
                 f"features are kept in {self._folder}, which does not work ({error}); pass another folder"
@@ -155,7 +159,9 @@ class _Request:
     def _absent(self) -> list[Path]:
         return [path for path in self._stores if not path.exists()]
 
-    def _make(self, wanted: Sequence[Path], by: str, show: OnProgress, workers: int) -> None:
+    def _make(
+        self, wanted: Sequence[Path], by: str, show: OnProgress, encode_blocks: EncodeBlocks, workers: int
+    ) -> None:
         what = f"{self._modality.name} by {label_of_layers(self._specs_of(wanted))}"
         with ExitStack() as turns:
             # In one order, or two processes could wait for each other.
@@ -165,10 +171,11 @@ class _Request:
             # Another process may have finished some while this one waited.
             absent = [path for path in wanted if not path.exists()]
             if absent:
-                encoder = self._modality.open_layers(self._specs_of(absent), self._trust)
-                stores = [self._stores[path] for path in absent]
-                one = EncoderPass(stores, self._corpus, self._modality, encoder, self._contents, self._key, what)
-                one.run(own, show, workers)
+                specs, stores = self._specs_of(absent), [self._stores[path] for path in absent]
+                one = EncoderPass(
+                    stores, self._corpus, self._modality, specs, self._trust, self._contents, self._key, what
+                )
+                one.run(own, show, encode_blocks, workers)
                 for store in stores:
                     store.finish(self._corpus, self._key, self._contents)
 
