@@ -1,4 +1,4 @@
-"""The verb `features`, and what `run` shares with it: the corpus, the output folder, and the feature packs."""
+"""What `run` and `features` share: the corpus, the output folder, and the feature packs."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from study.app import terminal
-from study.app.export import ExportOptions
 from study.app.extraction_progress import extraction_progress
 from study.app.output import is_text, print_line
 from study.app.settings import Settings
 from study.corpus.quoting import path_text
 from study.corpus.utterance import Corpus
-from study.errors import FINISHED, UserError
-from study.features.elsewhere.export import export
+from study.errors import UserError
+from study.execution.address import LOCAL, chosen_address
 from study.features.elsewhere.row import FoundFeatures, from_elsewhere
 from study.features.elsewhere.survey import unused_line
+from study.features.extract import EncodeBlocks
 from study.features.inputs import input_of
 from study.features.modality import Modality
 from study.features.options import FeatureOptions
@@ -28,23 +29,6 @@ from study.features.pack import Pack
 from study.features.prepare import Wanted, prepare, wanted
 from study.modalities import MODALITIES
 from study.variants import VARIANTS
-
-
-def extract(settings: Settings, exported: ExportOptions, console: Console) -> int:
-    """Extract the features that a study with these settings would use, print their paths, and export them if asked."""
-    output = settings.machines.output.absolute()
-    require_folder(output)
-    corpus = open_corpus(settings, console)
-    features = wanted_features(corpus, settings)
-    unread(features, corpus, console)
-    extract_features(features, corpus, settings, console, "`ser-study features`")
-    for modality, own in features.items():
-        for path in dict.fromkeys(Path(each.choice.path) for each in own):  # two names may be of the same
-            print_line(console, f"{modality}: {path} ({path.stat().st_size / 1e6:.1f} MB)")
-            if exported.to:
-                place = export(Pack.open(path), exported.to, exported.into or output / "exported")
-                print_line(console, f"{modality} as {exported.to}: {place}")
-    return FINISHED
 
 
 def wanted_features(corpus: Corpus, settings: Settings) -> dict[str, list[Wanted]]:
@@ -69,10 +53,33 @@ def wanted_features(corpus: Corpus, settings: Settings) -> dict[str, list[Wanted
     return {name: found[name] for name in rows}
 
 
+def extracts_on_machines(features: Mapping[str, Sequence[Wanted]], settings: Settings) -> bool:
+    """Whether those of `features` that are not there yet are extracted in processes of Ray's.
+
+    So it is where there is a cluster, or where an encoder with weights finds a GPU here: were it this process that
+    used the GPU, the memory would be taken from the workers' as long as the study runs.
+    """
+    missing = [
+        (MODALITIES[modality], each.choice.spec)
+        for modality, own in features.items()
+        for each in own
+        if not each.choice.spec.is_elsewhere and not Path(each.choice.path).exists()
+    ]
+    if chosen_address(settings.machines.address) != LOCAL:
+        return bool(missing)
+    # Counting GPUs does not start CUDA.
+    return any(spec.name not in modality.built_in for modality, spec in missing) and torch.cuda.device_count() > 0
+
+
 def extract_features(
-    features: Mapping[str, Sequence[Wanted]], corpus: Corpus, settings: Settings, console: Console, by: str
+    features: Mapping[str, Sequence[Wanted]],
+    corpus: Corpus,
+    settings: Settings,
+    console: Console,
+    by: str,
+    encode_blocks: EncodeBlocks | None = None,
 ) -> None:
-    """Extract those of `features` that are not there yet.
+    """Extract those of `features` that are not there yet, in threads or by another way to encode blocks.
 
     `by` is what other processes are shown that wait for an extraction, "study demo-cross".
 
@@ -89,6 +96,7 @@ def extract_features(
                 on_progress=on_progress,
                 trust_remote_code=settings.features.trust_remote_code,
                 by=by,
+                encode_blocks=encode_blocks,
             )
         for each in features[modality]:
             if isinstance(each.encoder, FoundFeatures):

@@ -44,7 +44,7 @@ def add_feature_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a study that its features depend on."""
     for declared in (VariantOptions, CorpusOptions, FeatureOptions, ConfigOptions):
         add_options(parser, declared)
-    add_options(parser, MachineOptions, only=("output",))
+    add_options(parser, MachineOptions, only=("output", "address"))
 
 
 def described_samplers() -> str:
@@ -52,12 +52,15 @@ def described_samplers() -> str:
     return "samplers:\n" + "".join(f"  {name:<11} {row.description}\n" for name, row in SAMPLERS.items())
 
 
-def typed_options(parsed: argparse.Namespace) -> list[str]:
-    """The options of a study as they would be typed anywhere: those of a config file among them, paths absolute."""
+def typed_options(parsed: argparse.Namespace, *more: type) -> list[str]:
+    """The options of a study, and of `more` groups, as they would be typed anywhere: paths absolute.
+
+    Those of a config file are among them.
+    """
     typed: list[str] = []
-    for declared in chain.from_iterable(GROUPS.values()):
+    for declared in (*chain.from_iterable(GROUPS.values()), *more):
         for field, option in options_of(declared).items():
-            text = getattr(parsed, field)
+            text = getattr(parsed, field, None)
             if text is None or declared is ConfigOptions:
                 continue
             typed.append(option.flag)

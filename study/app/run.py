@@ -12,19 +12,31 @@ from rich.console import Console
 
 from study import process
 from study.app import planning
-from study.app.extraction import extract_features, open_corpus, require_folder, unread, wanted_features
-from study.app.output import print_line, print_raw
+from study.app.extraction import (
+    extract_features,
+    extracts_on_machines,
+    open_corpus,
+    require_folder,
+    unread,
+    wanted_features,
+)
+from study.app.machines import connected
+from study.app.output import print_line
 from study.app.preview import print_preview
 from study.app.progress import ProgressView
 from study.app.repeat import write_config
 from study.app.result import show, spaces
 from study.app.settings import Settings
+from study.corpus.utterance import Corpus
 from study.errors import FINISHED, INTERRUPTED
-from study.execution import connection, remote_driver, tuner
+from study.execution import connection, tuner
 from study.execution.checkpoint_cleanup import CheckpointCleanup, sweep_checkpoints
+from study.execution.cluster import require_shared_storage
 from study.execution.connection import Slots
 from study.execution.cost_estimate import expected_cost
+from study.execution.extraction import on_machines
 from study.execution.jobs import jobs_of
+from study.features.prepare import Wanted
 from study.record.begun import require_identity, require_spaces, take_up
 from study.record.folder import StudyFolder
 from study.record.ledger import Ledger
@@ -75,15 +87,30 @@ def run(settings: Settings, console: Console) -> int:
             stored_plan(earlier)
             plan = replace(plan, prior=load_prior(earlier))
         plan = planning.with_notes(plan, unread(features, corpus, console))
-        extract_features(features, corpus, settings, console, f"study {folder.path.name}")
-        console.print("starting workers ...", style="dim")
-        with connection.cluster(machines.address, machines.concurrency, machines.gpus_per_run) as slots:
+        with _extracted(features, corpus, settings, console, f"study {folder.path.name}") as slots:
             plan = planning.with_slots(plan, slots)
             if machines.dry_run:
                 return preview(plan, slots, output, console)
             plan.write(folder)
             write_config(folder, settings, plan)
             return _train_and_report(settings, plan, folder, slots, console)
+
+
+@contextmanager
+def _extracted(
+    features: Mapping[str, Sequence[Wanted]], corpus: Corpus, settings: Settings, console: Console, by: str
+) -> Iterator[Slots]:
+    """A connection to the study's machines, once features are extracted: by threads before it, or on them."""
+    on_them = extracts_on_machines(features, settings)
+    if not on_them:
+        extract_features(features, corpus, settings, console, by)
+    with connected(settings.machines, console) as slots:
+        if on_them:
+            # What would end the study after hours of extraction is found before.
+            with connection.quiet():
+                require_shared_storage(settings.machines.output.absolute())
+            extract_features(features, corpus, settings, console, by, on_machines())
+        yield slots
 
 
 def _train_and_report(settings: Settings, plan: Plan, folder: StudyFolder, slots: Slots, console: Console) -> int:
@@ -133,23 +160,6 @@ def preview(plan: Plan, slots: Slots, output: Path, console: Console) -> int:
             costs.append(expected_cost(plan, name))
     print_preview(console, plan, costs, slots, output)
     return FINISHED
-
-
-def needs_remote_driver(settings: Settings) -> bool:
-    """Whether the cluster is reached by Ray Client only."""
-    return remote_driver.client_address(settings.machines.address) is not None
-
-
-def run_remotely(settings: Settings, options: Sequence[str], console: Console) -> int:
-    """Run a study with these `options`, whose paths are meant here, on the head of a cluster."""
-    address = remote_driver.client_address(settings.machines.address)
-    assert address is not None
-    print_line(console, f"connecting to {address} ...", style="dim")
-    output = ["--output", str(settings.machines.output.absolute())]  # also where it is the default
-    code = remote_driver.run_on_head(address, ["run", *options, *output], lambda text: print_raw(console, text))
-    if code == INTERRUPTED:
-        print_line(console, f"that is on the head of the cluster; from here:\n  {process.typed_command()}")
-    return code
 
 
 def _conductor(plan: Plan, ledger: Ledger, slots: int, *listeners: Listener) -> Conductor:

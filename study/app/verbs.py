@@ -81,14 +81,15 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 def _run(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
     from study.app.options import settings_of, typed_options
     from study.app.printing import printed
+    from study.execution.address import is_client_address
 
     _read_config(parsed)
     settings = settings_of(parsed)
     with printed(group_of(PrintOptions, parsed), console) as console:
-        from study.app import run
+        from study.app import machines, run
 
-        if run.needs_remote_driver(settings):
-            return run.run_remotely(settings, typed_options(parsed), console)
+        if is_client_address(settings.machines.address):
+            return machines.run_remotely("run", typed_options(parsed), settings.machines, console)
         return run.run(settings, console)
 
 
@@ -102,11 +103,17 @@ def _add_features(parser: argparse.ArgumentParser) -> None:
 
 def _features(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
     from study.app.export import ExportOptions
-    from study.app.extraction import extract
-    from study.app.options import settings_of
+    from study.app.features import extract
+    from study.app.options import settings_of, typed_options
+    from study.execution.address import is_client_address
 
     _read_config(parsed)
-    return extract(settings_of(parsed), group_of(ExportOptions, parsed), console)
+    settings = settings_of(parsed)
+    if is_client_address(settings.machines.address):
+        from study.app.machines import run_remotely
+
+        return run_remotely("features", typed_options(parsed, ExportOptions), settings.machines, console)
+    return extract(settings, group_of(ExportOptions, parsed), console)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:

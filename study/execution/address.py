@@ -16,6 +16,18 @@ GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS
 FRAME_HEADER, TYPE_AT = len(SETTINGS), 3
 CLIENT = "ray://"
 AUTO, LOCAL = "auto", "local"
+# Set by `ray job submit` for the command that it runs.
+JOB_MARK = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+
+
+def chosen_address(given: str | None) -> str:
+    """The address that the option or RAY_ADDRESS gives; without both that of the cluster of a job, or LOCAL."""
+    return given or os.environ.get("RAY_ADDRESS") or (AUTO if JOB_MARK in os.environ else LOCAL)
+
+
+def is_client_address(given: str | None) -> bool:
+    """Whether the cluster that is asked for is reached by Ray Client only."""
+    return chosen_address(given).startswith(CLIENT)
 
 
 def require_listener(address: str) -> None:

@@ -34,12 +34,16 @@ def room(resources: Sequence[Mapping[str, float]], gpu_share: float) -> int:
     return total
 
 
-def check_shared_storage(folder: Path) -> None:
-    """Check that every machine can read files of this one in the study's `folder`, and this one can read theirs.
+def require_shared_storage(folder: Path) -> bool:
+    """Make sure that machines share the study's `folder`: each can read files of this one there, and this one theirs.
+
+    Gives whether there are several machines.
 
     Raises:
         UserError: a machine cannot, or does not answer within a minute, or cannot import this project.
     """
+    if len(alive_nodes()) < 2:
+        return False
     probe = folder / f".probe-{secrets.token_hex(4)}"
     probe.mkdir()
     try:
@@ -53,6 +57,7 @@ def check_shared_storage(folder: Path) -> None:
             f"every machine of a cluster reads and writes the study's folder {folder}; {faults[0]}{others}; "
             "give --output a folder on storage that all of them share, and install the project on each"
         )
+    return True
 
 
 def leave_mark(probe: str, mark: str) -> str:
@@ -68,6 +73,13 @@ def leave_mark(probe: str, mark: str) -> str:
     except OSError as error:
         return f"it cannot write there ({error.strerror})"
     return ""
+
+
+def reason_of(error: Exception) -> str:
+    """What went wrong on another machine, from the many lines that Ray makes of it: the last, or the missing module."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    missing = [line for line in lines if "No module named" in line]
+    return (missing or lines or [type(error).__name__])[-1]
 
 
 def _faults(probe: Path) -> list[str]:
@@ -91,9 +103,7 @@ def _fault(answer: Any, node: Mapping[str, Any], probe: Path) -> str:
     try:
         fault = str(ray.get(answer))
     except Exception as error:  # a broken installation on the machine can raise anything
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        missing = [line for line in lines if "No module named" in line]
-        return (missing or lines or [type(error).__name__])[-1]
+        return reason_of(error)
     if fault:
         return fault
     try:

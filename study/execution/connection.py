@@ -17,7 +17,7 @@ from ray.tune.execution import class_cache
 
 from study import process
 from study.errors import UserError, type_and_line
-from study.execution.address import AUTO, LOCAL, no_cluster
+from study.execution.address import AUTO, JOB_MARK, LOCAL, chosen_address, no_cluster
 from study.execution.cluster import alive_nodes, room
 from study.execution.handshake import require_cluster, without_raw_lines
 from study.execution.head_watch import HEAD_SECONDS, LOCAL_HEAD_SECONDS, HeadWatch
@@ -27,8 +27,6 @@ from study.files import is_full
 ROOT = Path(__file__).resolve().parents[2]
 # To reach a cluster where something listens, a second apart.
 ATTEMPTS = 5
-# Set by `ray job submit` for the command that it runs.
-JOB_MARK = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def _connect(address: str | None, concurrency: int | None, at_end: ExitStack) ->
     What is to be done after Ray's shutdown is left in `at_end`.
     """
     in_job = JOB_MARK in os.environ
-    address = address or os.environ.get("RAY_ADDRESS") or (AUTO if in_job else LOCAL)
+    address = chosen_address(address)
     silent: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.CRITICAL}
     # Tune would set a variable of PyTorch Lightning, and then could not use the workers that Ray starts in advance.
     class_cache.DEFAULT_ENV_VARS.clear()

@@ -16,7 +16,8 @@ from typing import Any
 import ray
 
 from study.errors import UserError
-from study.execution.address import CLIENT, no_cluster
+from study.execution.address import no_cluster
+from study.execution.cluster import reason_of
 from study.execution.handshake import require_cluster
 
 PROGRAM = "from study.app.cli import main; raise SystemExit(main())"
@@ -25,12 +26,6 @@ CONNECTIONS = 3
 POLL_SECONDS = 1.0
 # Ray sets these for its workers; the driver extracts features and needs the whole machine.
 WORKERS_ONLY = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "RAY_ADDRESS")
-
-
-def client_address(given: str | None) -> str | None:
-    """The Ray Client address given by the option or by RAY_ADDRESS; None if that is an address of another kind."""
-    address = given or os.environ.get("RAY_ADDRESS", "")
-    return address if address.startswith(CLIENT) else None
 
 
 def run_on_head(address: str, arguments: Sequence[str], write: Callable[[str], object]) -> int:
@@ -47,11 +42,9 @@ def run_on_head(address: str, arguments: Sequence[str], write: Callable[[str], o
         driver = on_head(Driver).remote(arguments)
         return _follow(driver, write)
     except ray.exceptions.RayError as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reasons = [line for line in lines if "No module named" in line] or lines
         raise UserError(
             f"a study through {address} needs the project on the cluster's machines, and its driver could not run "
-            f"({reasons[-1]}); install it on each, or use `ray job submit --working-dir .`"
+            f"({reason_of(error)}); install it on each, or use `ray job submit --working-dir .`"
         ) from None
     finally:
         ray.shutdown()

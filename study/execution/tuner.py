@@ -5,7 +5,7 @@ from typing import Any
 
 from ray import tune
 
-from study.execution.cluster import alive_nodes, check_shared_storage
+from study.execution.cluster import require_shared_storage
 from study.execution.connection import Slots, quiet
 from study.execution.jobs import Jobs
 from study.execution.scheduler import RaceScheduler
@@ -32,10 +32,8 @@ def run(
         StorageFull: there is no room for the study's files; the study was stopped in good order.
         UserError: there are several machines, and one of them does not share `folder`.
     """
-    several = len(alive_nodes()) > 1
-    if several:
-        with quiet():
-            check_shared_storage(folder.path)
+    with quiet():
+        several = require_shared_storage(folder.path)
     _clear(folder)
     parameters = {"study": str(folder.path), "gpu_share": slots.gpus_per_run, "fetch": several}
     trainable = tune.with_parameters(FoldTrainable, **parameters, epoch_seconds=epoch_seconds)

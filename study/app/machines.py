@@ -1,0 +1,35 @@
+"""The machines of a command: connected to, or reached through a driver on their head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from study import process
+from study.app.output import print_line, print_raw
+from study.app.settings import MachineOptions
+from study.errors import INTERRUPTED
+from study.execution import connection, remote_driver
+from study.execution.address import chosen_address
+from study.execution.connection import Slots
+
+
+@contextmanager
+def connected(machines: MachineOptions, console: Console) -> Iterator[Slots]:
+    """A connection to the cluster that is asked for, or to a new one of this machine that ends with the block."""
+    console.print("starting workers ...", style="dim")
+    with connection.cluster(machines.address, machines.concurrency, machines.gpus_per_run) as slots:
+        yield slots
+
+
+def run_remotely(verb: str, options: Sequence[str], machines: MachineOptions, console: Console) -> int:
+    """Do `verb` with these `options`, whose paths are meant here, on the head of a cluster."""
+    address = chosen_address(machines.address)
+    print_line(console, f"connecting to {address} ...", style="dim")
+    output = ["--output", str(machines.output.absolute())]  # also where it is the default
+    code = remote_driver.run_on_head(address, [verb, *options, *output], lambda text: print_raw(console, text))
+    if code == INTERRUPTED:
+        print_line(console, f"that is on the head of the cluster; from here:\n  {process.typed_command()}")
+    return code
