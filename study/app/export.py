@@ -27,6 +27,7 @@ class ExportOptions:
         default=None,
         metavar="DIR",
         read=Path,
+        is_path=True,
         is_lasting=False,
     )
 

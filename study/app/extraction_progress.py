@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
 from study.app.output import print_line
 from study.app.pace import MINUTE, clock, every_minute
@@ -17,6 +18,20 @@ from study.features.turn import Waiting
 
 # Rates below are shown with a decimal.
 SLOW = 10
+# More are shown by the slowest and the fastest.
+MOST_MACHINES = 6
+
+
+class _Bars(Progress):
+    """The bars, and a line below them."""
+
+    below = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The table of bars, then the line if it has anything."""
+        yield from super().get_renderables()
+        if self.below:
+            yield Text(self.below, style="dim", overflow="ellipsis", no_wrap=True)
 
 
 class ExtractionView:
@@ -25,10 +40,10 @@ class ExtractionView:
     def __init__(self, console: Console) -> None:
         """Show them on `console`."""
         self._console = console
-        self._bar = Progress(
+        self._bar = _Bars(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.completed:.0f} of {task.total:.0f} utterances · {task.fields[pace]}"),
+            TextColumn("{task.completed:.0f} of {task.total:.0f} utterances"),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -43,13 +58,12 @@ class ExtractionView:
             self._wait(progress)
             return
         self._last = progress
+        self._bar.below = _pace(progress)
         if not self._tasks:
             self._bar.start()
         if progress.what not in self._tasks:
-            self._tasks[progress.what] = self._bar.add_task(
-                escape(progress.what), total=progress.utterances_total, pace=""
-            )
-        self._bar.update(self._tasks[progress.what], completed=progress.utterances_done, pace=_pace(progress))
+            self._tasks[progress.what] = self._bar.add_task(escape(progress.what), total=progress.utterances_total)
+        self._bar.update(self._tasks[progress.what], completed=progress.utterances_done)
 
     def say(self) -> None:
         """Print how far the last extraction is, in a line."""
@@ -88,6 +102,15 @@ def line_of(progress: Extraction) -> str:
     return f"{progress.what}: {counts} · {_pace(progress)}"
 
 
+def machines_text(rates: Mapping[str, float]) -> str:
+    """How fast each machine is, in the unit of the whole: "on m1 90, m2 110"; empty where this process does all."""
+    ordered = sorted(rates, key=lambda name: rates[name])
+    if len(rates) <= MOST_MACHINES:
+        return "on " + ", ".join(f"{name} {_number(rates[name])}" for name in sorted(rates)) if rates else ""
+    slowest, fastest = (f"{_number(rates[name])} ({name})" for name in (ordered[0], ordered[-1]))
+    return f"on {len(rates)} machines, {slowest} to {fastest}"
+
+
 def waiting_line(waiting: Waiting) -> str:
     """Whom this process waits for, what is done there, and for how long it has waited."""
     done = f", {waiting.done} of {waiting.total} utterances done" if waiting.total else ""
@@ -97,5 +120,11 @@ def waiting_line(waiting: Waiting) -> str:
 def _pace(progress: Extraction) -> str:
     left = progress.remaining_seconds
     time_left = "time left unknown yet" if left is None else f"about {clock(left)} left"
-    decimals = 0 if progress.rate >= SLOW else 1
-    return f"{progress.rate:.{decimals}f} {progress.unit}, {time_left}" if progress.rate else time_left
+    if not progress.rate:
+        return time_left
+    machines = machines_text(progress.machine_rates)
+    return f"{_number(progress.rate)} {progress.unit}, {time_left}" + (f" · {machines}" if machines else "")
+
+
+def _number(rate: float) -> str:
+    return f"{rate:.{0 if rate >= SLOW else 1}f}"

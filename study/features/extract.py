@@ -166,8 +166,9 @@ class Tally:
         """Call `on_progress` with what is done of `utterances`, now and after every block."""
         self._amounts = {u.id: amount(u) for u in utterances}
         self._on_progress, self._what, self._unit = on_progress, what, unit
-        self._done = self._reused = len(self._amounts) - sum(map(len, missing))
-        self._reused_amount = sum(self._amounts.values()) - sum(map(self._amount_of, missing))
+        new = {u.id for block in missing for u in block}
+        self._done = self._reused = len(self._amounts) - len(new)
+        self._reused_amount = sum(amount for id, amount in self._amounts.items() if id not in new)
         self._done_amount = self._reused_amount
         self._machines: dict[str, float] = {}
         self._begun = time.monotonic()

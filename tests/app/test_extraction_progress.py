@@ -2,20 +2,21 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from study.app.extraction_progress import ExtractionView, extraction_progress
+from study.app.extraction_progress import ExtractionView, extraction_progress, line_of
 from study.features.extract import Progress
 from study.features.turn import Waiting
 
 HALF = Progress(60, 100, 20, 600.0, 1000.0, 200.0, 40.0, "audio by [old] logmel", "s/s")
 
 
-def shown(use: Callable[[ExtractionView], object], terminal: bool = False) -> str:
+def shown(use: Callable[[ExtractionView], object], terminal: bool = False, width: int = 120) -> str:
     written = io.StringIO()
-    with extraction_progress(Console(file=written, width=120, force_terminal=terminal)) as view:
+    with extraction_progress(Console(file=written, width=width, force_terminal=terminal)) as view:
         use(view)
     return written.getvalue()
 
@@ -24,6 +25,22 @@ def test_a_line_says_what_is_done_how_fast_and_how_long_it_still_takes() -> None
     """400 s of audio in 40 s, 400 s to go."""
     line = shown(lambda view: (view(HALF), view.say()))
     assert line == "audio by [old] logmel: 60 of 100 utterances · 10 s/s, about 0:40 left\n"
+
+
+def test_machines_are_shown_with_their_rates_and_many_by_the_slowest_and_the_fastest() -> None:
+    few = replace(HALF, machines={"m2": 100.0, "m1 (no GPU)": 300.0})
+    line = shown(lambda view: (view(few), view.say()))
+    assert line.endswith(" · 10 s/s, about 0:40 left · on m1 (no GPU) 7.5, m2 2.5\n")
+    many = replace(HALF, machines={f"m{number}": 40.0 * number for number in range(1, 31)})
+    assert line_of(many).endswith(" left · on 30 machines, 1.0 (m1) to 30 (m30)")
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_terminal_of_any_width_shows_counts_rate_and_time_left(width: int) -> None:
+    progress = replace(HALF, what="audio by microsoft/wavlm-base-plus", machines={f"node-{n}": 100.0 for n in range(4)})
+    text = shown(lambda view: view(progress), terminal=True, width=width)
+    assert "60 of 100 utterances" in text
+    assert "10 s/s, about 0:40 left · on node-0 2.5, node-1 2.5" in text
 
 
 def test_before_the_first_block_the_time_left_is_unknown() -> None:

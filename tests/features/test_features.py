@@ -1,4 +1,5 @@
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,7 +11,7 @@ import torch
 
 from study.corpus.utterance import Corpus
 from study.errors import UserError
-from study.features.extract import Progress
+from study.features.extract import Progress, Tally
 from study.features.pack import Pack
 from study.features.prepare import pack_of, prepare
 from study.features.spec import EncoderSpec
@@ -124,6 +125,22 @@ def test_the_rate_leaves_out_what_was_there_before() -> None:
     assert Progress(60, 100, 20, 120.0, 200.0, 40.0, 8.0).remaining_seconds == 8
     assert Progress(60, 100, 20, 60.0, 100.0, 20.0, 8.0).rate == 5
     assert Progress(60, 100, 20, 60.0, 100.0, 20.0, 8.0).remaining_seconds == 8
+
+
+def test_rates_of_machines_add_up_and_the_clock_starts_with_the_first_encoder(tones: Corpus) -> None:
+    shown: list[Progress] = []
+    blocks = [tones.utterances[20:50], tones.utterances[50:80]]
+    tally = Tally(tones.utterances, blocks, lambda utterance: 2.0, shown.append, "audio", "x real time")
+    time.sleep(0.2)
+    tally.begin()
+    tally.add(blocks[0], "m1")
+    tally.begin()  # a machine that joins later changes nothing
+    tally.add(blocks[1], "m2")
+    assert shown[1].elapsed_seconds < 0.2
+    assert [each.utterances_done for each in shown] == [20, 50, 80]
+    assert (shown[0].amount_reused, shown[0].machines, shown[0].rate) == (40.0, {}, 0.0)
+    assert shown[2].machines == {"m1": 60.0, "m2": 60.0}
+    assert sum(shown[2].machine_rates.values()) == pytest.approx(shown[2].rate)
 
 
 def test_a_changed_audio_file_is_encoded_again(write_tones: Callable[..., Corpus], tmp_path: Path) -> None:

@@ -15,16 +15,16 @@ WORDS = "hello there dog cat house angry happy sad what a day".split()
 @pytest.fixture(scope="session")
 def write_tones() -> Callable[..., Corpus]:
     """The function that writes such a corpus: `write_tones(folder, size=80)`, the same for the same size."""
-    return _write_tones
+    return tones_in
 
 
 @pytest.fixture(scope="session")
 def tones(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """80 utterances of .1 to .3 s with 0 to 8 words. Read only."""
-    return _write_tones(tmp_path_factory.mktemp("tones"))
+    return tones_in(tmp_path_factory.mktemp("tones"))
 
 
-def _write_tones(folder: Path, size: int = 80) -> Corpus:
+def tones_in(folder: Path, size: int = 80) -> Corpus:
     folder.mkdir(exist_ok=True)
     generator = np.random.default_rng(0)
     utterances = []
