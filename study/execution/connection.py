@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import ray_constants, services
+from ray._private import ray_constants, services, worker
 from ray.tune.execution import class_cache
 
 from study import process
@@ -108,6 +108,8 @@ def _connect(address: str | None, concurrency: int | None, at_end: ExitStack) ->
     silent: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.CRITICAL}
     # Tune would set a variable of PyTorch Lightning, and then could not use the workers that Ray starts in advance.
     class_cache.DEFAULT_ENV_VARS.clear()
+    # Ray prints every death of a worker or a machine, with lines of a daemon's log, whatever `log_to_driver` says.
+    worker.print_to_stdstream = _print_nothing
     with quiet():
         if address == LOCAL:
             _start_here(concurrency, at_end.enter_context(ray_folder()), silent)
@@ -124,6 +126,10 @@ def _connect(address: str | None, concurrency: int | None, at_end: ExitStack) ->
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise no_cluster(address, str(error)) from None
     return False
+
+
+def _print_nothing(data: Mapping[str, Any], ignore_prefix: bool) -> None:
+    pass
 
 
 def _start_here(concurrency: int | None, folder: str | None, silent: Mapping[str, Any]) -> None:

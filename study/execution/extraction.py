@@ -214,9 +214,7 @@ def _findable(utterance: Utterance) -> Utterance:
 def _lines_of_killer(block: Sequence[Utterance], machines: Sequence[str]) -> list[str]:
     where = " and ".join(dict.fromkeys(machines))
     return [
-        f"{each.id} is in a block of {len(block)} that ended two processes while they encoded it, on {where} (short of "
-        "memory?)"
-        for each in block
+        f"{each.id}: its block of {len(block)} ended two processes, on {where} (short of memory?)" for each in block
     ]
 
 
