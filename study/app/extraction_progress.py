@@ -104,9 +104,11 @@ def line_of(progress: Extraction) -> str:
 
 def machines_text(rates: Mapping[str, float]) -> str:
     """How fast each machine is, in the unit of the whole: "on m1 90, m2 110"; empty where this process does all."""
-    ordered = sorted(rates, key=lambda name: rates[name])
+    if len(rates) < 2:  # then its rate is that of the whole
+        return "".join(f"on {name}" for name in rates)
     if len(rates) <= MOST_MACHINES:
-        return "on " + ", ".join(f"{name} {_number(rates[name])}" for name in sorted(rates)) if rates else ""
+        return "on " + ", ".join(f"{name} {_number(rates[name])}" for name in sorted(rates))
+    ordered = sorted(rates, key=lambda name: rates[name])
     slowest, fastest = (f"{_number(rates[name])} ({name})" for name in (ordered[0], ordered[-1]))
     return f"on {len(rates)} machines, {slowest} to {fastest}"
 

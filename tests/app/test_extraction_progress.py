@@ -31,6 +31,8 @@ def test_machines_are_shown_with_their_rates_and_many_by_the_slowest_and_the_fas
     few = replace(HALF, machines={"m2": 100.0, "m1 (no GPU)": 300.0})
     line = shown(lambda view: (view(few), view.say()))
     assert line.endswith(" · 10 s/s, about 0:40 left · on m1 (no GPU) 7.5, m2 2.5\n")
+    one = replace(HALF, machines={"m1": 400.0})
+    assert line_of(one).endswith(" left · on m1"), "its rate is that of the whole"
     many = replace(HALF, machines={f"m{number}": 40.0 * number for number in range(1, 31)})
     assert line_of(many).endswith(" left · on 30 machines, 1.0 (m1) to 30 (m30)")
 

@@ -106,6 +106,16 @@ class ImitatedCluster:
         """Remove the last machine without a warning."""
         self._ask("remove")
 
+    def kill_a_worker(self) -> None:
+        """Kill one of the processes that encode."""
+        while True:
+            for each in psutil.Process(self._process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if "BlockWorker.encode" in " ".join(each.cmdline()):
+                        each.kill()
+                        return
+            time.sleep(0.02)
+
     def _ask(self, what: str) -> None:
         assert self._process.stdin is not None
         print(what, file=self._process.stdin)
@@ -180,7 +190,7 @@ class Story:
 
         def lose(done: int) -> None:
             if done >= BLOCK and not lost:
-                kill_a_worker()
+                self.cluster.kill_a_worker()
                 lost.append(done)
             elif done >= 4 * BLOCK and len(lost) == 1:
                 self.cluster.remove()
@@ -211,13 +221,6 @@ class Story:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         self.extract(replace(AUDIO_OF_FOURS, encode=slowly), self.hubert, "driver", kill)
-
-
-def kill_a_worker() -> None:
-    """Kill one of the processes that encode."""
-    next(
-        p for p in psutil.process_iter(["cmdline"]) if "BlockWorker.encode" in " ".join(p.info["cmdline"] or ())
-    ).kill()
 
 
 def main() -> None:
