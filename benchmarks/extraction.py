@@ -1,13 +1,17 @@
 """Encoders and stores in figures: `python -m benchmarks.extraction`.
 
 Speech and words through encoders of the base architectures (HuBERT, BERT) with random weights, which cost what
-trained ones do; then reading a pack against reading a file per utterance. One thread.
+trained ones do; then reading a pack against reading a file per utterance. One thread, but for extraction on Ray against
+extraction in threads: all cores.
 """
 
 import argparse
+import os
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,10 @@ import transformers
 
 from benchmarks import machine, synthetic
 from study.corpus.utterance import Corpus, Utterance
+from study.execution import connection
+from study.execution.extraction import on_machines
 from study.features.encoder import TextEncoder
+from study.features.extract import EncodeBlocks, Progress, in_threads
 from study.features.prepare import prepare
 from study.features.spec import EncoderSpec
 from study.features.text import BATCH
@@ -33,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--utterances", type=int, default=8, help="of audio; of text 16 times as many (8)")
     parser.add_argument("--repeats", type=int, default=3, help="turns of every way (3)")
+    parser.add_argument("--rows", default=",".join(ROWS), metavar="NAMES", help="which to measure (all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parsed = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -41,13 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures: dict[str, Any] = {"machine": {**facts, "utterances": parsed.utterances, "repeats": parsed.repeats}}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for what, measure in (
-            ("audio", measure_audio),
-            ("layers", measure_layers),
-            ("text", measure_text),
-            ("store", measure_store),
-        ):
-            figures[what] = measure(folder / what, parsed.utterances, parsed.repeats)
+        for what in parsed.rows.split(","):
+            figures[what] = ROWS[what](folder / what, parsed.utterances, parsed.repeats)
             print(what)
             for figure, value in figures[what].items():
                 print(f"  {figure:46} {value:10.4g}", flush=True)
@@ -91,16 +94,7 @@ def measure_audio(folder: Path, n_utterances: int, repeats: int) -> dict[str, fl
 
 def measure_layers(folder: Path, n_utterances: int, repeats: int) -> dict[str, float]:
     """Seconds of audio per CPU second from files to packs: the model's output, and three layers from one pass."""
-    model = folder / "model"
-    transformers.HubertModel(transformers.HubertConfig()).save_pretrained(model)
-    transformers.Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(model)
-    utterances, seconds = [], 0.0
-    for number, length in enumerate(_audio_lengths(n_utterances)):
-        path = folder / f"{number}.wav"
-        soundfile.write(path, 0.1 * np.random.default_rng(number).standard_normal(length * 320), 16_000)
-        utterances.append(Utterance(f"u{number}", path, "", "sad", "1F", "1"))
-        seconds += length * 0.02
-    corpus = Corpus("noise", ("sad",), tuple(utterances))
+    model, corpus, seconds = _speech(folder, n_utterances)
 
     def extracted(layers: Sequence[str]) -> Callable[[], None]:
         def run() -> None:
@@ -115,6 +109,36 @@ def measure_layers(folder: Path, n_utterances: int, repeats: int) -> dict[str, f
     return {
         **{f"{n}, audio seconds per CPU second": seconds / value for n, value in machine.medians(taken).items()},
         "three layers / one, times as long": machine.ratio(taken, "three", "one"),
+    }
+
+
+def measure_machines(folder: Path, n_utterances: int, repeats: int) -> dict[str, float]:
+    """From files to packs: actors of a cluster of this machine against threads of this process, on all cores."""
+    model, corpus, seconds = _speech(folder, 2 * n_utterances)
+    of_twos, cores = replace(AUDIO, block=2), os.cpu_count() or 1
+    working: dict[str, list[float]] = {"actors": [], "threads": []}
+
+    def extracted(name: str, encode_blocks: EncodeBlocks) -> Callable[[], None]:
+        def run() -> None:
+            seen: list[Progress] = []
+            with tempfile.TemporaryDirectory(dir=folder) as packs:
+                prepare(
+                    corpus, of_twos, [EncoderSpec(str(model))], Path(packs),
+                    on_progress=lambda each: seen.append(each) if isinstance(each, Progress) else None,
+                    encode_blocks=encode_blocks,
+                )  # fmt: skip
+            working[name].append(seen[-1].elapsed_seconds)
+
+        return run
+
+    with connection.cluster(None, cores, None):
+        calls = {"threads": extracted("threads", in_threads(cores)), "actors": extracted("actors", on_machines())}
+        taken = machine.alternating(calls, repeats)
+    starts = [whole - part for whole, part in zip(taken["actors"], working["actors"], strict=True)]
+    return {
+        **{f"{name}, audio seconds per second": seconds / value for name, value in machine.medians(working).items()},
+        "actors / threads, times as long once ready": machine.ratio(working, "actors", "threads"),
+        "actors, seconds until ready, and to the pack": statistics.median(starts),
     }
 
 
@@ -197,10 +221,32 @@ def relative(found: Sequence[torch.Tensor], expected: Sequence[torch.Tensor]) ->
     return float((torch.cat(list(found)) - exact).norm() / exact.norm())
 
 
+def _speech(folder: Path, n_utterances: int) -> tuple[Path, Corpus, float]:
+    """A model of HuBERT-base's size, a corpus of noise, and its seconds."""
+    model = folder / "model"
+    transformers.HubertModel(transformers.HubertConfig()).save_pretrained(model)
+    transformers.Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(model)
+    utterances, seconds = [], 0.0
+    for number, length in enumerate(_audio_lengths(n_utterances)):
+        path = folder / f"{number}.wav"
+        soundfile.write(path, 0.1 * np.random.default_rng(number).standard_normal(length * 320), 16_000)
+        utterances.append(Utterance(f"u{number}", path, "", "sad", "1F", "1"))
+        seconds += length * 0.02
+    return model, Corpus("noise", ("sad",), tuple(utterances)), seconds
+
+
 def _audio_lengths(n_utterances: int) -> list[int]:
     """Frames of 20 ms per utterance."""
     return synthetic.utterance_lengths(n_utterances)["audio"]
 
+
+ROWS: dict[str, Callable[[Path, int, int], dict[str, float]]] = {
+    "audio": measure_audio,
+    "layers": measure_layers,
+    "machines": measure_machines,
+    "text": measure_text,
+    "store": measure_store,
+}
 
 if __name__ == "__main__":
     main()
