@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from study.errors import UserError
-from study.features.layers import chosen_layers
+from study.features.layers import chosen_layer
 from study.features.modality import Modality
 from study.features.spec import EncoderSpec
 from study.modalities import AUDIO, TEXT
@@ -134,9 +134,18 @@ def test_a_layer_that_is_not_there_is_refused(tiny_encoder: TinyEncoder, layer: 
         AUDIO.open(EncoderSpec(str(tiny_encoder("wavlm")), layer))
 
 
-@pytest.mark.parametrize(("layer", "chosen"), [("last", None), ("0", range(0, 1)), ("mean:1-12", range(1, 13))])
-def test_how_layers_are_written(layer: str, chosen: range | None) -> None:
-    assert chosen_layers(layer, 12) == chosen
+@pytest.mark.parametrize(
+    ("layer", "chosen"),
+    [
+        ("last", ()),
+        ("0", (range(0, 1),)),
+        ("mean:1-12", (range(1, 13),)),
+        ("weighted", (range(0, 4), range(4, 7), range(7, 10), range(10, 13))),
+        ("weighted:13", tuple(range(n, n + 1) for n in range(13))),
+    ],
+)
+def test_how_layers_are_written(layer: str, chosen: tuple[range, ...]) -> None:
+    assert chosen_layer(layer, 12).bands == chosen
 
 
 def test_identity_tells_weights_and_layers_apart_but_not_folders(tiny_encoder: TinyEncoder, tmp_path: Path) -> None:
