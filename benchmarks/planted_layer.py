@@ -25,40 +25,55 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the studies, print a line for each seed, and the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10, help="studies of each kind (10)")
+    parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed (0)")
+    parser.add_argument("--only", choices=("searched", "weighted"), help="one kind of study alone (both)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parsed = parser.parse_args(arguments)
     facts = machine.describe()
     machine.print_machine(facts)
     rows = []
-    for seed in range(parsed.seeds):
+    for seed in range(parsed.first, parsed.first + parsed.seeds):
         with tempfile.TemporaryDirectory() as folder:
-            rows.append(planted(Path(folder), seed))
+            rows.append(planted(Path(folder), seed, [parsed.only] if parsed.only else ["searched", "weighted"]))
         print(json.dumps(rows[-1]), flush=True)
-    n_found = sum(row["selected"] == row["planted"] for row in rows)
-    n_largest = sum(row["largest weight"] == row["planted"] for row in rows)
-    print(f"selected: {n_found} of {len(rows)}; largest learned weight: {n_largest} of {len(rows)}")
+    for found in ("selected", "largest weight"):
+        right = [row[found] == row["planted"] for row in rows if found in row]
+        print(f"{found}: {sum(right)} of {len(right)}")
     machine.write_json(parsed.json, {"machine": facts, "rows": rows})
 
 
-def planted(folder: Path, seed: int) -> dict[str, Any]:
-    """What both studies of a seed found."""
+def planted(folder: Path, seed: int, kinds: Sequence[str]) -> dict[str, Any]:
+    """What the studies of a seed found."""
     layer = SEARCHED[derived_seed(seed, "planted layer") % len(SEARCHED)]
     planted_encoder.save(folder / "encoder", layer)
-    searched = study(folder, seed, "searched", "--audio-layer", ",".join(map(str, SEARCHED)))
-    weighted = study(folder, seed, "weighted", "--audio-layer", "weighted:13", "--configs", "4")
-    [found] = weighted["layer_weights"]
-    weights = dict(zip(found["bands"], found["means"], strict=True))
-    largest = max(weights, key=lambda band: weights[band])
-    label = searched["tuned"]["params"]["audio_features"]
+    row: dict[str, Any] = {"seed": seed, "planted": layer}
+    if "searched" in kinds:
+        row |= searched(folder, seed, layer)
+    if "weighted" in kinds:
+        row |= weighted(folder, seed)
+    return row
+
+
+def searched(folder: Path, seed: int, layer: int) -> dict[str, Any]:
+    """The layer that a search of all of them has selected, how often it tried the planted one, and its test score."""
+    found = study(folder, seed, "searched", "--audio-layer", ",".join(map(str, SEARCHED)))
     return {
-        "seed": seed,
-        "planted": layer,
-        "selected": int(label.rpartition(" ")[2]),
-        "tried it": next(each["n_configs"] for each in searched["features"] if each["label"].endswith(f" {layer}")),
-        "test UWA": round(searched["tuned"]["figures"]["test"]["UWA"]["mean"], 3),
+        "selected": int(found["tuned"]["params"]["audio_features"].rpartition(" ")[2]),
+        "tried it": next(each["n_configs"] for each in found["features"] if each["label"].endswith(f" {layer}")),
+        "test UWA": round(found["tuned"]["figures"]["test"]["UWA"]["mean"], 3),
+    }
+
+
+def weighted(folder: Path, seed: int) -> dict[str, Any]:
+    """The layer of the largest learned weight, the weight, and the test score."""
+    found = study(folder, seed, "weighted", "--audio-layer", "weighted:13", "--configs", "4")
+    [mix] = found["layer_weights"]
+    weights = dict(zip(mix["bands"], mix["means"], strict=True))
+    largest = max(weights, key=lambda band: weights[band])
+    return {
         "largest weight": int(largest.partition("-")[0]),
         "weight": round(weights[largest], 3),
-        "weighted test UWA": round(weighted["tuned"]["figures"]["test"]["UWA"]["mean"], 3),
+        "weighted test UWA": round(found["tuned"]["figures"]["test"]["UWA"]["mean"], 3),
     }
 
 

@@ -39,8 +39,9 @@ STATES = {
 def proposer(seed: int, sampler: str, labels: Labels = NO_LABELS) -> Proposer:
     """What proposes the next configuration of a search: the published setting first, then what `sampler` draws.
 
-    The first configurations have each choice of features once: among a dozen layers, a search of sixteen configurations
-    would often not try the best one. Their other parameters are drawn.
+    The first configurations are the published setting with each choice of features in turn. Choices are thus compared
+    with all else equal, and none is missed: drawn ones of a dozen layers would often not have the best, or have it with
+    a learning rate that learns nothing.
 
     Raises:
         UserError: the sampler needs a package that is not installed.
@@ -48,12 +49,11 @@ def proposer(seed: int, sampler: str, labels: Labels = NO_LABELS) -> Proposer:
     SAMPLERS[sampler].check()
 
     def next_params(search: str, observations: Sequence[Observation]) -> Params:
-        variant = VARIANTS[variant_of(search)].choosing(labels)
-        if not observations:
-            return published_params(variant)
-        number, drawn = len(observations), propose(variant.suggest, observations, derived_seed(seed, search), sampler)
-        turn = {modality + FEATURES: own[number] for modality, own in variant.choices.items() if number < len(own)}
-        return {**drawn, **turn}
+        variant, number = VARIANTS[variant_of(search)].choosing(labels), len(observations)
+        if number < max(map(len, variant.choices.values()), default=1):
+            turn = {modality + FEATURES: own[number] for modality, own in variant.choices.items() if number < len(own)}
+            return {**published_params(variant), **turn}
+        return propose(variant.suggest, observations, derived_seed(seed, search), sampler)
 
     return next_params
 
