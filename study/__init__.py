@@ -1,15 +1,31 @@
 """Hyperparameter studies of multimodal speech emotion recognition.
 
-In a notebook, `study.results(name)` gives the tables of a study.
+In a notebook, `study.results(name)` gives the tables of a study, and `study.SerModel` predicts with what it has found.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from study.inference.ser_model import SerModel
     from study.report.frames import Results
+
+
+__all__ = ["SerModel", "results"]
+
+
+def __getattr__(name: str) -> Any:
+    """`SerModel`, imported when it is asked for: it takes seconds, and most of the project does without it."""
+    if name != "SerModel":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from study.beside import import_own_packages
+
+    import_own_packages()
+    from study.inference.ser_model import SerModel
+
+    return SerModel
 
 
 def results(name: str, output: Path | str = "mlruns") -> Results:

@@ -8,8 +8,8 @@ from typing import Any
 
 from study.corpus.folds import Fold, group_pairs, leave_one_group_out
 from study.record.divisions import Division, folds_and_swapped, folds_as_planned
-from study.record.nested_outcome import block_choices, nested_outcome, seen_by_role
-from study.record.outcome import Outcome, as_they_are, shared_choices, shared_outcome
+from study.record.nested_outcome import block_choices, nested_outcome, seen_by_role, whole_members
+from study.record.outcome import Outcome, Use, as_they_are, shared_choices, shared_members, shared_outcome
 from study.record.plan import Plan
 from study.record.results import ConfigResult
 from study.record.search_variance import Choice
@@ -38,6 +38,7 @@ class Protocol:
         search: a variant's search before it begins.
         outcome: what a variant's configurations come to; None while nothing can be selected.
         choices: what a variant's configurations were selected among, for every selection that is reported.
+        members: the runs whose models are exported, and the epoch of each.
         viewed: the configurations as pictures and means over folds read them.
         divisions: what was tested, validated and trained together.
         note: the report's sentence on what the figures mean.
@@ -54,6 +55,7 @@ class Protocol:
     search: Callable[[Rules, Policy], Search]
     outcome: Callable[[Plan, Sequence[ConfigResult]], Outcome | None]
     choices: Callable[[Plan, Sequence[ConfigResult]], list[Choice]]
+    members: Callable[[Plan, Outcome], tuple[Use, ...]]
     viewed: Callable[[Plan, Sequence[ConfigResult]], list[ConfigResult]]
     divisions: Callable[[Plan], list[Division]]
     note: str
@@ -76,6 +78,7 @@ PROTOCOLS: dict[str, Protocol] = {
         search=race_of,
         outcome=shared_outcome,
         choices=shared_choices,
+        members=shared_members,
         viewed=as_they_are,
         divisions=folds_as_planned,
         note="not nested: every session has served as validation in the choice of the configuration; "
@@ -88,6 +91,7 @@ PROTOCOLS: dict[str, Protocol] = {
         search=NestedRace,
         outcome=nested_outcome,
         choices=block_choices,
+        members=whole_members,
         viewed=seen_by_role,
         divisions=folds_and_swapped,
         note="what was chosen for a test session, configuration and epoch, was chosen from runs and by scores of other "

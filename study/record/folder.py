@@ -63,6 +63,15 @@ class StudyFolder:
         return self.path / "tables"
 
     @property
+    def models(self) -> Path:
+        """The model folders that were made of it."""
+        return self.path / "models"
+
+    def model_of(self, search: str, weights: str) -> Path:
+        """The model folder of a variant's search, of this kind of weights ("folds" or "refit")."""
+        return self.models / (search if weights == "folds" else f"{search}-{weights}")
+
+    @property
     def features(self) -> Path:
         """Where the packs of all studies of its output folder are."""
         return self.path.parent.parent / "features"

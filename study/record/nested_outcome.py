@@ -49,6 +49,19 @@ def nested_outcome(plan: Plan, configs: Sequence[ConfigResult]) -> Outcome | Non
     )
 
 
+def whole_members(plan: Plan, outcome: Outcome) -> tuple[Use, ...]:
+    """The runs whose models stand for the variant elsewhere: those of the one shared choice, each in its first use.
+
+    A run that serves twice is one model; what it does swapped would be that model once more.
+    """
+    names, counted = _block_names(plan), outcome.config.counted(plan.metric)
+    return tuple(
+        Use(counted[place].run, counted[place].epoch, names[role.test_block])
+        for place, role in enumerate(roles(plan))
+        if not role.swapped
+    )
+
+
 def nested_choices(configs: Sequence[ConfigResult], plan: Plan) -> NestedChoices:
     """What the scores select. For a block, only configurations that its own race trained to the end count."""
     viewed = [by_role(config, plan) for config in configs]

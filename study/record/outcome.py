@@ -72,6 +72,11 @@ def shared_outcome(plan: Plan, configs: Sequence[ConfigResult]) -> Outcome | Non
     return Outcome(best, _reported(plan, best), published, tuple(uses))
 
 
+def shared_members(plan: Plan, outcome: Outcome) -> tuple[Use, ...]:
+    """The runs whose models stand for the variant elsewhere: those that are reported."""
+    return outcome.uses
+
+
 def shared_choices(plan: Plan, configs: Sequence[ConfigResult]) -> list[Choice]:
     """The one choice of protocol shared."""
     return [choice_among(configs, plan.metric)]

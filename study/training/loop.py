@@ -112,6 +112,20 @@ def train_fold(
         yield epoch
 
 
+def train_unscored(
+    training: Training, part: Part, recipe: Recipe, *, epochs: int, seed: int, last_epoch: int
+) -> Iterator[float]:
+    """Train a model on `part` alone, with nothing held out, and yield the mean loss of each epoch.
+
+    The learning rate follows the schedule of a fold run of `epochs`; training ends after `last_epoch` of them.
+
+    Raises:
+        Diverged: the training loss is not finite.
+    """
+    for number in range(1, last_epoch + 1):
+        yield _train_epoch(training, part, recipe, number, epochs, seed)
+
+
 @torch.inference_mode()
 def probabilities(model: nn.Module, part: Part, n_classes: int) -> Float[Tensor, "utterances classes"]:
     """Class probabilities of every utterance of `part`, in its order, on the CPU.

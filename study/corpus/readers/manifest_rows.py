@@ -46,8 +46,8 @@ class Row:
         return self.cells.get(column, "")
 
 
-def read_rows(path: Path) -> tuple[list[Row], list[Problem]]:
-    """The rows of a .csv or .jsonl manifest that have all required cells, and the problems of the others.
+def read_rows(path: Path, required: Sequence[str] = REQUIRED) -> tuple[list[Row], list[Problem]]:
+    """The rows of a .csv or .jsonl manifest that have all `required` cells, and the problems of the others.
 
     A CSV has commas, a header and as many cells in each row as in the header; a JSONL has one object per line.
     """
@@ -55,14 +55,15 @@ def read_rows(path: Path) -> tuple[list[Row], list[Problem]]:
     if problems:
         return [], problems
     if not text.strip():
-        law = f"the manifest is empty: expected rows with {', '.join(REQUIRED)}"
+        law = f"the manifest is empty: expected rows with {', '.join(required)}"
         return [], [Problem(str(path), law, True, "manifest")]
     rows = []
-    for found in _json_rows(path, text) if path.suffix.lower() == ".jsonl" else _csv_rows(path, text):
+    read = _json_rows if path.suffix.lower() == ".jsonl" else _csv_rows
+    for found in read(path, text, required):
         if isinstance(found, Problem):
             problems.append(found)
             continue
-        faults = [*_empty_cells(found), *_bad_characters(found)]
+        faults = [*_empty_cells(found, required), *_bad_characters(found)]
         problems += faults
         if not faults:
             rows.append(found)
@@ -85,7 +86,7 @@ def _decoded(path: Path) -> tuple[str, list[Problem]]:
     return data.decode("utf-8", errors="surrogateescape").removeprefix("\ufeff"), []
 
 
-def _csv_rows(path: Path, text: str) -> Iterator[Row | Problem]:
+def _csv_rows(path: Path, text: str, required: Sequence[str]) -> Iterator[Row | Problem]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     columns: dict[str, int] | None = None
     width = 0
@@ -102,7 +103,7 @@ def _csv_rows(path: Path, text: str) -> Iterator[Row | Problem]:
             continue
         if columns is None:
             columns, width = _columns(cells), len(cells)
-            faults = _header_faults(where, cells, columns)
+            faults = _header_faults(where, cells, columns, required)
             yield from faults
             if any(fault.fatal for fault in faults):
                 return
@@ -113,7 +114,7 @@ def _csv_rows(path: Path, text: str) -> Iterator[Row | Problem]:
             yield Row(where, {name: cells[place].strip() for name, place in columns.items()})
 
 
-def _json_rows(path: Path, text: str) -> Iterator[Row | Problem]:
+def _json_rows(path: Path, text: str, required: Sequence[str]) -> Iterator[Row | Problem]:
     for number, line in enumerate(text.split("\n"), start=1):
         where = f"{path}:{number}"
         if not line.strip():
@@ -128,7 +129,7 @@ def _json_rows(path: Path, text: str) -> Iterator[Row | Problem]:
             continue
         names = list(found)
         columns = _columns(names)
-        faults = _header_faults(where, names, columns)
+        faults = _header_faults(where, names, columns, required)
         yield from faults
         if not any(fault.fatal for fault in faults):
             yield Row(where, {name: _cell(found[names[place]]) for name, place in columns.items()})
@@ -154,9 +155,11 @@ def _columns(names: Sequence[str]) -> dict[str, int]:
     return columns
 
 
-def _header_faults(where: str, names: Sequence[str], columns: Mapping[str, int]) -> list[Problem]:
+def _header_faults(
+    where: str, names: Sequence[str], columns: Mapping[str, int], required: Sequence[str]
+) -> list[Problem]:
     faults = []
-    for column in REQUIRED:
+    for column in required:
         if column not in columns:
             law = f"there is no column {column} (also read as {', '.join(COLUMNS[column])})"
             hint = "; columns are separated by commas" if len(names) == 1 else ""
@@ -174,10 +177,10 @@ def _header_faults(where: str, names: Sequence[str], columns: Mapping[str, int])
     return faults
 
 
-def _empty_cells(row: Row) -> list[Problem]:
+def _empty_cells(row: Row, required: Sequence[str]) -> list[Problem]:
     return [
         Problem(row.where, f"{column} is empty; fill it in or remove the row", True, "empty cells")
-        for column in REQUIRED
+        for column in required
         if column in row.cells and not row[column]
     ]
 

@@ -1,0 +1,154 @@
+"""The verb `export`: from a finished study to a model folder that predicts."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from study.app.config_file import add_from_file
+from study.app.options import EVERY_OPTION
+from study.app.output import print_line
+from study.app.parsing import group_of
+from study.app.place import study_folder
+from study.app.step_progress import step_progress
+from study.corpus.options import CorpusOptions
+from study.corpus.utterance import Corpus
+from study.errors import FINISHED, UserError
+from study.features.options import FeatureOptions
+from study.inference.export import Exported, export
+from study.inference.model_config import ModelConfig
+from study.inference.selected import Selected, distinct_epochs, select
+from study.option import option
+from study.plurals import counted
+from study.record.folder import StudyFolder
+from study.report.formats import format_bytes
+
+WEIGHTS = ("folds", "refit")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """What is exported, and where to."""
+
+    variant: str | None = option(
+        "--variant",
+        "of which variant (of several, the best by validation)",
+        default=None,
+        metavar="V",
+        is_lasting=False,
+    )
+    to: Path | None = option(  # noqa: RUF009 (it declares the field)
+        "--to",
+        "the model folder (in the study's folder, where `predict NAME` finds it)",
+        default=None,
+        metavar="DIR",
+        read=Path,
+        is_lasting=False,
+    )
+    weights: str = option(
+        "--weights",
+        "folds: the reported models of all folds and seeds, whose probabilities are averaged; refit: one model, "
+        "trained on all data (folds)",
+        default="folds",
+        metavar="KIND",
+        law=" or ".join(WEIGHTS),
+        holds=lambda kind: kind in WEIGHTS,
+        is_lasting=False,
+    )
+    license: str | None = option(
+        "--license",
+        "the model's licence for its card, as apache-2.0 (not stated)",
+        default=None,
+        metavar="ID",
+        is_lasting=False,
+    )
+    corpus: str | None = option(
+        "--corpus",
+        "where the study's corpus is now, for the check (where it was)",
+        default=None,
+        metavar="PATH",
+        is_path=True,
+        is_lasting=False,
+    )
+
+
+def export_model(name: str, output: Path, options: ModelOptions, console: Console) -> int:
+    """Export what a study has selected, and print what was written and what the check has found."""
+    folder = study_folder(name, output)
+    selected, found = exported(folder, options, console)
+    print_exported(selected, found, console)
+    model = str(found.folder) if options.to or selected.search != selected.best or options.weights != "folds" else name
+    print_line(console, f"next         {predict_command(model, found.config, output)}")
+    return FINISHED
+
+
+def exported(folder: StudyFolder, options: ModelOptions, console: Console) -> tuple[Selected, Exported]:
+    """Export what the study in `folder` has selected.
+
+    Raises:
+        UserError: the study is not finished, its corpus is away, or the model predicts something else than the study.
+    """
+    selected = select(folder, options.variant)
+    corpus, trust = _corpus(selected, options.corpus)
+    to = options.to.expanduser().absolute() if options.to else folder.model_of(selected.search, options.weights)
+    with step_progress(console) as on_progress:
+        found = export(
+            selected,
+            corpus,
+            to,
+            weights=options.weights,
+            license=options.license,
+            trust_remote_code=trust,
+            on_progress=on_progress,
+        )
+    return selected, found
+
+
+def print_exported(selected: Selected, found: Exported, console: Console) -> None:
+    """Print what was written, and what the check has found."""
+    several = selected.others and selected.search == selected.best
+    chosen = f", the best by validation of {', '.join((selected.search, *selected.others))}" if several else ""
+    members = found.config.members
+    if found.config.weights == "refit":
+        what = f"one model of all data, {counted(members[0].epoch, 'epoch')}"
+    else:
+        what = f"{counted(len(members), 'fold model')}, {distinct_epochs(selected.uses)}"
+    again = f", of which {found.trained_again} trained again to equal predictions" if found.trained_again else ""
+    number = selected.outcome.config.number
+    print_line(console, f"{selected.plan.name}: {selected.search}{chosen}; configuration {number}; {what}{again}")
+    print_line(console, f"model        {found.folder} ({format_bytes(found.size)})")
+    print_line(console, f"checked      {found.check.sentence}")
+    if found.config.elsewhere:
+        made = " and ".join(found.config.elsewhere)
+        line = f"its {made} features were made by another program: it predicts from no recording"
+        print_line(console, line, style="yellow")
+
+
+def predict_command(model: str, config: ModelConfig, output: Path) -> str:
+    """What to type to predict with a model, the name of a study or a folder."""
+    place = "" if Path(model).is_dir() or output == Path("mlruns") else f" --output {output}"
+    wav, words = " some.wav" if config.reads_audio else "", ' --text "..."' if config.reads_words else ""
+    return f"ser-study predict {model}{wav}{words}{place}"
+
+
+def _corpus(selected: Selected, place: str | None) -> tuple[Corpus, bool]:
+    """The study's corpus as its options open it, and whether its encoders may run code of their own."""
+    parsed = argparse.Namespace()
+    folder = selected.folder
+    if not folder.options.is_file():
+        raise UserError(f"an export checks itself on the corpus of its study, which {folder.options} names; it is away")
+    add_from_file(parsed, folder.options, EVERY_OPTION)
+    options = group_of(CorpusOptions, parsed)
+    if place is not None:
+        options = replace(options, corpus=place)
+    away = [name for name, choice in selected.features().items() if choice.spec.is_elsewhere]
+    needed = [name for name in selected.row.modalities if name not in away]
+    try:
+        return options.open(needed), group_of(FeatureOptions, parsed).trust_remote_code
+    except UserError as error:
+        raise UserError(
+            f"an export checks itself on the corpus of its study: {error}; --corpus says where it is now"
+        ) from None

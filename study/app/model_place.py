@@ -1,0 +1,56 @@
+"""From what a user types for MODEL to a model folder: the one place that knows every kind of name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from study.app.output import print_line
+from study.corpus.quoting import quoted
+from study.errors import UserError
+from study.inference import model_folder
+from study.inference.model_folder import is_model_folder
+from study.option import is_name
+from study.record.folder import StudyFolder
+
+KINDS = "a model is a folder that `ser-study export` wrote, or the name of a finished study in --output"
+
+
+def model_at(name: str, output: Path, console: Console) -> Path:
+    """The model folder that `name` stands for; a study that has none yet is exported now, with a line on `console`.
+
+    A folder comes first. Ids of the hub and addresses of a registry (models:/name@alias) belong here, through
+    `study.inference.place`.
+
+    Raises:
+        UserError: it is none of these, or the study cannot be exported.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir() and (is_model_folder(path) or not _is_study(name, output)):
+        return path
+    if _is_study(name, output):
+        return _of_study(StudyFolder.of(output, name), console)
+    raise UserError(f"{KINDS}; {quoted(name)} is neither, with --output {output}; `ser-study list` shows the studies")
+
+
+def _is_study(name: str, output: Path) -> bool:
+    return is_name(name) and StudyFolder.of(output, name).plan.is_file()
+
+
+def _of_study(folder: StudyFolder, console: Console) -> Path:
+    """The folder that a study was exported to, if it has not gone on since; else a new one."""
+    # Here because a model folder needs no study, nor what reads one.
+    from study.app.model_export import ModelOptions, exported, print_exported
+    from study.inference.selected import ledger_digest
+
+    digest = ledger_digest(folder)
+    for path in filter(is_model_folder, sorted(folder.models.glob("*"))):
+        config = model_folder.read(path).config
+        is_best = config.weights == "folds" and config.study.get("search") == config.study.get("best")
+        if is_best and config.study.get("ledger") == digest:
+            return path
+    print_line(console, f"exporting what {folder.path.name} has selected ...", style="dim")
+    selected, found = exported(folder, ModelOptions(), console)
+    print_exported(selected, found, console)
+    return found.folder

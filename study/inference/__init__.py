@@ -1,0 +1,1 @@
+"""What a finished study is good for: model folders, and predictions on recordings that no study has seen."""

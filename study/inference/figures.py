@@ -1,0 +1,56 @@
+"""The content of metrics.json: the report's figures, and the digests of what they are computed from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from study.inference.model_config import ModelConfig
+from study.inference.selected import Selected
+from study.protocols import PROTOCOLS
+from study.record.divisions import blocks_of
+from study.record.results import Figures
+from study.report.details import details
+from study.report.metric_view import parts_view
+from study.report.view import plain
+from study.samplers import SAMPLERS
+
+FORMAT = 1
+
+
+def figures(selected: Selected, config: ModelConfig) -> dict[str, Any]:
+    """The figures of the selected configuration, as `ser-study report` computes them, as plain values.
+
+    Under protocol nested, `tuned` are those of the nested choices and `shared` those of the one configuration whose
+    models are exported.
+    """
+    plan, outcome = selected.plan, selected.outcome
+    protocol = PROTOCOLS[plan.terms.protocol]
+    found = {
+        "format": FORMAT,
+        "study": plan.name,
+        "variant": config.variant,
+        "weights": config.weights,
+        "protocol": plan.terms.protocol,
+        "protocol_note": protocol.sentence(plan.terms.sampler, SAMPLERS[plan.terms.sampler].reads_scores),
+        "over": f"{len(blocks_of(protocol.divisions(plan)))} {protocol.over}",
+        "metric": plan.metric,
+        "configuration": outcome.config.number,
+        "is_published": outcome.is_published,
+        "params": dict(selected.params),
+        "tuned": _values(outcome.figures),
+        "published": _values(outcome.published),
+        "shared": _values(outcome.nested.shared if outcome.nested else None),
+        "details": asdict(details(plan, outcome.figures, selected.reported)),
+        "corpus": {name: plan.corpus[name] for name in ("name", "utterances", "classes")},
+        "digests": {"plan": plan.digest(), "ledger": config.study["ledger"], "corpus": plan.corpus["digest"]},
+        "environment": plan.environment,
+    }
+    result: dict[str, Any] = plain(found)
+    return result
+
+
+def _values(figures: Figures | None) -> dict[str, Any] | None:
+    if figures is None:
+        return None
+    return {part: {name: asdict(view) for name, view in by.items()} for part, by in parts_view(figures).items()}

@@ -1,0 +1,112 @@
+"""What a user names to predict on, as items: files, folders of files, and manifests; or words alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from study.corpus.quoting import path_text
+from study.corpus.readers.manifest_rows import Row, read_rows
+from study.corpus.utterance import NO_FILE, Utterance
+from study.errors import UserError
+from study.inference.model_config import ModelConfig
+from study.inference.recording import SOUND, require_sound, utterance_of
+
+MANIFESTS = (".csv", ".jsonl")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to predict on: its file as the user named it, and its utterance, or the reason why there is none."""
+
+    file_name: str
+    utterance: Utterance | None
+    reason: str = ""
+
+
+def items_of(inputs: Sequence[str], text: str | None, config: ModelConfig) -> list[Item]:
+    """Everything that `inputs` name, in their order; files of a folder by name. `text` are the words of one recording.
+
+    What is wrong with a single file of several is its item's reason.
+
+    Raises:
+        UserError: an input is none of these, there are none, or the model reads words and there are none.
+    """
+    if text is not None and not config.reads_words:
+        raise UserError(f"--text is for variants that read words, and {config.variant} reads sound alone; leave it out")
+    if not inputs:
+        if config.reads_audio:
+            raise UserError(f"variant {config.variant} reads sound, and no recording is given; name one, or a folder")
+        return [Item("", utterance_of(NO_FILE, _words(text, config, "")))]
+    found = [item for one in inputs for item in _items(Path(one), text, config)]
+    if text is not None and len(found) != 1:
+        raise UserError(
+            f"--text has the words of one recording, and there are {len(found)}; give a manifest with a column text"
+        )
+    return found
+
+
+def _items(path: Path, text: str | None, config: ModelConfig) -> Iterator[Item]:
+    if path.is_file() and path.suffix.lower() in MANIFESTS:
+        yield from _of_manifest(path, config)
+    elif not config.reads_audio:
+        raise UserError(f"variant {config.variant} reads words alone: --text, or a manifest; found {path_text(path)}")
+    elif path.is_dir():
+        files = sorted(each for each in path.rglob("*") if each.suffix.lower() in SOUND and each.is_file())
+        if not files:
+            raise UserError(f"a folder of recordings is needed, and {path_text(path)} has none ({', '.join(SOUND)})")
+        _words(text, config, f"the {len(files)} recordings in {path_text(path)}")
+        yield from (Item(str(each.relative_to(path)), utterance_of(each, text)) for each in files)
+    else:
+        require_sound(path)
+        yield Item(str(path), utterance_of(path, _words(text, config, path_text(path))))
+
+
+def _words(text: str | None, config: ModelConfig, what: str) -> str | None:
+    """The words, after making sure that they are there where the model reads them."""
+    if text is None and config.reads_words:
+        of = f" of {what}" if what else ""
+        raise UserError(
+            f"variant {config.variant} reads words, and none{of} are given; give them with --text, or of several "
+            "recordings in a manifest with a column text"
+        )
+    return text
+
+
+def _of_manifest(path: Path, config: ModelConfig) -> Iterator[Item]:
+    """An item for each row, and one with the reason for each that cannot be used."""
+    rows, problems = read_rows(path, ["file_name"] if config.reads_audio else ["text"])
+    fatal = [problem for problem in problems if problem.fatal]
+    if not rows and fatal:
+        raise UserError(str(fatal[0]))
+    if config.reads_words and not any("text" in row.cells for row in rows):
+        raise UserError(
+            f"variant {config.variant} reads words, and {path_text(path)} has no column text (transcription, "
+            "utterance, sentence); add it"
+        )
+    yield from (_of_row(row, path.parent, config) for row in rows)
+    yield from (Item(problem.where, None, problem.message) for problem in fatal)
+
+
+def _of_row(row: Row, folder: Path, config: ModelConfig) -> Item:
+    name, file = row["file_name"], NO_FILE
+    if config.reads_audio:
+        file = folder / name
+        try:
+            require_sound(file)
+        except UserError as error:
+            return Item(name, None, str(error))
+    span = [_seconds(row[column]) for column in ("start", "end")]
+    if any(row[column] and value is None for column, value in zip(("start", "end"), span, strict=True)):
+        return Item(name, None, f"start and end are in seconds, 0 or more; found {row['start']!r} and {row['end']!r}")
+    return Item(name, utterance_of(file, row["text"], row["utterance_id"] or name, *span))
+
+
+def _seconds(cell: str) -> float | None:
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value >= 0 else None

@@ -1,0 +1,147 @@
+"""From an utterance to class probabilities, by the models and encoders of a folder.
+
+An utterance is computed on one core and by itself, so that its probabilities do not depend on what is computed beside
+it: a file alone and in a batch gives equal ones. Several are computed at once, each by a thread.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from study.corpus.lengths import MAX_SECONDS, WHOLE_SECONDS
+from study.corpus.utterance import Utterance
+from study.errors import UserError
+from study.features.audio import audio_seconds
+from study.inference.encoding import NOWHERE, Encoders, Places
+from study.inference.ensemble import Ensemble
+from study.inference.model_folder import Model
+
+# Of a recording that is longer than WHOLE_SECONDS, where nothing else is asked for.
+USUAL_WINDOW_SECONDS = 10.0
+SHORTEST_WINDOW_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Window:
+    """Class probabilities of a stretch of a recording, from `start` to `end` in seconds; None for all of it."""
+
+    probabilities: tuple[float, ...]
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Class probabilities of a recording: of its windows, in their order, and their mean."""
+
+    windows: tuple[Window, ...]
+
+    @property
+    def probabilities(self) -> tuple[float, ...]:
+        """The mean over the windows, which are equally long."""
+        columns = zip(*(window.probabilities for window in self.windows), strict=True)
+        return tuple(sum(column) / len(self.windows) for column in columns)
+
+
+class Predictor:
+    """A model folder that predicts; threads may share it."""
+
+    def __init__(self, model: Model, places: Places = NOWHERE, trust_remote_code: bool = False) -> None:
+        """Build the models of a folder and open its encoders; the encoders' weights are not read yet.
+
+        Raises:
+            UserError: weights do not fit the config, or an encoder is not there or is another one.
+        """
+        self.model, self.config = model, model.config
+        self.ensemble = Ensemble.of(model.config, model.tensors)
+        self.encoders = Encoders(model.config, places, trust_remote_code)
+        self._lock, self._is_loaded = threading.Lock(), False
+
+    def load(self) -> None:
+        """Read the encoders' weights, once.
+
+        Raises:
+            UserError: they cannot be read.
+        """
+        with self._lock:
+            if not self._is_loaded:
+                self.encoders.load()
+            self._is_loaded = True
+
+    def of_members(self, utterance: Utterance) -> Float[Tensor, "members classes"]:
+        """Each member's class probabilities of an utterance.
+
+        Raises:
+            UserError: the recording cannot be read, or an encoder fails on it.
+        """
+        self.load()
+        return self.ensemble.of_members(self.encoders.streams(utterance))
+
+    def predict(self, utterance: Utterance, window_seconds: float | None = None) -> Prediction:
+        """The probabilities of a recording; of a long one, also those of its windows.
+
+        It is long if it lasts more than `window_seconds`, or, where they are not given, more than 40 s; its windows
+        are equal and at most so long, or 10 s. With 0 it is never divided.
+
+        Raises:
+            UserError: the recording cannot be read, an encoder fails on it, or it has words and would be divided.
+        """
+        self.load()
+        spans = self._spans(utterance, window_seconds)
+        if not spans:
+            return Prediction((Window(self._mean(utterance)),))
+        cut = (replace(utterance, start=start, end=end) for start, end in spans)
+        first = utterance.start or 0.0
+        windows = (
+            Window(self._mean(each), round(start - first, 3), round(end - first, 3))
+            for each, (start, end) in zip(cut, spans, strict=True)
+        )
+        return Prediction(tuple(windows))
+
+    def _mean(self, utterance: Utterance) -> tuple[float, ...]:
+        return tuple(self.ensemble(self.encoders.streams(utterance)).tolist())
+
+    def _spans(self, utterance: Utterance, window_seconds: float | None) -> list[tuple[float, float]]:
+        """The windows of an utterance in seconds of its file; none if it is read as a whole."""
+        if not self.config.reads_audio or window_seconds == 0:
+            return []
+        seconds = audio_seconds(utterance)
+        longest = WHOLE_SECONDS if window_seconds is None else window_seconds
+        if seconds <= longest:
+            return []
+        if self.config.reads_words:
+            raise UserError(
+                f"a long recording is read in windows, and the words of {utterance.id}, which lasts {seconds:.0f} s, "
+                f"are not placed in time; give its utterances in a manifest with start, end and text, or read up to "
+                f"{MAX_SECONDS:.0f} s as a whole with --window 0"
+            )
+        first, number = utterance.start or 0.0, -(-seconds // (window_seconds or USUAL_WINDOW_SECONDS))
+        cuts = [first + seconds * cut / number for cut in range(int(number) + 1)]
+        return list(pairwise(cuts))
+
+
+@contextmanager
+def one_core_each(n_threads: int | None = None) -> Iterator[ThreadPoolExecutor]:
+    """Threads that compute on one core each: by default as many as this process has cores."""
+    before = torch.get_num_threads()
+    pool = ThreadPoolExecutor(n_threads or usable_cores(), initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(before)
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

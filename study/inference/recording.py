@@ -1,0 +1,107 @@
+"""What a caller gives to predict on, as utterances: files, arrays, dictionaries, and words alone."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from study.corpus.quoting import path_text, quoted
+from study.corpus.utterance import NO_FILE, Utterance
+from study.errors import UserError
+
+# What libsndfile reads of the formats that people record in, by the ends of file names.
+SOUND = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".sph")
+ARRAY_KEYS = ("raw", "array")
+
+
+def words_of(text: str) -> str:
+    """Words as a corpus's reader gives them: with single spaces."""
+    return " ".join(text.split())
+
+
+def utterance_of(
+    path: Path, text: str | None, id: str = "", start: float | None = None, end: float | None = None
+) -> Utterance:
+    """The utterance in a file or in a span of it, with its words."""
+    return Utterance(
+        id=id or path.name or "text",
+        audio=path,
+        words=words_of(text or ""),
+        label="",
+        speaker="",
+        group="",
+        start=start,
+        end=end,
+    )
+
+
+def require_sound(path: Path) -> None:
+    """Make sure that a path is a file of sound, by its name.
+
+    Raises:
+        UserError: there is no such file, or it is of a format that is not read.
+    """
+    shown = path_text(path)
+    if not path.is_file():
+        raise UserError(f"a recording is a file, and {shown} {'is a folder' if path.is_dir() else 'does not exist'}")
+    if path.suffix.lower() not in SOUND:
+        known = ", ".join(suffix[1:] for suffix in SOUND)
+        raise UserError(f"recordings are read as {known}; found {shown}: convert it, as `ffmpeg -i {path.name} a.wav`")
+
+
+@contextmanager
+def given(inputs: Any, text: str | None, sampling_rate: int | None = None) -> Iterator[Utterance]:
+    """The utterance of a path, of samples, of a dictionary of samples and rate, or (None) of words alone.
+
+    Samples are written to a file while the block runs, so that one way leads from a recording to its frames.
+
+    Raises:
+        UserError: the input is none of these.
+    """
+    if isinstance(inputs, Mapping):
+        inputs, sampling_rate = _of_dictionary(inputs)
+    if inputs is None:
+        yield utterance_of(NO_FILE, text)
+    elif isinstance(inputs, str | Path):
+        path = Path(inputs)
+        require_sound(path)
+        yield utterance_of(path, text)
+    else:
+        samples, rate_hz = _checked(inputs, sampling_rate)
+        with tempfile.TemporaryDirectory(prefix="ser-study-") as folder:
+            path = Path(folder) / "array.wav"
+            soundfile.write(path, samples, rate_hz, subtype="FLOAT")
+            yield utterance_of(path, text, "array")
+
+
+def _of_dictionary(found: Mapping[str, Any]) -> tuple[Any, Any]:
+    samples = next((found[key] for key in ARRAY_KEYS if found.get(key) is not None), None)
+    if samples is None or "sampling_rate" not in found:
+        keys = quoted(sorted(map(str, found)))
+        raise UserError(f'a dictionary has "raw" or "array", and "sampling_rate"; found the keys {keys}')
+    return samples, found["sampling_rate"]
+
+
+def _checked(samples: Any, sampling_rate: Any) -> tuple[np.ndarray, int]:
+    law = "samples are one channel of numbers with their sampling_rate in Hz"
+    try:
+        array = np.asarray(samples)
+    except Exception as error:  # of whatever a caller passes
+        raise UserError(f"{law}; found {type(samples).__name__}") from error
+    if array.dtype.kind not in "fiu" or array.ndim != 1 or not len(array):
+        raise UserError(f"{law}; found type {array.dtype} and shape {list(array.shape)}")
+    if array.dtype.kind != "f":
+        scale = float(np.iinfo(array.dtype).max) + 1
+        if array.dtype.kind == "u":
+            raise UserError(f"{law}: of floats in -1..1 or of signed integers; found type {array.dtype}")
+        array = array / scale
+    is_rate = isinstance(sampling_rate, int | float | np.number) and sampling_rate == int(sampling_rate) > 0
+    if not is_rate:
+        raise UserError(f"{law}; found sampling_rate {sampling_rate!r}")
+    return array.astype(np.float32), int(sampling_rate)
