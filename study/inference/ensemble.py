@@ -61,7 +61,7 @@ class Ensemble:
         except UserError:
             raise
         except Exception as error:  # of a module's code, for whatever sizes the config has
-            raise _misfit(one_line(error)) from None
+            raise _misfit(f"a config that no model can have: {one_line(error)}") from None
         if left:
             raise _misfit(f"{len(left)} tensors more than its models have, as {next(iter(left))[:80]!r}")
         return cls(config, members)

@@ -63,7 +63,8 @@ class Model:
 
     def _weights(self) -> list[bytes | memoryview]:
         facts = {"format": FORMAT, "config": _digest(self.config.to_text().encode())}
-        return sealed_pieces(self.tensors, {METADATA_KEY: json.dumps(facts), "format": "pt"})
+        # By name: a reader gives them in any order, and equal models are equal files.
+        return sealed_pieces(dict(sorted(self.tensors.items())), {METADATA_KEY: json.dumps(facts), "format": "pt"})
 
 
 def is_model_folder(path: Path) -> bool:

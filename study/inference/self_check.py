@@ -101,12 +101,10 @@ def check(
 
 
 def _spread(sizes: list[int]) -> Iterator[tuple[int, int]]:
-    """(member, place) pairs: members in turn, their utterances at equal distances; fewer where there are fewer."""
-    rounds = -(-N_CHECKED // len(sizes))
-    pairs = (
-        (member, (2 * turn + 1) * size // (2 * rounds)) for turn in range(rounds) for member, size in enumerate(sizes)
-    )
-    yield from list(dict.fromkeys(pairs))[: max(N_CHECKED, len(sizes))]
+    """(member, place) pairs: members in turn, and places at equal distances, so that members of a fold differ."""
+    number = max(N_CHECKED, len(sizes))
+    pairs = ((at % len(sizes), (2 * at + 1) * sizes[at % len(sizes)] // (2 * number)) for at in range(number))
+    yield from dict.fromkeys(pairs)
 
 
 def _stored(selected: Selected) -> Callable[[str], dict[str, Pack]]:
