@@ -14,6 +14,7 @@ import psutil
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
+from study.record.events import FoldRun
 from tests.plugins.study_process import PLAIN, SMALL, here, ledger_facts, lines_of, run, stopped_by
 
 pytestmark = pytest.mark.slow
@@ -51,6 +52,23 @@ def test_the_terminal_shows_the_tables_the_paths_and_the_commands_and_no_noise(s
     noise = [word for word in ("Warning", "WARNING", "INFO", "Traceback", "ray::", "╭") if word in finished.stdout]
     assert noise == []
     assert finished.stderr == ""
+    assert finished.stdout.splitlines()[-1] == 'predict      ser-study predict story some.wav --text "..."'
+
+
+def test_what_it_selected_is_exported_from_the_weights_that_it_kept_and_predicts(
+    study, folder, iemocap_release, tmp_path, capsys
+):
+    exported = ("export", "story", "--to", tmp_path / "model", "--output", study[0] / "mlruns")
+    code, printed, error = here(capsys, *exported)
+    assert (code, error) == (0, "")
+    assert "5 fold models" in printed
+    assert "trained again" not in printed
+    assert "12 utterances: probabilities as stored, largest difference" in printed
+    assert {FoldRun.named(path.stem).seed for path in (folder / "checkpoints").iterdir()} == {1}
+    wav = next(iemocap_release.rglob("Ses01F_impro01_F000.wav"))
+    code, printed, error = here(capsys, "predict", tmp_path / "model", wav, "--text", "Get out", "--json")
+    assert (code, error) == (0, "")
+    assert sum(each["score"] for each in json.loads(printed)["scores"]) == pytest.approx(1)
 
 
 def test_report_figures_equal_scikit_learn_on_the_predictions(report, predictions):

@@ -13,13 +13,13 @@ from study.app.options import EVERY_OPTION
 from study.app.output import print_line
 from study.app.parsing import group_of
 from study.app.place import study_folder
+from study.app.predict_command import predict_command
 from study.app.step_progress import step_progress
 from study.corpus.options import CorpusOptions
 from study.corpus.utterance import Corpus
 from study.errors import FINISHED, UserError
 from study.features.options import FeatureOptions
 from study.inference.export import Exported, export
-from study.inference.model_config import ModelConfig
 from study.inference.selected import Selected, distinct_epochs, select
 from study.option import option
 from study.plurals import counted
@@ -81,7 +81,8 @@ def export_model(name: str, output: Path, options: ModelOptions, console: Consol
     selected, found = exported(folder, options, console)
     print_exported(selected, found, console)
     model = str(found.folder) if options.to or selected.search != selected.best or options.weights != "folds" else name
-    print_line(console, f"next         {predict_command(model, found.config, output)}")
+    if not found.config.elsewhere:
+        print_line(console, f"next         {predict_command(model, found.config.modalities, output)}")
     return FINISHED
 
 
@@ -125,13 +126,6 @@ def print_exported(selected: Selected, found: Exported, console: Console) -> Non
         made = " and ".join(found.config.elsewhere)
         line = f"its {made} features were made by another program: it predicts from no recording"
         print_line(console, line, style="yellow")
-
-
-def predict_command(model: str, config: ModelConfig, output: Path) -> str:
-    """What to type to predict with a model, the name of a study or a folder."""
-    place = "" if Path(model).is_dir() or output == Path("mlruns") else f" --output {output}"
-    wav, words = " some.wav" if config.reads_audio else "", ' --text "..."' if config.reads_words else ""
-    return f"ser-study predict {model}{wav}{words}{place}"
 
 
 def _corpus(selected: Selected, place: str | None) -> tuple[Corpus, bool]:

@@ -30,7 +30,7 @@ from study.app.settings import Settings
 from study.corpus.utterance import Corpus
 from study.errors import FINISHED, INTERRUPTED
 from study.execution import connection, tuner
-from study.execution.checkpoint_cleanup import CheckpointCleanup, sweep_checkpoints
+from study.execution.checkpoint_cleanup import CheckpointCleanup, keep_reported_weights, sweep_checkpoints
 from study.execution.cluster import require_shared_storage
 from study.execution.connection import Slots
 from study.execution.cost_estimate import expected_cost
@@ -145,7 +145,7 @@ def train(
     with view:
         tuner.run(conductor, jobs_of(plan), folder, slots, settings.machines.epoch_seconds)
     folder.sweep()
-    sweep_checkpoints(folder, conductor)
+    (keep_reported_weights if conductor.finished() else sweep_checkpoints)(folder, conductor)
     if warning := mirror.finish():
         print_line(console, warning, style="yellow")
     return conductor.finished()

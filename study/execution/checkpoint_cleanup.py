@@ -7,6 +7,7 @@ from safetensors import SafetensorError
 from study.record.events import Closed, Event, FoldRun, Phase
 from study.record.folder import StudyFolder
 from study.search.conductor import Conductor
+from study.training.checkpoint import keep_weights
 from study.training.predictions import keep_epochs
 
 
@@ -16,6 +17,22 @@ def sweep_checkpoints(folder: StudyFolder, conductor: Conductor) -> None:
     for run, path in folder.runs_with_checkpoint().items():
         if not conductor.is_wanted(run) and run.config not in chosen.get(run.variant, ()):
             path.unlink(missing_ok=True)
+
+
+def keep_reported_weights(folder: StudyFolder, conductor: Conductor) -> None:
+    """Of a study that is finished, keep the weights that an export needs, and nothing else of its checkpoints.
+
+    Where a configuration was confirmed, its runs with new seeds are reported, and those of the search are not.
+    """
+    sweep_checkpoints(folder, conductor)
+    for run, path in folder.runs_with_checkpoint().items():
+        search = conductor.searches.get(run.variant)
+        if search is None or conductor.is_wanted(run):
+            continue
+        if run.seed == 0 and search.confirmation.score_of(run.config) is not None:
+            path.unlink(missing_ok=True)
+        else:
+            keep_weights(path)
 
 
 def sweep_probabilities(folder: StudyFolder, conductor: Conductor, variant: str, number: int) -> None:

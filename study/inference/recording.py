@@ -94,14 +94,13 @@ def _checked(samples: Any, sampling_rate: Any) -> tuple[np.ndarray, int]:
         array = np.asarray(samples)
     except Exception as error:  # of whatever a caller passes
         raise UserError(f"{law}; found {type(samples).__name__}") from error
-    if array.dtype.kind not in "fiu" or array.ndim != 1 or not len(array):
-        raise UserError(f"{law}; found type {array.dtype} and shape {list(array.shape)}")
-    if array.dtype.kind != "f":
-        scale = float(np.iinfo(array.dtype).max) + 1
-        if array.dtype.kind == "u":
-            raise UserError(f"{law}: of floats in -1..1 or of signed integers; found type {array.dtype}")
-        array = array / scale
-    is_rate = isinstance(sampling_rate, int | float | np.number) and sampling_rate == int(sampling_rate) > 0
-    if not is_rate:
+    if array.dtype.kind != "f" and array.dtype not in (np.int16, np.int32):
+        raise UserError(f"{law}: floats in -1..1, int16 or int32; found type {array.dtype}")
+    if array.ndim != 1 or not len(array):
+        raise UserError(f"{law}; found shape {list(array.shape)}")
+    if array.dtype.kind == "i":
+        array = array / (float(np.iinfo(array.dtype).max) + 1)
+    is_number = isinstance(sampling_rate, int | float | np.integer | np.floating)
+    if not is_number or not float(sampling_rate).is_integer() or sampling_rate <= 0:
         raise UserError(f"{law}; found sampling_rate {sampling_rate!r}")
     return array.astype(np.float32), int(sampling_rate)
