@@ -14,7 +14,8 @@ from study.errors import FAILED, FINISHED
 from study.record.folder import StudyFolder
 from study.record.plan import Plan
 from study.report import write as report
-from study.report.view import ReportView, VariantView
+from study.report.variant_view import VariantView
+from study.report.view import ReportView
 from study.searches import searches_of, trained_searches
 from study.tracking.tracker import TrackingLink
 from study.variants import TRAINED, VARIANTS

@@ -6,12 +6,13 @@ Options and deeds are functions that import when they are called: a verb waits f
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from study.app.model_verbs import MODEL_VERBS
 from study.app.parsing import add_options, group_of
 from study.app.place import ConfigOptions, PlaceOptions, PrintOptions
+from study.app.verb import RAW, STUDY_NAME, Verb
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,27 +44,6 @@ It lists what it would remove, with sizes, and asks; without a terminal and --ye
 running, interrupted or damaged study could need, and every file that the project did not write. Features that are
 removed are extracted again when a study asks for them.
 """
-EXPORT_EPILOG = """\
-The folder holds config.json, model.safetensors, metrics.json and README.md, a card: no audio, no words, no code. It is
-opened anew and compared with the study's stored predictions before it is put in its place.
-
-examples:
-  ser-study export demo-cross
-  ser-study export iemocap-7-all --variant cross --to models/iemocap-cross --license cc-by-nc-4.0
-  ser-study export demo-cross --weights refit --to models/demo-cross
-"""
-PREDICT_EPILOG = """\
-A recording gets the same probabilities alone and among others. A variant that reads words needs them: --text for one
-recording, the manifest's column text for several. Long recordings are read in windows, with times and a mean.
-
-examples:
-  ser-study predict demo-cross a.wav --text "Not again."
-  ser-study predict models/iemocap-audio talk.mp3 --window 5
-  ser-study predict models/iemocap-cross calls.csv --csv found.csv
-      a row for each, classes with their probabilities, and a reason for what cannot be read; interrupted, it goes on
-  ser-study predict demo-cross a.wav --text "Not again." --json
-exit codes: 0 all were predicted, 1 some were not, 2 wrong usage, 130 interrupted
-"""
 COMPLETION_EPILOG = """\
 once, for every later shell:
   bash   ser-study completion bash > ~/.local/share/bash-completion/completions/ser-study
@@ -71,25 +51,6 @@ once, for every later shell:
   fish   ser-study completion fish > ~/.config/fish/completions/ser-study.fish
 """
 SHELLS = ("bash", "zsh", "fish")
-MODEL_NAME = "a model folder, or a finished study's name"
-STUDY_NAME = "the study's name, a folder in OUTPUT/studies"
-
-
-@dataclass(frozen=True)
-class Verb:
-    """A row of the table.
-
-    Attributes:
-        help: its line in `ser-study --help`.
-        add: adds its arguments to its parser.
-        do: does it, given the arguments by name and as typed; returns the exit code.
-        more: further arguments of its parser.
-    """
-
-    help: str
-    add: Callable[[argparse.ArgumentParser], None]
-    do: Callable[[argparse.Namespace, Sequence[str], Console], int]
-    more: dict[str, Any] = field(default_factory=dict)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -223,38 +184,6 @@ def _clean(parsed: argparse.Namespace, arguments: Sequence[str], console: Consol
     return clean(group_of(PlaceOptions, parsed).output, parsed.weights, parsed.yes, console)
 
 
-def _add_export(parser: argparse.ArgumentParser) -> None:
-    from study.app.model_export import ModelOptions
-
-    parser.add_argument("study", metavar="name", help=STUDY_NAME)
-    add_options(parser, ModelOptions)
-    add_options(parser, PlaceOptions)
-
-
-def _export(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
-    from study.app.model_export import ModelOptions, export_model
-
-    output = group_of(PlaceOptions, parsed).output
-    return export_model(parsed.study, output, group_of(ModelOptions, parsed), console)
-
-
-def _add_predict(parser: argparse.ArgumentParser) -> None:
-    from study.app.predict import EncoderPlaces, PredictOptions
-
-    parser.add_argument("model", metavar="MODEL", help=MODEL_NAME)
-    inputs = "recordings (wav, flac, ogg, mp3 ...), folders of them, or manifests with file_name and text"
-    parser.add_argument("inputs", metavar="INPUT", nargs="*", help=inputs)
-    for declared in (PredictOptions, EncoderPlaces, PlaceOptions):
-        add_options(parser, declared)
-
-
-def _predict(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
-    from study.app.predict import EncoderPlaces, PredictOptions, predict
-
-    options, places = group_of(PredictOptions, parsed), group_of(EncoderPlaces, parsed)
-    return predict(parsed.model, parsed.inputs, group_of(PlaceOptions, parsed).output, options, places, console)
-
-
 def _add_completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=SHELLS, help="of which shell")
 
@@ -275,7 +204,6 @@ def _read_config(parsed: argparse.Namespace) -> None:
         add_from_file(parsed, path, EVERY_OPTION)
 
 
-RAW = {"formatter_class": argparse.RawDescriptionHelpFormatter}
 VERBS: dict[str, Verb] = {
     "run": Verb(
         "tune one or more variants under cross-validation",
@@ -294,18 +222,7 @@ VERBS: dict[str, Verb] = {
     "report": Verb("compute a study's report anew from its ledger and predictions", _add_report, _report),
     "explain": Verb("explain why configurations of a study went on or stopped", _add_explain, _explain),
     "compare": Verb("compare two studies on the same corpus and folds", _add_compare, _compare),
-    "export": Verb(
-        "write what a study has selected as a model folder that predicts",
-        _add_export,
-        _export,
-        {"epilog": EXPORT_EPILOG, **RAW},
-    ),
-    "predict": Verb(
-        "predict emotions of recordings with what a study has selected",
-        _add_predict,
-        _predict,
-        {"epilog": PREDICT_EPILOG, **RAW},
-    ),
+    **MODEL_VERBS,
     "clean": Verb(
         "remove features and checkpoints that no study needs",
         _add_clean,

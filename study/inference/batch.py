@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from study.corpus.utterance import NO_FILE
 from study.errors import UserError
 from study.inference.inputs import Item
-from study.inference.predictor import Prediction, Predictor, one_core_each
+from study.inference.predictor import Prediction, Predictor
+from study.inference.threads import one_core_each
 
 KEY = 16  # characters of a digest
 

@@ -141,7 +141,7 @@ def _refit(selected: Selected, on_progress: OnProgress) -> _Made:
         search,
         selected.params,
         n_epochs,
-        lambda done, total, loss: on_progress(f"training {search} on all data (loss {loss:.3f})", done, total),
+        lambda done, total: on_progress(f"training {search} on all data", done, total),
     )
     about = MemberConfig(f"{search}-refit", None, plan.terms.seed, n_epochs)
     return _Made([member], (about,), expected_of_refit(selected, member))

@@ -20,6 +20,7 @@ from study.execution.fold_runner import data_of_fold, owner_of
 from study.execution.job import Job
 from study.execution.jobs import jobs_of
 from study.inference.ensemble import Member
+from study.inference.threads import one_core
 from study.record.epoch_rule import EPOCH_RULES
 from study.record.folder import StudyFolder
 from study.record.outcome import Use
@@ -61,14 +62,10 @@ def fold_models(
     Raises:
         UserError: features are missing, or a run that is trained again predicts something else than it did.
     """
-    # As workers train: sums over one thread are those of every machine with such a processor.
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        for use, stored in zip(uses, tested, strict=True):
-            yield _fold_model(folder, plan, params, use, stored, on_epoch)
-    finally:
-        torch.set_num_threads(before)
+    for use, stored in zip(uses, tested, strict=True):
+        with one_core():
+            model = _fold_model(folder, plan, params, use, stored, on_epoch)
+        yield model
 
 
 def _fold_model(

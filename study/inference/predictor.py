@@ -6,15 +6,10 @@ it: a file alone and in a batch gives equal ones. Several are computed at once, 
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -128,20 +123,3 @@ class Predictor:
         first, number = utterance.start or 0.0, -(-seconds // (window_seconds or USUAL_WINDOW_SECONDS))
         cuts = [first + seconds * cut / number for cut in range(int(number) + 1)]
         return list(pairwise(cuts))
-
-
-@contextmanager
-def one_core_each(n_threads: int | None = None) -> Iterator[ThreadPoolExecutor]:
-    """Threads that compute on one core each: by default as many as this process has cores."""
-    before = torch.get_num_threads()
-    pool = ThreadPoolExecutor(n_threads or usable_cores(), initializer=torch.set_num_threads, initargs=(1,))
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(before)
-
-
-def usable_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

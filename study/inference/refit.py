@@ -12,6 +12,7 @@ from study.errors import UserError
 from study.features.inputs import input_of
 from study.features.pack import Pack
 from study.inference.ensemble import Member
+from study.inference.threads import one_core
 from study.record.outcome import Use
 from study.record.plan import Plan
 from study.record.search_name import variant_of
@@ -28,9 +29,9 @@ def refit_epochs(uses: Sequence[Use]) -> int:
 
 
 def refit(
-    plan: Plan, search: str, params: Mapping[str, Any], n_epochs: int, on_epoch: Callable[[int, int, float], None]
+    plan: Plan, search: str, params: Mapping[str, Any], n_epochs: int, on_epoch: Callable[[int, int], None]
 ) -> Member:
-    """The model of all utterances; `on_epoch` is called with epochs done, their number, and the loss.
+    """The model of all utterances; `on_epoch` is called with the epochs done, and their number.
 
     Raises:
         UserError: features are missing, or the loss is not a number.
@@ -49,8 +50,9 @@ def refit(
     training = begin(row.model, row.rebuilt(asdict(config)), recipe, data, seed)
     losses = train_unscored(training, data.training, recipe, epochs=plan.terms.epochs, seed=seed, last_epoch=n_epochs)
     try:
-        for epoch, loss in enumerate(losses, start=1):
-            on_epoch(epoch, n_epochs, loss)
+        with one_core():
+            for epoch, _ in enumerate(losses, start=1):
+                on_epoch(epoch, n_epochs)
     except Diverged as diverged:
         raise UserError(
             f"a model of all data needs a loss that is a number, and {diverged}; use --weights folds"

@@ -18,7 +18,7 @@ from study.record.folder import StudyFolder
 from study.record.outcome import Outcome, Use
 from study.record.plan import Plan
 from study.record.search_name import variant_of
-from study.report.build import gather
+from study.report.evidence import gather
 from study.report.predictions import StoredPredictions, TestedFold
 from study.samplers.proposer import configuration
 from study.variants import VARIANTS, Variant

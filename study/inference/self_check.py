@@ -16,8 +16,8 @@ from study.features.pack import Pack
 from study.inference import model_folder
 from study.inference.encoding import Encoders
 from study.inference.ensemble import Ensemble, Member
-from study.inference.predictor import one_core_each
 from study.inference.selected import Selected
+from study.inference.threads import one_core_each
 from study.plurals import counted
 from study.training.batches import Part
 from study.training.loop import probabilities

@@ -11,8 +11,9 @@ from huggingface_hub import ModelHubMixin
 from study.errors import UserError
 from study.inference import model_folder
 from study.inference.place import local_folder
-from study.inference.predictor import Prediction, Predictor, one_core_each
+from study.inference.predictor import Prediction, Predictor
 from study.inference.recording import given
+from study.inference.threads import one_core_each
 
 Scored = list[dict[str, Any]]
 

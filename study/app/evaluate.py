@@ -1,0 +1,113 @@
+"""The verb `evaluate`: what a model reaches on a labelled corpus."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from study.app.model_place import model_at
+from study.app.output import plain_table, print_line
+from study.app.predict import EncoderPlaces
+from study.app.step_progress import step_progress
+from study.corpus.utterance import Corpus
+from study.errors import FAILED, FINISHED, UserError
+from study.inference.batch import Outcome, outcomes
+from study.inference.evaluate import Evaluation, evaluation, labelled
+from study.inference.inputs import Item
+from study.inference.predictor import Predictor
+from study.option import option
+from study.plurals import counted
+from study.report.formats import NOTHING, format_score
+from study.training.metrics import MEANINGS
+
+SHOWN_FAILURES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """On what a model is evaluated."""
+
+    corpus: str = option(
+        "--corpus", "the labelled corpus: a manifest or a release (needed)", default="", metavar="PATH"
+    )
+    labels: str | None = option(
+        "--labels",
+        "label preset: 7, 6, 5 or 4 classes (none)",
+        default=None,
+        metavar="SET",
+        table="labels",
+    )
+    label_map: Path | None = option(  # noqa: RUF009 (it declares the field)
+        "--label-map", "maps the corpus's labels to the model's classes (none)", default=None, metavar="JSON", read=Path
+    )
+    allow_outside_files: bool = option(
+        "--allow-outside-files", "let a manifest name files outside its folder", default=False
+    )
+    as_json: bool = option("--json", "print the figures as JSON, for programs", default=False)
+
+    def __post_init__(self) -> None:
+        """Make sure that there is a corpus.
+
+        Raises:
+            UserError: there is none.
+        """
+        if not self.corpus:
+            raise UserError("an evaluation needs a labelled corpus; name it with --corpus")
+
+
+def evaluate_model(name: str, output: Path, options: EvaluateOptions, places: EncoderPlaces, console: Console) -> int:
+    """Print what the model that `name` stands for reaches; FAILED if some utterances could not be predicted."""
+    aside = Console(stderr=True, quiet=console.quiet)
+    predictor = places.predictor(model_at(name, output, aside))
+    corpus = labelled(predictor.config, options.corpus, options.labels, options.label_map, options.allow_outside_files)
+    found = evaluation(predictor.config.classes, _predicted(predictor, corpus, aside))
+    notes = [*corpus.notes, *_seen(predictor, corpus)]
+    if options.as_json:
+        facts = {"corpus": corpus.name, **asdict(found), "notes": notes}
+        console.file.write(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    else:
+        _print(console, corpus, found, notes)
+    for id, reason in list(found.failed.items())[:SHOWN_FAILURES]:
+        print_line(aside, f"{id}: {reason}", style="red")
+    if found.failed:
+        print_line(aside, f"{counted(len(found.failed), 'utterance')} could not be predicted", style="red")
+    return FAILED if found.failed else FINISHED
+
+
+def _predicted(predictor: Predictor, corpus: Corpus, aside: Console) -> list[Outcome]:
+    items, found = [Item(str(utterance.audio), utterance) for utterance in corpus.utterances], list[Outcome]()
+    with step_progress(aside) as on_progress:
+        # Read as the study read its corpus: an utterance as a whole, however long.
+        for outcome in outcomes(predictor, items, 0):
+            found.append(outcome)
+            on_progress("predicting", len(found), len(items))
+    return found
+
+
+def _seen(predictor: Predictor, corpus: Corpus) -> list[str]:
+    """What has to be said where this is the corpus that the model was trained on."""
+    if corpus.digest() != predictor.config.corpus.get("digest"):
+        return []
+    return ["this is the corpus that the model was trained on: these figures are of no utterance that it has not seen"]
+
+
+def _print(console: Console, corpus: Corpus, found: Evaluation, notes: list[str]) -> None:
+    size = f"{counted(found.n_utterances, 'utterance')} of {counted(found.n_units, found.unit)}"
+    print_line(console, f"{corpus.name}: {size}")
+    for note in notes:
+        print_line(console, f"  {note}", style="yellow")
+    columns = ("score", "95 % interval")
+    table = plain_table("", *columns, "", right=columns)
+    for name, score in found.scores.items():
+        interval = NOTHING if score.low is None else f"{format_score(score.low)} to {format_score(score.high)}"
+        table.add_row(name, format_score(score.value), interval, MEANINGS[name])
+    console.print(table)
+    print_line(console, f"intervals: {counted(found.n_units, found.unit)} resampled" if found.n_units > 1 else "")
+    table = plain_table("recall of", "", "utterances", right=("", "utterances"))
+    for name, recall in found.recalls.items():
+        table.add_row(escape(name), format_score(recall.value), f"{recall.n_utterances:,}")
+    console.print(table)
