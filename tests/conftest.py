@@ -138,4 +138,4 @@ def _write(path: Path, data: bytes) -> None:
 
 
 # Tiny encoders and a corpus for them, for the tests of features and of whole studies.
-pytest_plugins = ("tests.plugins.tiny_encoders", "tests.plugins.tone_corpora")
+pytest_plugins = ("tests.plugins.tiny_encoders", "tests.plugins.tiny_recognisers", "tests.plugins.tone_corpora")

@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from study.app.corpus_verbs import CORPUS_VERBS
 from study.app.model_verbs import MODEL_VERBS
 from study.app.parsing import add_options, group_of
 from study.app.place import ConfigOptions, PlaceOptions, PrintOptions
@@ -223,6 +224,7 @@ VERBS: dict[str, Verb] = {
     "explain": Verb("explain why configurations of a study went on or stopped", _add_explain, _explain),
     "compare": Verb("compare two studies on the same corpus and folds", _add_compare, _compare),
     **MODEL_VERBS,
+    **CORPUS_VERBS,
     "clean": Verb(
         "remove features and checkpoints that no study needs",
         _add_clean,

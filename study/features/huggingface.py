@@ -2,7 +2,8 @@
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -101,15 +102,23 @@ def loaded(spec: str, folder: Path, kind: str, load: Callable[[], Loaded]) -> Lo
     Raises:
         UserError: `load` failed: the files of `spec`, in `folder`, are not `kind`.
     """
+    try:
+        with quiet():
+            return load()
+    # Model files are hostile data, and every library under this call raises its own errors for them.
+    except Exception as error:
+        raise loading_fault(spec, folder, kind, error) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The block in which transformers prints no warnings and no progress bars."""
     before = transformers.logging.get_verbosity()
     bars = transformers.logging.is_progress_bar_enabled()
     transformers.logging.set_verbosity(transformers.logging.CRITICAL)
     transformers.logging.disable_progress_bar()
     try:
-        return load()
-    # Model files are hostile data, and every library under this call raises its own errors for them.
-    except Exception as error:
-        raise loading_fault(spec, folder, kind, error) from error
+        yield
     finally:
         transformers.logging.set_verbosity(before)
         if bars:

@@ -1,0 +1,53 @@
+"""A corpus of any layout as a manifest, which gives the same corpus again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from study.corpus.readers.manifest import leaves_folder
+from study.corpus.utterance import NO_FILE, Corpus, Utterance
+from study.files import write_file
+
+HEADING = ("file_name", "utterance_id", "label", "text", "speaker", "group", "start", "end", "script", "votes")
+
+
+def write_manifest(
+    path: Path, corpus: Corpus, words: Callable[[Utterance], str] = lambda utterance: utterance.words
+) -> bool:
+    """Write the utterances of a corpus as the manifest `path`, with `words` in the place of their own.
+
+    Files are named relative to the manifest. Labels are those of the corpus's classes, and what is held out is the
+    column `group`. Returns whether a file lies outside the manifest's folder, which a reader has to allow.
+    """
+    folder, outside = path.absolute().parent, False
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(HEADING)
+    for utterance in corpus.utterances:
+        name = _relative(utterance.audio, folder)
+        outside |= leaves_folder(name)
+        writer.writerow(
+            [
+                name,
+                utterance.id,
+                utterance.label,
+                words(utterance),
+                utterance.speaker,
+                utterance.group,
+                "" if utterance.start is None else repr(utterance.start),
+                "" if utterance.end is None else repr(utterance.end),
+                utterance.script,
+                json.dumps(dict(utterance.votes), ensure_ascii=False) if utterance.votes else "",
+            ]
+        )
+    write_file(path, file.getvalue())
+    return outside
+
+
+def _relative(audio: Path, folder: Path) -> str:
+    return "" if audio == NO_FILE else Path(os.path.relpath(audio.absolute(), folder)).as_posix()
