@@ -14,6 +14,7 @@ from study.app.output import print_line
 from study.app.parsing import group_of
 from study.app.place import study_folder
 from study.app.predict_command import predict_command
+from study.app.settings import MachineOptions
 from study.app.step_progress import step_progress
 from study.corpus.options import CorpusOptions
 from study.corpus.utterance import Corpus
@@ -65,6 +66,20 @@ class ModelOptions:
         metavar="ID",
         is_lasting=False,
     )
+    register: str | None = option(
+        "--register",
+        "also log the model to MLflow and register it by this name (not registered)",
+        default=None,
+        metavar="MODEL",
+        is_lasting=False,
+    )
+    alias: str | None = option(
+        "--alias",
+        "the alias of the registered version, as champion (none)",
+        default=None,
+        metavar="A",
+        is_lasting=False,
+    )
     corpus: str | None = option(
         "--corpus",
         "where the study's corpus is now, for the check (where it was)",
@@ -74,12 +89,23 @@ class ModelOptions:
         is_lasting=False,
     )
 
+    def __post_init__(self) -> None:
+        """Make sure that an alias is one of a registered model.
+
+        Raises:
+            UserError: nothing is registered.
+        """
+        if self.alias is not None and self.register is None:
+            raise UserError("--alias names a registered version; give --register MODEL too")
+
 
 def export_model(name: str, output: Path, options: ModelOptions, console: Console) -> int:
     """Export what a study has selected, and print what was written and what the check has found."""
     folder = study_folder(name, output)
     selected, found = exported(folder, options, console)
     print_exported(selected, found, console)
+    if options.register:
+        print_line(console, f"registered   {_register(selected, found, output, options)}")
     model = str(found.folder) if options.to or selected.search != selected.best or options.weights != "folds" else name
     if not found.config.elsewhere:
         print_line(console, f"next         {predict_command(model, found.config.modalities, output)}")
@@ -108,6 +134,29 @@ def exported(folder: StudyFolder, options: ModelOptions, console: Console) -> tu
     return selected, found
 
 
+def _register(selected: Selected, found: Exported, output: Path, wanted: ModelOptions) -> str:
+    """Log and register an exported model where its study is tracked; its address."""
+    # Here because MLflow is slow to import.
+    from study.inference.mlflow_loader import TRUST
+    from study.tracking.model_registry import log_model
+
+    assert wanted.register is not None
+    options = _study_options(selected.folder)
+    tags = {"study": selected.plan.name, "level": "study", "variant": selected.search}
+    trust = group_of(FeatureOptions, options).trust_remote_code
+    address = log_model(
+        found.folder,
+        group_of(MachineOptions, options).tracking_uri,
+        output.absolute(),
+        tags,
+        wanted.register,
+        wanted.alias,
+        found.config.classes,
+        {TRUST: trust},
+    )
+    return f"{address}, models:/{wanted.register}@{wanted.alias}" if wanted.alias else address
+
+
 def print_exported(selected: Selected, found: Exported, console: Console) -> None:
     """Print what was written, and what the check has found."""
     several = selected.others and selected.search == selected.best
@@ -130,11 +179,7 @@ def print_exported(selected: Selected, found: Exported, console: Console) -> Non
 
 def _corpus(selected: Selected, place: str | None) -> tuple[Corpus, bool]:
     """The study's corpus as its options open it, and whether its encoders may run code of their own."""
-    parsed = argparse.Namespace()
-    folder = selected.folder
-    if not folder.options.is_file():
-        raise UserError(f"an export checks itself on the corpus of its study, which {folder.options} names; it is away")
-    add_from_file(parsed, folder.options, EVERY_OPTION)
+    parsed = _study_options(selected.folder)
     options = group_of(CorpusOptions, parsed)
     if place is not None:
         options = replace(options, corpus=place)
@@ -146,3 +191,12 @@ def _corpus(selected: Selected, place: str | None) -> tuple[Corpus, bool]:
         raise UserError(
             f"an export checks itself on the corpus of its study: {error}; --corpus says where it is now"
         ) from None
+
+
+def _study_options(folder: StudyFolder) -> argparse.Namespace:
+    """The options that a study was begun with."""
+    parsed = argparse.Namespace()
+    if not folder.options.is_file():
+        raise UserError(f"an export checks itself on the corpus of its study, which {folder.options} names; it is away")
+    add_from_file(parsed, folder.options, EVERY_OPTION)
+    return parsed

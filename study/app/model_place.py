@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from rich.console import Console
@@ -11,27 +12,42 @@ from study.corpus.quoting import quoted
 from study.errors import UserError
 from study.inference import model_folder
 from study.inference.model_folder import is_model_folder
+from study.inference.place import local_folder
 from study.option import is_name
 from study.record.folder import StudyFolder
 
-KINDS = "a model is a folder that `ser-study export` wrote, or the name of a finished study in --output"
+KINDS = (
+    "a model is a folder that `ser-study export` wrote, the name of a finished study in --output, a hub id as "
+    "owner/name, or models:/NAME@ALIAS of the MLflow registry"
+)
+REGISTERED = "models:/"
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def model_at(name: str, output: Path, console: Console) -> Path:
     """The model folder that `name` stands for; a study that has none yet is exported now, with a line on `console`.
 
-    A folder comes first. Ids of the hub and addresses of a registry (models:/name@alias) belong here, through
-    `study.inference.place`.
+    A folder comes first, then a study, then an id of the hub. "models:/NAME/3" and "models:/NAME@ALIAS" are of the
+    MLflow registry at MLFLOW_TRACKING_URI, or of the one in `output`.
 
     Raises:
         UserError: it is none of these, or the study cannot be exported.
     """
+    if name.startswith(REGISTERED):
+        # Here because MLflow is slow to import.
+        from study.tracking.model_registry import registered_folder
+
+        return registered_folder(name, None, output.absolute())
     path = Path(name).expanduser()
     if path.is_dir() and (is_model_folder(path) or not _is_study(name, output)):
         return path
     if _is_study(name, output):
         return _of_study(StudyFolder.of(output, name), console)
-    raise UserError(f"{KINDS}; {quoted(name)} is neither, with --output {output}; `ser-study list` shows the studies")
+    if HUB_ID.fullmatch(name):
+        return local_folder(name)
+    raise UserError(
+        f"{KINDS}; {quoted(name)} is none of these, with --output {output}; `ser-study list` shows the studies"
+    )
 
 
 def _is_study(name: str, output: Path) -> bool:

@@ -1,7 +1,7 @@
 """Where a model is: the one function from what a user names to a folder.
 
-A finished study's name is turned into a folder by `study.app.model_place`, which knows output folders and may export.
-A registry's address (models:/name@alias) would belong here too.
+A finished study's name and a registry's address are turned into a folder by `study.app.model_place`, which knows output
+folders and may export.
 """
 
 from __future__ import annotations
