@@ -26,7 +26,6 @@ from study.sqlite_uri import sqlite_uri
 from study.tracking.model_registry import log_model, registered_folder
 from study.tracking.uri import check_uri
 
-pytest_plugins = ("tests.inference.conftest",)
 TAGS = {"study": "tiny", "level": "study"}
 
 
