@@ -21,6 +21,7 @@ from study.inference.batch import Outcome, outcomes
 from study.inference.csv_run import run_to_csv
 from study.inference.inputs import Item, items_of
 from study.inference.predictor import SHORTEST_WINDOW_SECONDS, Predictor
+from study.inference.recognition import Recogniser
 from study.inference.ser_model import scored
 from study.option import option
 from study.plurals import counted
@@ -40,6 +41,12 @@ class EncoderPlaces:
     text_encoder: str | None = option(
         "--text-encoder", "where the model's text encoder is now (where it was)", default=None, metavar="DIR"
     )
+    asr: str | None = option(
+        "--asr",
+        "recognises the words of recordings that have none: hub id or local folder, as openai/whisper-small (none)",
+        default=None,
+        metavar="ID",
+    )
     trust_remote_code: bool = option("--trust-remote-code", "let an encoder run code of its own", default=False)
 
     def predictor(self, folder: Path) -> Predictor:
@@ -50,7 +57,8 @@ class EncoderPlaces:
         """
         places = {"audio": self.audio_encoder, "text": self.text_encoder}
         given = {name: place for name, place in places.items() if place is not None}
-        return Predictor(model_folder.read(folder), given, self.trust_remote_code)
+        recogniser = Recogniser(self.asr, self.trust_remote_code) if self.asr is not None else None
+        return Predictor(model_folder.read(folder), given, self.trust_remote_code, recogniser)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +112,9 @@ def predict(
     # What is shown beside results must not be among them.
     aside = Console(stderr=True, quiet=console.quiet)
     predictor = places.predictor(model_at(name, output, aside))
-    items = items_of(inputs, options.text, predictor.config)
+    if options.text is not None and places.asr is not None:
+        raise UserError("--text gives the words that --asr would recognise; leave one of them out")
+    items = items_of(inputs, options.text, predictor.config, recognised=places.asr is not None)
     if options.csv is not None:
         return _to_csv(predictor, items, options, options.csv, console, aside)
     n_failed = 0
@@ -143,6 +153,8 @@ def _json(outcome: Outcome, classes: Sequence[str], top_k: int | None) -> dict[s
         found["utterance_id"] = outcome.item.utterance.id
     if (prediction := outcome.prediction) is None:
         return {**found, "reason": outcome.reason}
+    if prediction.words is not None:
+        found["text"] = prediction.words
     found["scores"] = scored(classes, prediction.probabilities, top_k)
     if len(prediction.windows) > 1:
         found["windows"] = [
@@ -163,6 +175,8 @@ def _print(
         print_line(console, f"{name}  {_in_line(classes, prediction.probabilities, top_k or SHOWN_OF_SEVERAL)}")
     else:
         print_line(console, name)
+        if prediction.words is not None:
+            print_line(console, f"  recognised: {prediction.words or 'no words'}")
         width = max(map(len, classes))
         for row in scored(classes, prediction.probabilities, top_k):
             print_line(console, f"  {row['label']:<{width}}  {format_score(row['score'])}")

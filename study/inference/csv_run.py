@@ -18,10 +18,10 @@ from study.errors import UserError
 from study.files import append_durably, write_file
 from study.inference.batch import Outcome, key_of, outcomes
 from study.inference.inputs import Item
-from study.inference.predictor import Predictor
+from study.inference.predictor import Predictor, Window
 from study.report.cells import csv_text
 
-BEFORE = ("file_name", "utterance_id", "start", "end", "label", "score")
+BEFORE = ("file_name", "utterance_id", "start", "end", "label", "score", "recognised")
 AFTER = ("reason", "key")
 Cells = list[str]
 
@@ -49,7 +49,7 @@ def run_to_csv(
     """
     classes = predictor.config.classes
     heading = [*BEFORE, *(f"p_{name}" for name in classes), *AFTER]
-    digest = predictor.model.digest
+    digest = predictor.digest
     keys = [key_of(item, digest, window_seconds) for item in items]
     known = {key: rows for key, rows in _rows_of(path, heading).items() if key in set(keys) and _is_whole(rows)}
     left = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
@@ -70,17 +70,16 @@ def _rows(outcome: Outcome, classes: Sequence[str], key: str) -> Iterator[Cells]
     utterance, prediction = outcome.item.utterance, outcome.prediction
     id = utterance.id if utterance else ""
     if prediction is None:
-        yield [outcome.item.file_name, id, *[""] * (4 + len(classes)), outcome.reason, key]
+        yield [outcome.item.file_name, id, *[""] * (len(BEFORE) - 2 + len(classes)), outcome.reason, key]
         return
-    spans: list[tuple[float | None, float | None, tuple[float, ...]]] = []
-    if len(prediction.windows) > 1:
-        spans = [(each.start, each.end, each.probabilities) for each in prediction.windows]
+    windows = prediction.windows if len(prediction.windows) > 1 else ()
     # The mean comes last: rows of a recording that end without it were cut by a kill.
-    for start, end, probabilities in [*spans, (None, None, prediction.probabilities)]:
+    for each in [*windows, Window(prediction.probabilities, words=prediction.words)]:
+        probabilities = each.probabilities
         best = max(range(len(classes)), key=probabilities.__getitem__)
-        shown = ["" if second is None else f"{second:.3f}" for second in (start, end)]
+        shown = ["" if second is None else f"{second:.3f}" for second in (each.start, each.end)]
         shares = [f"{share:.6f}" for share in probabilities]
-        yield [outcome.item.file_name, id, *shown, classes[best], shares[best], *shares, "", key]
+        yield [outcome.item.file_name, id, *shown, classes[best], shares[best], each.words or "", *shares, "", key]
 
 
 def _is_whole(rows: Sequence[Cells]) -> bool:

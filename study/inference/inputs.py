@@ -26,10 +26,11 @@ class Item:
     reason: str = ""
 
 
-def items_of(inputs: Sequence[str], text: str | None, config: ModelConfig) -> list[Item]:
+def items_of(inputs: Sequence[str], text: str | None, config: ModelConfig, *, recognised: bool = False) -> list[Item]:
     """Everything that `inputs` name, in their order; files of a folder by name. `text` are the words of one recording.
 
-    What is wrong with a single file of several is its item's reason.
+    With `recognised`, recordings may be without words. What is wrong with a single file of several is its item's
+    reason.
 
     Raises:
         UserError: an input is none of these, there are none, or the model reads words and there are none.
@@ -39,8 +40,9 @@ def items_of(inputs: Sequence[str], text: str | None, config: ModelConfig) -> li
     if not inputs:
         if config.reads_audio:
             raise UserError(f"variant {config.variant} reads sound, and no recording is given; name one, or a folder")
-        return [Item("", utterance_of(NO_FILE, _words(text, config, "")))]
-    found = [item for one in inputs for item in _items(Path(one), text, config)]
+        return [Item("", utterance_of(NO_FILE, _words(text, config, "", config.reads_words)))]
+    needs_words = config.reads_words and not recognised
+    found = [item for one in inputs for item in _items(Path(one), text, config, needs_words)]
     if text is not None and len(found) != 1:
         raise UserError(
             f"--text has the words of one recording, and there are {len(found)}; give a manifest with a column text"
@@ -48,43 +50,43 @@ def items_of(inputs: Sequence[str], text: str | None, config: ModelConfig) -> li
     return found
 
 
-def _items(path: Path, text: str | None, config: ModelConfig) -> Iterator[Item]:
+def _items(path: Path, text: str | None, config: ModelConfig, needs_words: bool) -> Iterator[Item]:
     if path.is_file() and path.suffix.lower() in MANIFESTS:
-        yield from _of_manifest(path, config)
+        yield from _of_manifest(path, config, needs_words)
     elif not config.reads_audio:
         raise UserError(f"variant {config.variant} reads words alone: --text, or a manifest; found {path_text(path)}")
     elif path.is_dir():
         files = sorted(each for each in path.rglob("*") if each.suffix.lower() in SOUND and each.is_file())
         if not files:
             raise UserError(f"a folder of recordings is needed, and {path_text(path)} has none ({', '.join(SOUND)})")
-        _words(text, config, f"the {len(files)} recordings in {path_text(path)}")
+        _words(text, config, f"the {len(files)} recordings in {path_text(path)}", needs_words)
         yield from (Item(str(each.relative_to(path)), utterance_of(each, text)) for each in files)
     else:
         require_sound(path)
-        yield Item(str(path), utterance_of(path, _words(text, config, path_text(path))))
+        yield Item(str(path), utterance_of(path, _words(text, config, path_text(path), needs_words)))
 
 
-def _words(text: str | None, config: ModelConfig, what: str) -> str | None:
-    """The words, after making sure that they are there where the model reads them."""
-    if text is None and config.reads_words:
+def _words(text: str | None, config: ModelConfig, what: str, needs_words: bool) -> str | None:
+    """The words, after making sure that they are there where the model needs them."""
+    if text is None and needs_words:
         of = f" of {what}" if what else ""
         raise UserError(
-            f"variant {config.variant} reads words, and none{of} are given; give them with --text, or of several "
-            "recordings in a manifest with a column text"
+            f"variant {config.variant} reads words, and none{of} are given; give them with --text, of several "
+            "recordings in a manifest with a column text, or have them recognised with --asr ID"
         )
     return text
 
 
-def _of_manifest(path: Path, config: ModelConfig) -> Iterator[Item]:
+def _of_manifest(path: Path, config: ModelConfig, needs_words: bool) -> Iterator[Item]:
     """An item for each row, and one with the reason for each that cannot be used."""
     rows, problems = read_rows(path, ["file_name"] if config.reads_audio else ["text"])
     fatal = [problem for problem in problems if problem.fatal]
     if not rows and fatal:
         raise UserError(str(fatal[0]))
-    if config.reads_words and not any("text" in row.cells for row in rows):
+    if needs_words and not any("text" in row.cells for row in rows):
         raise UserError(
             f"variant {config.variant} reads words, and {path_text(path)} has no column text (transcription, "
-            "utterance, sentence); add it"
+            "utterance, sentence); add it, or have the words recognised with --asr ID"
         )
     yield from (_of_row(row, path.parent, config) for row in rows)
     yield from (Item(problem.where, None, problem.message) for problem in fatal)

@@ -20,6 +20,7 @@ from study.features.audio import audio_seconds
 from study.inference.encoding import NOWHERE, Encoders, Places
 from study.inference.ensemble import Ensemble
 from study.inference.model_folder import Model
+from study.inference.recognition import Recogniser
 
 # Of a recording that is longer than WHOLE_SECONDS, where nothing else is asked for.
 USUAL_WINDOW_SECONDS = 10.0
@@ -28,11 +29,15 @@ SHORTEST_WINDOW_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Window:
-    """Class probabilities of a stretch of a recording, from `start` to `end` in seconds; None for all of it."""
+    """Class probabilities of a stretch of a recording, from `start` to `end` in seconds; None for all of it.
+
+    `words` are those that were recognised in it; None where they were given, or are not read.
+    """
 
     probabilities: tuple[float, ...]
     start: float | None = None
     end: float | None = None
+    words: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,12 @@ class Prediction:
     """Class probabilities of a recording: of its windows, in their order, and their mean."""
 
     windows: tuple[Window, ...]
+
+    @property
+    def words(self) -> str | None:
+        """The words that were recognised; None where they were given, or are not read."""
+        found = [window.words for window in self.windows if window.words is not None]
+        return " ".join(filter(None, found)) if found else None
 
     @property
     def probabilities(self) -> tuple[float, ...]:
@@ -51,8 +62,16 @@ class Prediction:
 class Predictor:
     """A model folder that predicts; threads may share it."""
 
-    def __init__(self, model: Model, places: Places = NOWHERE, trust_remote_code: bool = False) -> None:
+    def __init__(
+        self,
+        model: Model,
+        places: Places = NOWHERE,
+        trust_remote_code: bool = False,
+        recogniser: Recogniser | None = None,
+    ) -> None:
         """Build the models of a folder and open its encoders; the encoders' weights are not read yet.
+
+        Where a model reads words and a recording has none, `recogniser` recognises them.
 
         Raises:
             UserError: weights do not fit the config, or an encoder is not there or is another one.
@@ -60,7 +79,15 @@ class Predictor:
         self.model, self.config = model, model.config
         self.ensemble = Ensemble.of(model.config, model.tensors)
         self.encoders = Encoders(model.config, places, trust_remote_code)
+        self.recogniser = recogniser if self.config.reads_words else None
+        if self.recogniser is not None and not self.config.reads_audio:
+            raise UserError(f"words are recognised in recordings, and {self.config.variant} reads none; give its words")
         self._lock, self._is_loaded = threading.Lock(), False
+
+    @property
+    def digest(self) -> str:
+        """What predictions depend on besides recordings and words."""
+        return self.model.digest + (self.recogniser.digest if self.recogniser is not None else "")
 
     def load(self) -> None:
         """Read the encoders' weights, once.
@@ -71,6 +98,8 @@ class Predictor:
         with self._lock:
             if not self._is_loaded:
                 self.encoders.load()
+                if self.recogniser is not None:
+                    self.recogniser.load()
             self._is_loaded = True
 
     def of_members(self, utterance: Utterance) -> Float[Tensor, "members classes"]:
@@ -94,17 +123,22 @@ class Predictor:
         self.load()
         spans = self._spans(utterance, window_seconds)
         if not spans:
-            return Prediction((Window(self._mean(utterance)),))
+            return Prediction((self._window(utterance),))
         cut = (replace(utterance, start=start, end=end) for start, end in spans)
         first = utterance.start or 0.0
         windows = (
-            Window(self._mean(each), round(start - first, 3), round(end - first, 3))
+            replace(self._window(each), start=round(start - first, 3), end=round(end - first, 3))
             for each, (start, end) in zip(cut, spans, strict=True)
         )
         return Prediction(tuple(windows))
 
-    def _mean(self, utterance: Utterance) -> tuple[float, ...]:
-        return tuple(self.ensemble(self.encoders.streams(utterance)).tolist())
+    def _window(self, utterance: Utterance) -> Window:
+        """The probabilities of an utterance as a whole, after its words are recognised if it has none."""
+        words: str | None = None
+        if self.recogniser is not None and not utterance.words:
+            words = self.recogniser.words(utterance)
+            utterance = replace(utterance, words=words)
+        return Window(tuple(self.ensemble(self.encoders.streams(utterance)).tolist()), words=words)
 
     def _spans(self, utterance: Utterance, window_seconds: float | None) -> list[tuple[float, float]]:
         """The windows of an utterance in seconds of its file; none if it is read as a whole."""
@@ -114,7 +148,7 @@ class Predictor:
         longest = WHOLE_SECONDS if window_seconds is None else window_seconds
         if seconds <= longest:
             return []
-        if self.config.reads_words:
+        if self.config.reads_words and (utterance.words or self.recogniser is None):
             raise UserError(
                 f"a long recording is read in windows, and the words of {utterance.id}, which lasts {seconds:.0f} s, "
                 f"are not placed in time; give its utterances in a manifest with start, end and text, or read up to "

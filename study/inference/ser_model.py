@@ -12,6 +12,7 @@ from study.errors import UserError
 from study.inference import model_folder
 from study.inference.place import local_folder
 from study.inference.predictor import Prediction, Predictor
+from study.inference.recognition import Recogniser
 from study.inference.recording import given
 from study.inference.threads import one_core_each
 
@@ -102,8 +103,11 @@ class SerModel(
             UserError: it lacks words or sound.
         """
         config = self._predictor.config
-        if config.reads_words and text is None:
-            raise UserError(f"variant {config.variant} reads words, and none are given; give them with --text (text=)")
+        if config.reads_words and text is None and self._predictor.recogniser is None:
+            raise UserError(
+                f"variant {config.variant} reads words, and none are given; give them with --text (text=), or have "
+                "them recognised with --asr (asr=)"
+            )
         if config.reads_audio and inputs is None:
             raise UserError(f"variant {config.variant} reads sound, and no recording is given; name one")
 
@@ -119,13 +123,15 @@ class SerModel(
         pretrained_model_name_or_path: str | Path,
         *,
         encoders: Mapping[str, str] | None = None,
+        asr: str | None = None,
         trust_remote_code: bool = False,
         **download: Any,
     ) -> SerModel:
         """The model in a folder that `ser-study export` or `save_pretrained` wrote, or of that id on the hub.
 
-        `encoders` may say where encoders are now, as {"audio": "folder"}; `trust_remote_code` lets them run code of
-        their own. The other arguments are those of `ModelHubMixin`: `token`, `revision`, `cache_dir` and so on.
+        `encoders` may say where encoders are now, as {"audio": "folder"}. `asr` is a speech recogniser, a hub id or a
+        folder, for recordings without words. `trust_remote_code` lets them run code of their own. The other arguments
+        are those of `ModelHubMixin`: `token`, `revision`, `cache_dir` and so on.
 
         Raises:
             study.errors.UserError: there is no such folder or model, or a file of it is missing, changed or hostile.
@@ -134,6 +140,7 @@ class SerModel(
         return cls._from_pretrained(
             model_id=str(pretrained_model_name_or_path),
             encoders=encoders,
+            asr=asr,
             trust_remote_code=trust_remote_code,
             **download,
         )
@@ -144,11 +151,13 @@ class SerModel(
         *,
         model_id: str,
         encoders: Mapping[str, str] | None = None,
+        asr: str | None = None,
         trust_remote_code: bool = False,
         **download: Any,
     ) -> SerModel:
         model = model_folder.read(local_folder(model_id, **download))
-        return cls(Predictor(model, encoders or {}, trust_remote_code))
+        recogniser = Recogniser(asr, trust_remote_code) if asr is not None else None
+        return cls(Predictor(model, encoders or {}, trust_remote_code, recogniser))
 
 
 def scored(labels: Sequence[str], probabilities: Sequence[float], top_k: int | None = None) -> Scored:

@@ -237,7 +237,7 @@ def test_a_study_is_predicted_with_by_its_name_and_is_exported_once(capsys, tmp_
 def test_what_is_no_model_is_refused_with_what_there_is(capsys, tmp_path):
     code, _, err = predict(capsys, "nothing", "a.wav", "--output", tmp_path)
     assert code == 2
-    assert "'nothing' is neither" in err
+    assert "'nothing' is none of these" in err
 
 
 def test_an_encoder_that_is_another_one_now_is_refused(tmp_path, manifest, tiny_encoder, recordings):

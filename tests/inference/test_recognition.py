@@ -14,12 +14,14 @@ import torch
 import transformers
 from rich.console import Console
 
+from study.app.predict import EncoderPlaces, PredictOptions, predict
 from study.app.transcribe import ManifestOptions, RecogniserOptions, manifest, transcribe
 from study.corpus.options import CorpusOptions
 from study.corpus.utterance import Corpus
 from study.errors import FAILED, FINISHED, UserError
 from study.inference.recognition import Recogniser, is_silent
 from study.inference.recording import utterance_of
+from study.inference.ser_model import SerModel
 
 TinyRecogniser = Callable[[str], Path]
 RATE_HZ = 16_000
@@ -172,3 +174,37 @@ def test_lines_of_an_unfinished_transcription_that_are_none_are_passed_over(
     to.with_name("odd.csv.unfinished").write_text("\n".join([*odd, "[" * 100_000, "\x00"]) + "\n")
     asr = RecogniserOptions(asr=str(tiny_recogniser("ctc")))
     assert transcribe(CorpusOptions(corpus=str(few)), ManifestOptions(to=to), asr, console()) == FINISHED
+
+
+def test_words_that_are_not_given_are_recognised_and_shown(
+    model: Path, manifest: Path, tiny_recogniser: TinyRecogniser, tmp_path: Path
+) -> None:
+    recording, asr = sorted(manifest.parent.rglob("*.wav"))[0], str(tiny_recogniser("ctc"))
+    words = Recogniser(asr).words(utterance_of(recording, None))
+    assert words
+    by_ear, plain = SerModel.from_pretrained(model, asr=asr), SerModel.from_pretrained(model)
+    assert by_ear(recording) == plain(recording, text=words)
+    assert by_ear(recording, text="hello") == plain(recording, text="hello")
+    with pytest.raises(UserError, match=r"or have them recognised with --asr"):
+        plain(recording)
+    shown, places = console(), EncoderPlaces(asr=asr)
+    assert predict(str(model), [str(recording)], tmp_path, PredictOptions(), places, shown) == FINISHED
+    assert f"recognised: {words}" in output(shown)
+    to = tmp_path / "found.csv"
+    assert predict(str(model), [str(recording)], tmp_path, PredictOptions(csv=to), places, console()) == FINISHED
+    with to.open(newline="") as file:
+        [row] = csv.DictReader(file)
+    assert row["recognised"] == words
+    assert float(row["score"]) == pytest.approx(by_ear(recording)[0]["score"], abs=1e-6)
+    with pytest.raises(UserError, match="--text gives the words that --asr would recognise"):
+        predict(str(model), [str(recording)], tmp_path, PredictOptions(text="a"), places, console())
+
+
+def test_a_long_recording_is_recognised_window_by_window(
+    model: Path, tiny_recogniser: TinyRecogniser, tmp_path: Path
+) -> None:
+    recognising = SerModel.from_pretrained(model, asr=str(tiny_recogniser("ctc")))
+    found = recognising.predict(noise(tmp_path / "long.wav", 42.0))
+    assert len(found.windows) == 5
+    assert all(window.words for window in found.windows)
+    assert found.words == " ".join(window.words or "" for window in found.windows)
