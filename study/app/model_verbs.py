@@ -42,7 +42,7 @@ examples:
   ser-study evaluate demo-cross --corpus other/manifest.csv
   ser-study evaluate models/iemocap-cross --corpus other/manifest.csv --label-map labels.json --json
 """
-MODEL_NAME = "a model folder, or a finished study's name"
+MODEL_NAME = "a model folder, a finished study's name, a hub id, or models:/NAME@ALIAS"
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
@@ -94,6 +94,23 @@ def _evaluate(parsed: argparse.Namespace, arguments: Sequence[str], console: Con
     return evaluate_model(parsed.model, group_of(PlaceOptions, parsed).output, options, places, console)
 
 
+def _add_page(parser: argparse.ArgumentParser) -> None:
+    from study.app.page import PageOptions
+    from study.app.predict import EncoderPlaces
+
+    parser.add_argument("model", metavar="MODEL", help=MODEL_NAME)
+    for declared in (PageOptions, EncoderPlaces, PlaceOptions):
+        add_options(parser, declared)
+
+
+def _page(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
+    from study.app.page import PageOptions, show_page
+    from study.app.predict import EncoderPlaces
+
+    options, places = group_of(PageOptions, parsed), group_of(EncoderPlaces, parsed)
+    return show_page(parsed.model, group_of(PlaceOptions, parsed).output, options, places, console)
+
+
 MODEL_VERBS: dict[str, Verb] = {
     "export": Verb(
         "write what a study has selected as a model folder that predicts",
@@ -113,4 +130,5 @@ MODEL_VERBS: dict[str, Verb] = {
         _evaluate,
         {"epilog": EVALUATE_EPILOG, **RAW},
     ),
+    "page": Verb("try a model in the browser: upload or microphone (pip install 'ser-study[page]')", _add_page, _page),
 }

@@ -24,7 +24,7 @@ def card(config: ModelConfig, metrics: Mapping[str, Any], license: str | None) -
     """The text of README.md; `license` is the model's, as the user gives it."""
     tags = ["speech-emotion-recognition"]
     data = ModelCardData(library_name=LIBRARY, pipeline_tag=PIPELINE_TAG, license=license, tags=tags)
-    note = WEIGHTS_NOTES[config.weights].format(n=len(config.members))
+    note = warning(config)
     words = ', text="..."' if config.reads_words else ""
     inputs = '"a.wav"' if config.reads_audio else "None"
     return "\n".join(
@@ -40,3 +40,8 @@ def card(config: ModelConfig, metrics: Mapping[str, Any], license: str | None) -
             "",
         ]
     )
+
+
+def warning(config: ModelConfig) -> str:
+    """What the figures of a model do and do not mean."""
+    return WEIGHTS_NOTES[config.weights].format(n=len(config.members))

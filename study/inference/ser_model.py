@@ -41,6 +41,21 @@ class SerModel(
         """The classes, in the order of the models' outputs."""
         return self._predictor.config.classes
 
+    @property
+    def reads_audio(self) -> bool:
+        """Whether it reads recordings."""
+        return self._predictor.config.reads_audio
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether it reads words."""
+        return self._predictor.config.reads_words
+
+    @property
+    def recognises(self) -> bool:
+        """Whether it recognises the words of recordings that have none."""
+        return self._predictor.recogniser is not None
+
     def __call__(
         self,
         inputs: Any = None,

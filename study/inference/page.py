@@ -1,0 +1,114 @@
+"""A page in the browser to try a model: a recording or the microphone, the words, and the classes as bars.
+
+It needs the extra `page` (gradio), and no network: nothing is sent anywhere but to the server on this machine.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from study.errors import UserError
+from study.inference.predictor import Prediction
+from study.inference.recording import words_of
+from study.inference.ser_model import SerModel
+
+if TYPE_CHECKING:
+    from gradio import Blocks
+
+# Fonts of the system: the library's own themes load theirs from the network.
+FONTS = ["system-ui", "sans-serif"]
+MONOSPACE = ["ui-monospace", "monospace"]
+# How often uploads are looked through, and how old those are that are removed.
+CACHE_SECONDS = (600, 600)
+WINDOWS = ["from", "to", "most probable", "probability"]
+
+
+def page(model: SerModel, title: str, note: str) -> Blocks:
+    """The page of a model, not yet served; `note` is what its figures do and do not mean.
+
+    Raises:
+        UserError: gradio is not installed.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    try:
+        import gradio
+    except ImportError as error:
+        raise UserError(f"a page needs gradio ({error}); run `pip install 'ser-study[page]'`") from error
+
+    def predicted(recording: str | None, words: str = "") -> tuple[dict[str, float], str, Any]:
+        try:
+            # An empty box is no words where they can be recognised, and the words of silence where not.
+            given = words_of(words) or (None if model.recognises else "")
+            found = model.predict(recording, text=given if model.reads_words else None)
+        except UserError as error:
+            raise gradio.Error(str(error)) from None
+        rows = _windows(model, found)
+        shown = gradio.Dataframe(rows, visible=bool(rows))
+        return _shares(model, found), words if found.words is None else found.words, shown
+
+    with gradio.Blocks(analytics_enabled=False, title=title, delete_cache=CACHE_SECONDS) as blocks:
+        gradio.Markdown(f"# {title}\n\n{note}")
+        with gradio.Row():
+            with gradio.Column():
+                recording = gradio.Audio(
+                    sources=["upload", "microphone"],
+                    type="filepath",
+                    label="recording",
+                    visible=model.reads_audio,
+                    buttons=["download"],  # the library's own also offer to share it with the world
+                )
+                words = gradio.Textbox(
+                    label="words, recognised where the box is empty" if model.recognises else "words",
+                    visible=model.reads_words,
+                )
+                button = gradio.Button("predict", variant="primary")
+            with gradio.Column():
+                label = gradio.Label(label="emotion")
+                windows = gradio.Dataframe(
+                    headers=WINDOWS, label="windows of a long recording", interactive=False, visible=False
+                )
+        button.click(predicted, [recording, words], [label, words, windows], api_name="predict")
+    return blocks
+
+
+def serve(blocks: Blocks, port: int | None, *, wait: bool = True) -> str:
+    """Serve a page on this machine alone, and give its address; with `wait`, until the process is interrupted.
+
+    Raises:
+        UserError: the port is taken.
+    """
+    import gradio
+
+    theme = gradio.themes.Default(font=FONTS, font_mono=MONOSPACE)
+    try:
+        _, address, _ = blocks.launch(
+            server_name="127.0.0.1",
+            server_port=port,
+            share=False,
+            quiet=True,
+            theme=theme,
+            prevent_thread_lock=True,
+            footer_links=[],
+        )
+    except OSError as error:
+        raise UserError(f"--port expects a port that nothing listens on; {error}") from error
+    if wait:
+        blocks.block_thread()
+    return str(address)
+
+
+def _shares(model: SerModel, found: Prediction) -> dict[str, float]:
+    return dict(zip(model.labels, found.probabilities, strict=True))
+
+
+def _windows(model: SerModel, found: Prediction) -> list[list[str]]:
+    """A row for each window of a recording that was divided."""
+    if len(found.windows) < 2:
+        return []
+    rows = []
+    for window in found.windows:
+        best: Any = max(range(len(model.labels)), key=window.probabilities.__getitem__)
+        start, end = (f"{second:.1f} s" for second in (window.start or 0.0, window.end or 0.0))
+        rows.append([start, end, model.labels[best], f"{window.probabilities[best]:.2f}"])
+    return rows
