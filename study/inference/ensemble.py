@@ -20,6 +20,7 @@ from study.features.pack import Pack
 from study.inference.model_config import ModelConfig
 from study.training.batches import Part, Scaling
 from study.training.loop import Diverged, probabilities
+from study.training.temperature import scaled_by
 from study.variants import VARIANTS
 
 CPU = torch.device("cpu")
@@ -80,9 +81,9 @@ class Ensemble:
             ) from None
 
     def __call__(self, streams: Mapping[str, Pack]) -> Float[Tensor, " classes"]:
-        """The mean of the members' class probabilities: what the folder predicts."""
-        mean: Tensor = self.of_members(streams).double().mean(0)
-        return mean
+        """The mean of the members' class probabilities, scaled by the temperature: what the folder predicts."""
+        scaled = scaled_by(self.config.temperature, self.of_members(streams).numpy())
+        return torch.from_numpy(scaled.mean(0))
 
     def _of(self, member: Member, streams: Mapping[str, Pack]) -> Float[Tensor, "1 classes"]:
         first = torch.zeros(1, dtype=torch.long)

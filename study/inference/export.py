@@ -174,4 +174,5 @@ def _config(selected: Selected, weights: str, members: tuple[MemberConfig, ...])
             "ledger": ledger_digest(selected.folder),
         },
         corpus={"name": plan.corpus["name"], "digest": plan.corpus["digest"]},
+        temperature=selected.calibration.temperature,
     )

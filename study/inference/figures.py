@@ -12,8 +12,10 @@ from study.record.divisions import blocks_of
 from study.record.results import Figures
 from study.report.details import details
 from study.report.metric_view import parts_view
+from study.report.predictions import confusions_by_block
 from study.report.view import plain
 from study.samplers import SAMPLERS
+from study.training.metrics import score_confusion
 
 FORMAT = 1
 
@@ -41,13 +43,22 @@ def figures(selected: Selected, config: ModelConfig) -> dict[str, Any]:
         "tuned": _values(outcome.figures),
         "published": _values(outcome.published),
         "shared": _values(outcome.nested.shared if outcome.nested else None),
+        "groups": _by_group(selected),
+        "calibration": asdict(selected.calibration),
         "details": asdict(details(plan, outcome.figures, selected.reported)),
-        "corpus": {name: plan.corpus[name] for name in ("name", "utterances", "classes")},
+        "corpus": {name: plan.corpus[name] for name in ("name", "utterances", "classes", "groups")},
         "digests": {"plan": plan.digest(), "ledger": config.study["ledger"], "corpus": plan.corpus["digest"]},
         "environment": plan.environment,
     }
     result: dict[str, Any] = plain(found)
     return result
+
+
+def _by_group(selected: Selected) -> dict[str, dict[str, float]]:
+    """The metrics of each group that was tested, over all runs that tested it."""
+    found = confusions_by_block(selected.reported, len(selected.plan.classes))
+    scores = {block: score_confusion(matrix) for block, matrix in found.items()}
+    return {block: {name: float(value) for name, value in own.items()} for block, own in scores.items()}
 
 
 def _values(figures: Figures | None) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ MODEL_TYPE, FORMAT = "ser-study", 1
 WEIGHTS_KINDS = ("folds", "refit")
 # Far above any model of a study, and small enough to build.
 MOST_CLASSES, MOST_MEMBERS, LARGEST_SIZE, LONGEST_TEXT = 1000, 1000, 100_000, 300
+LARGEST_TEMPERATURE = 100
 Value = TypeVar("Value")
 Plain = int | float | str | bool | None
 
@@ -55,6 +56,7 @@ class ModelConfig:
     `weights` is "folds" (the reported models of every fold and seed) or "refit" (one model of all data). `classes` are
     in the order of the models' outputs. `model` has the fields of the variant's config, `recipe` how it was trained;
     `streams` are by name, `modalities` by theirs. `study` and `corpus` say where it is from, by names and digests.
+    `temperature` divides every member's logits: it is fitted on the validation predictions of the fold runs.
     """
 
     variant: str
@@ -67,6 +69,7 @@ class ModelConfig:
     members: tuple[MemberConfig, ...]
     study: Mapping[str, str]
     corpus: Mapping[str, str]
+    temperature: float = 1.0
 
     @property
     def reads_words(self) -> bool:
@@ -122,6 +125,7 @@ def config_of(text: str | bytes) -> ModelConfig:
         members=_members(_field(found, "members", list)),
         study=_texts(_field(found, "study", dict)),
         corpus=_texts(_field(found, "corpus", dict)),
+        temperature=_temperature(_field(found, "temperature", int | float)),
     )
 
 
@@ -132,6 +136,12 @@ def _classes(by_number: Mapping[str, Any]) -> tuple[str, ...]:
     if len(set(map(str, names))) != len(names) or not all(isinstance(name, str) and _is_label(name) for name in names):
         raise ValueError("classes that are not different printable texts")
     return names
+
+
+def _temperature(found: float) -> float:
+    if not 1 / LARGEST_TEMPERATURE <= found <= LARGEST_TEMPERATURE:
+        raise ValueError(f"a temperature beyond 1/{LARGEST_TEMPERATURE} to {LARGEST_TEMPERATURE}")
+    return float(found)
 
 
 def _is_label(name: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch import Tensor
 from study.corpus.quoting import one_line, path_text
 from study.errors import UserError
 from study.files import write_file
-from study.inference.model_config import ModelConfig, config_of
+from study.inference.model_config import ModalityConfig, ModelConfig, config_of
 from study.tensor_file import sealed_metadata, sealed_pieces
 
 CONFIG, WEIGHTS, METRICS, CARD = "config.json", "model.safetensors", "metrics.json", "README.md"
@@ -54,6 +54,15 @@ class Model:
             state.update(piece)
         return state.hexdigest()
 
+    def without_places(self) -> Model:
+        """The model with the names of local encoder folders in the place of their paths, for others to have."""
+
+        def named(own: ModalityConfig) -> ModalityConfig:
+            return replace(own, spec=replace(own.spec, name=Path(own.spec.name).name)) if _is_place(own) else own
+
+        modalities = {name: named(own) for name, own in self.config.modalities.items()}
+        return replace(self, config=replace(self.config, modalities=modalities))
+
     def write(self, folder: Path) -> None:
         """Write the folder; files of these names are replaced, others stay."""
         write_file(folder / WEIGHTS, self._weights())
@@ -65,6 +74,10 @@ class Model:
         facts = {"format": FORMAT, "config": _digest(self.config.to_text().encode())}
         # By name: a reader gives them in any order, and equal models are equal files.
         return sealed_pieces(dict(sorted(self.tensors.items())), {METADATA_KEY: json.dumps(facts), "format": "pt"})
+
+
+def _is_place(own: ModalityConfig) -> bool:
+    return own.spec.name.startswith(("/", "~", ".")) or Path(own.spec.name).is_dir()
 
 
 def is_model_folder(path: Path) -> bool:

@@ -18,8 +18,10 @@ from study.record.folder import StudyFolder
 from study.record.outcome import Outcome, Use
 from study.record.plan import Plan
 from study.record.search_name import variant_of
+from study.report.calibration import calibration
 from study.report.evidence import gather
 from study.report.predictions import StoredPredictions, TestedFold
+from study.report.variant_view import CalibrationView
 from study.samplers.proposer import configuration
 from study.variants import VARIANTS, Variant
 
@@ -29,8 +31,8 @@ class Selected:
     """The selected configuration of one search of a finished study.
 
     `uses` are the runs whose models stand for it, each with its epoch, and `tested` what these predicted; `reported` is
-    what the report's figures are from. Of the searches of the study, `best` is the best by validation, and `others` are
-    those that were not asked for.
+    what the report's figures are from, and `calibration` theirs. Of the searches of the study, `best` is the best by
+    validation, and `others` are those that were not asked for.
     """
 
     folder: StudyFolder
@@ -40,6 +42,7 @@ class Selected:
     uses: tuple[Use, ...]
     tested: tuple[TestedFold, ...]
     reported: tuple[TestedFold, ...]
+    calibration: CalibrationView
     best: str
     others: tuple[str, ...]
 
@@ -109,7 +112,9 @@ def select(folder: StudyFolder, search: str | None = None) -> Selected:
     uses = PROTOCOLS[plan.terms.protocol].members(plan, outcome)
     tested = StoredPredictions(folder, plan).tested(uses)
     others = tuple(name for name in outcomes if name != search)
-    return Selected(folder, plan, search, outcome, uses, tuple(tested), tuple(evidence.tested[search]), best, others)
+    reported = tuple(evidence.tested[search])
+    calibrated = calibration(evidence.validated[search], reported)
+    return Selected(folder, plan, search, outcome, uses, tuple(tested), reported, calibrated, best, others)
 
 
 def ledger_digest(folder: StudyFolder) -> str:

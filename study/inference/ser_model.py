@@ -130,7 +130,8 @@ class SerModel(
         return scored(self.labels, found.probabilities, top_k)
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        self._predictor.model.write(Path(save_directory))
+        # A folder for others, or for another machine: where encoders are on this one is no part of it.
+        self._predictor.model.without_places().write(Path(save_directory))
 
     @classmethod
     def from_pretrained(

@@ -15,12 +15,11 @@ from scipy.optimize import minimize_scalar
 
 from study.report.predictions import TestedFold
 from study.report.variant_view import CalibrationView, ConfidenceBin
+from study.training.temperature import SMALLEST, scaled_by
 
 N_BINS = 10
 # Temperatures beyond these are those of a part whose every utterance is right, or of one that is worse than chance.
 LOWEST, HIGHEST = 0.05, 20.0
-# A share that was rounded to 0 would cost an infinite loss.
-SMALLEST = 1e-12
 
 Probabilities = Float[np.ndarray, "utterances classes"]
 Labels = Int[np.ndarray, " utterances"]
@@ -70,13 +69,6 @@ def temperature(probabilities: Probabilities, labels: Labels) -> float:
 
     found = minimize_scalar(loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded", options={"xatol": 1e-5})
     return float(np.exp(found.x))
-
-
-def scaled_by(temperature: float, probabilities: Probabilities) -> Probabilities:
-    """The probabilities of logits that are divided by the temperature; the most probable class stays so."""
-    logits = np.log(np.maximum(probabilities.astype(np.float64), SMALLEST)) / temperature
-    shares = np.exp(logits - logits.max(1, keepdims=True))
-    return np.asarray(shares / shares.sum(1, keepdims=True))
 
 
 def log_loss(judged: Judged) -> float:

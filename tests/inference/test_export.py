@@ -37,10 +37,12 @@ def test_each_member_predicts_of_what_it_was_tested_on_what_its_run_has_stored(m
         np.testing.assert_allclose(found, stored, atol=2e-6)
 
 
-def test_a_prediction_is_the_mean_of_the_members(model, finished):
+def test_a_prediction_is_the_mean_of_the_members_scaled_by_the_temperature(model, finished):
     predictor = Predictor(model_folder.read(model))
     utterance = finished[1].utterances[3]
-    mean = predictor.of_members(utterance).double().mean(0)
+    temperature = predictor.config.temperature
+    assert temperature != 1
+    mean = (predictor.of_members(utterance).double().log() / temperature).softmax(1).mean(0)
     np.testing.assert_allclose(predictor.predict(utterance).probabilities, mean, atol=1e-12)
 
 
