@@ -142,7 +142,7 @@ def _calibration(metrics: Mapping[str, Any]) -> Iterator[str]:
     after = f"{found['log_loss_scaled']:.3f} and {found['error_scaled']:.3f} after scaling"
     yield (
         f"Probabilities are scaled by a temperature of {found['temperature']:.2f}, fitted on validation. On test, "
-        f"single models have {before}, {after}. The mean of several models is less sure than each, and was not measured."
+        f"single models have {before}, {after}. The mean of several models is less sure than each; it was not measured."
     )
 
 
