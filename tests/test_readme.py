@@ -18,7 +18,7 @@ every_text = pytest.mark.parametrize(
 )
 # Options of other commands, and of the benchmarks.
 FOREIGN = set(
-    "--head --working-dir --kill --backend-store-uri --artifacts-destination --host --port --allowed-hosts".split()
+    "--head --working-dir --kill --backend-store-uri --artifacts-destination --host --port --allowed-hosts --env-manager".split()
 )
 
 
