@@ -17,9 +17,10 @@ every_text = pytest.mark.parametrize(
     "path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda path: path.stem
 )
 # Options of other commands, and of the benchmarks.
-FOREIGN = set(
-    "--head --working-dir --kill --backend-store-uri --artifacts-destination --host --port --allowed-hosts --env-manager".split()
-)
+FOREIGN = {
+    *"--head --working-dir --kill --backend-store-uri --artifacts-destination --host --allowed-hosts".split(),
+    "--env-manager",
+}
 
 
 def own_options() -> set[str]:
