@@ -142,9 +142,13 @@ class AveragedFrames:
     def __init__(self, own: AudioEncoder, together: int) -> None:
         """Averages frames of `own`."""
         self.own, self.together = own, together
-        self.dim = own.dim
         self.rate_hz = own.rate_hz / together
         self.sample_rate_hz = own.sample_rate_hz
+
+    @property
+    def dim(self) -> int:
+        """The encoder's own."""
+        return self.own.dim
 
     @property
     def identity(self) -> Mapping[str, object]:
@@ -175,8 +179,18 @@ class HalfAudio:
     def __init__(self, encoder: AudioEncoder) -> None:
         """Computes what `encoder` does."""
         self._encoder = encoder
-        self.dim, self.rate_hz, self.sample_rate_hz = encoder.dim, encoder.rate_hz, encoder.sample_rate_hz
+        self.sample_rate_hz = encoder.sample_rate_hz
         self.long_reading = long_reading(encoder)
+
+    @property
+    def dim(self) -> int:
+        """The encoder's own."""
+        return self._encoder.dim
+
+    @property
+    def rate_hz(self) -> float:
+        """The encoder's own."""
+        return self._encoder.rate_hz
 
     @property
     def identity(self) -> Mapping[str, object]:
@@ -199,8 +213,12 @@ class HalfText:
     def __init__(self, encoder: TextEncoder) -> None:
         """Computes what `encoder` does."""
         self._encoder = encoder
-        self.dim = encoder.dim
         self.reading = reading_of(encoder)
+
+    @property
+    def dim(self) -> int:
+        """The encoder's own."""
+        return self._encoder.dim
 
     @property
     def identity(self) -> Mapping[str, object]:

@@ -1,11 +1,12 @@
 """From a model's name to the local folder that holds it: given, in the hub's cache, or downloaded into it."""
 
 import hashlib
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import huggingface_hub
 import torch
@@ -23,6 +24,8 @@ SMALL_FILES = (".json", ".txt", ".model", ".py")
 
 # Parts that no frame depends on, which many published weights leave out.
 UNUSED_PARTS = ("pooler", "masked_spec_embed", "decoder.")
+# What models of several modalities call the part that reads audio.
+AUDIO_PARTS = ("audio_tower", "audio_model", "speech_encoder")
 
 Loaded = TypeVar("Loaded")
 
@@ -69,8 +72,12 @@ def model_identity(spec: str, folder: Path, layer: str | list[str]) -> dict[str,
     }
 
 
-def frozen_encoder(spec: str, folder: Path, kind: str, trust_remote_code: bool) -> torch.nn.Module:
-    """The encoder half of the model in `folder`, in float32 and evaluation mode, on the GPU where there is one.
+def frozen_encoder(
+    spec: str, folder: Path, kind: str, trust_remote_code: bool, parts: Sequence[str] = ()
+) -> torch.nn.Module:
+    """The encoder of the model in `folder`, in float32 and evaluation mode, on the GPU where there is one.
+
+    Of a model that has one of `parts`, it is that part.
 
     Raises:
         UserError: the files cannot be loaded or lack some of the encoder's weights.
@@ -83,8 +90,7 @@ def frozen_encoder(spec: str, folder: Path, kind: str, trust_remote_code: bool) 
             folder, trust_remote_code=trust_remote_code, dtype=torch.float32, output_loading_info=True
         ),
     )
-    # An encoder that was saved alone, as T5EncoderModel, opens as the whole family's model, with a decoder.
-    encoder: torch.nn.Module = model.get_encoder() if getattr(model, "decoder", None) is not None else model
+    encoder = _encoder_of(model, parts)
     # transformers fills gaps with random numbers and only warns.
     absent = sorted(name for name in report["missing_keys"] if not any(part in name for part in UNUSED_PARTS))
     if absent:
@@ -94,6 +100,36 @@ def frozen_encoder(spec: str, folder: Path, kind: str, trust_remote_code: bool) 
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return encoder.eval().requires_grad_(False).to(device)
+
+
+def empty_encoder(
+    spec: str, folder: Path, kind: str, config: Any, trust_remote_code: bool, parts: Sequence[str] = ()
+) -> torch.nn.Module:
+    """The encoder that `frozen_encoder` gives, on the meta device: its tensors have shapes and no values.
+
+    Raises:
+        UserError: the configuration is none of a model.
+    """
+
+    def made() -> torch.nn.Module:
+        with torch.device("meta"):
+            model: torch.nn.Module = transformers.AutoModel.from_config(config, trust_remote_code=trust_remote_code)
+            return model
+
+    return _encoder_of(loaded(spec, folder, kind, made), parts).eval()
+
+
+def _encoder_of(model: Any, parts: Sequence[str]) -> torch.nn.Module:
+    """The part of a model that is wanted: what AutoModel opens may have a decoder, a head, or other modalities."""
+    # Some kinds open with the head of their task alone, as ParakeetForCTC.
+    if re.search("For[A-Z]", type(model).__name__):
+        parts = (*parts, "encoder")
+    for name in parts:
+        if isinstance(part := getattr(model, name, None), torch.nn.Module):
+            return part
+    # An encoder that was saved alone, as T5EncoderModel, opens as the whole family's model, with a decoder.
+    encoder: torch.nn.Module = model.get_encoder() if getattr(model, "decoder", None) is not None else model
+    return encoder
 
 
 def loaded(spec: str, folder: Path, kind: str, load: Callable[[], Loaded]) -> Loaded:
