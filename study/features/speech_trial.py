@@ -98,7 +98,7 @@ class Trial:
         return Timing(many.shape[1], rate_hz, Fraction(samples, frames), Fraction(inputs, frames))
 
 
-def as_frames(config: Any, states: Float[Tensor, "1 *axes"]) -> Float[Tensor, "time dim"]:
+def as_frames(config: Any, states: Float[Tensor, one * axes]) -> Float[Tensor, "time dim"]:
     """The frames of a model's output for one utterance: what it has of several frequencies at a time is averaged.
 
     Raises:
@@ -112,7 +112,8 @@ def as_frames(config: Any, states: Float[Tensor, "1 *axes"]) -> Float[Tensor, "t
         return states[0]
     n_bands = (config.num_mel_bins - config.patch_size) // config.frequency_stride + 1
     patches = states[0, 2:]  # after the classification and the distillation token, band by band
-    return patches.unflatten(0, (n_bands, -1)).mean(0)
+    frames: Tensor = patches.unflatten(0, (n_bands, -1)).mean(0)
+    return frames
 
 
 def given_inputs(extractor: Any, samples: Float[Tensor, " samples"]) -> dict[str, Tensor]:
@@ -153,7 +154,7 @@ def window_samples(extractor: Any) -> int:
     # The spectrogram transformer counts frames of 10 ms.
     if (length := getattr(extractor, "max_length", None)) is None:
         raise ValueError(f"a {type(extractor).__name__} that does not say how long its windows are")
-    return int(length) * extractor.sampling_rate // 100
+    return int(length) * int(extractor.sampling_rate) // 100
 
 
 def noise(extractor: Any, seconds: float) -> Float[Tensor, " samples"]:
@@ -195,8 +196,8 @@ def _trial_as_of(spec: str, folder: Path, trust_remote_code: bool, state: object
         raise UserError(
             f"a speech encoder gives hidden states for what its feature extractor makes of audio; {spec!r}, a "
             f"{config.model_type} model with a {type(extractor).__name__}, does not "
-            f"({type_and_line(error)[:LONGEST_CAUSE]}); pass another audio encoder, or the part that reads audio, saved "
-            "as a model of its own"
+            f"({type_and_line(error)[:LONGEST_CAUSE]}); pass another audio encoder, or the part that reads audio, "
+            "saved as a model of its own"
         ) from error
 
 
@@ -205,13 +206,20 @@ def _tried(spec: str, extractor: Any, model: Any) -> Trial:
     if axis is None:
         n_samples = window_samples(extractor)
         seen = _seen(extractor, model, noise(extractor, n_samples / extractor.sampling_rate), 0)
-        short, long, able = seen, seen, lambda samples: given_inputs(extractor, samples)
+        short = long = seen
+
+        def able(samples: Tensor) -> object:
+            return given_inputs(extractor, samples)
+
     else:
         short, long = (
             _seen(extractor, model, noise(extractor, seconds), axis)
             for seconds in (SHORT_SECONDS, SHORT_SECONDS + DIFFERENCE_SECONDS)
         )
-        able = lambda samples: _seen(extractor, model, samples, axis)  # noqa: E731
+
+        def able(samples: Tensor) -> object:
+            return _seen(extractor, model, samples, axis)
+
     return Trial(spec, model.config, extractor.sampling_rate, short, long, _shortest(extractor, able, axis))
 
 
@@ -237,6 +245,8 @@ def _seen(extractor: Any, model: torch.nn.Module, samples: Float[Tensor, " sampl
         ValueError: no frames.
     """
     inputs = given_inputs(extractor, samples)
+    if not bool(main_input(inputs).isfinite().all()):  # normalised by the deviation of a single frame
+        raise ValueError("inputs that are not numbers")
     device = next(model.parameters()).device
     there = {name: values.to(device) for name, values in inputs.items() if name != MASK or device.type != "meta"}
     output = model(**there, output_hidden_states=True)
@@ -258,4 +268,3 @@ class _Shapes:
 def _shapes(output: Any) -> _Shapes:
     states = getattr(output, "hidden_states", None) or ()
     return _Shapes(output.last_hidden_state.to("meta"), tuple(state.to("meta") for state in states))
-
