@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from threadpoolctl import threadpool_limits
 
 from study import process
 from study.app import planning
@@ -142,7 +143,9 @@ def train(
     conductor = _conductor(plan, ledger, slots.number, tracker, mirror, cleanup, view)
     cleanup.follow(conductor)
     view.follow(conductor)
-    with view:
+    # The cores are the workers'. Threads of a sampler's small matrices would wait for each other, and their number
+    # would change the order of sums, hence proposals.
+    with view, threadpool_limits(1, user_api="blas"):
         tuner.run(conductor, jobs_of(plan), folder, slots, settings.machines.epoch_seconds)
     folder.sweep()
     (keep_reported_weights if conductor.finished() else sweep_checkpoints)(folder, conductor)

@@ -5,13 +5,16 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import scipy.linalg  # noqa: F401: brings a BLAS of its own, which has to be loaded before it can be limited
 import torch
+from threadpoolctl import threadpool_limits
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
-    """Keeps torch to one thread: the threads of tiny computations wait for each other longer than they compute."""
+    """Keeps torch and BLAS to one thread: those of tiny computations wait for each other longer than they compute."""
     torch.set_num_threads(1)
+    threadpool_limits(1)
 
 
 @pytest.fixture(scope="session")
