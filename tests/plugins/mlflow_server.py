@@ -88,6 +88,10 @@ class MlflowServer:
             assert time.monotonic() < deadline, "the MLflow server did not start"
             time.sleep(0.2)
 
+    def is_running(self) -> bool:
+        """Whether it was started, was not killed since, and answers."""
+        return self._process is not None and self._answers()
+
     def kill(self) -> None:
         """Kill it and its workers with SIGKILL, in the middle of whatever they do."""
         if self._process is not None:

@@ -43,10 +43,10 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowSe
 
 @pytest.fixture
 def server(mlflow_server: MlflowServer) -> Iterator[MlflowServer]:
-    """The server, running again after the test."""
+    """The server, running again after the test if the test left it dead."""
     yield mlflow_server
-    mlflow_server.kill()
-    mlflow_server.start()
+    if not mlflow_server.is_running():
+        mlflow_server.start()
 
 
 def client(uri: str) -> Any:
