@@ -2,10 +2,10 @@
 
 import json
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
-import transformers
 
 from study.errors import UserError, type_and_line
 
@@ -16,7 +16,7 @@ CAUSES: dict[str, str] = {
     r"custom code|trust_remote_code": "it brings Python code of its own; add --trust-remote-code if you trust it",
     r"Should have a `model_type`": "its config.json names no model_type; download the model again",
     r"does not recognize this architecture|Unrecognized model|model type .* not supported": (
-        f"transformers {transformers.__version__} does not know its kind; install a newer transformers, or pass "
+        f"transformers {version('transformers')} does not know its kind; install a newer transformers, or pass "
         "another model"
     ),
     r"feature extractor|preprocessor_config\.json": (

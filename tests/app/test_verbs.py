@@ -18,6 +18,8 @@ found = {}
 for verb in ("list", "explain toy", "clean", "compare toy other", "report toy"):
     assert main([*verb.split(), "--output", sys.argv[1]]) == 0
     found[verb.split()[0]] = sorted({"torch", "ray", "mlflow", "transformers"} & set(sys.modules))
+import study.app.options
+found["run --help"] = sorted({"torch", "ray", "mlflow", "transformers"} & set(sys.modules))
 print(json.dumps(found))
 """
 
@@ -31,4 +33,4 @@ def test_verbs_that_look_import_neither_ray_nor_mlflow_and_the_list_not_even_tor
     assert done.returncode == 0, done.stderr
     imported = json.loads(done.stdout.splitlines()[-1])
     assert imported.pop("list") == []
-    assert imported == {verb: ["torch"] for verb in ("explain", "clean", "compare", "report")}
+    assert imported == {verb: ["torch"] for verb in ("explain", "clean", "compare", "report", "run --help")}
