@@ -5,7 +5,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import scipy.linalg  # noqa: F401: brings a BLAS of its own, which has to be loaded before it can be limited
 import torch
 from threadpoolctl import threadpool_limits
 
