@@ -5,6 +5,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+# SciPy brings a BLAS of its own, which has to be loaded before it can be limited.
+import scipy.linalg  # noqa: F401
 import torch
 from threadpoolctl import threadpool_limits
 
