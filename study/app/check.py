@@ -19,6 +19,7 @@ from study.errors import FAILED, FINISHED, UserError
 from study.features.elsewhere.source import Source
 from study.features.elsewhere.survey import survey, unused_line
 from study.modalities import MODALITIES
+from study.report.formats import format_duration
 
 
 def check_corpus(
@@ -30,38 +31,46 @@ def check_corpus(
     modalities whose features come from elsewhere, these are checked instead of files. What the other `encoders` would
     make of the corpus is estimated where nothing else keeps a study from running.
     """
-    places = {name: path for name in MODALITIES if (path := encoders.features.elsewhere(name))}
+    places = {name: paths for name in MODALITIES if (paths := encoders.features.elsewhere(name))}
     media = [name for name in (modalities_of(variants) if variants else MEDIA) if name not in places]
     found = check(
         options.corpus, options.labels, options.label_map, options.allow_outside_files, media, options.skip_missing
     )
-    problems = (*found.problems, *_lacks(found, variants, places), *_feature_problems(found, places))
-    found = replace(found, problems=problems)
     lines: list[str] = []
+    problems = (*found.problems, *_lacks(found, variants, places), *_of_places(found, places, encoders, lines))
+    found = replace(found, problems=problems)
     if found.corpus is not None and not found.fatal:
         by_encoders = check_encoders(found.corpus, encoders, options.is_demo, console)
         found = replace(found, problems=(*found.problems, *by_encoders.problems))
-        lines = by_encoders.lines
+        lines += by_encoders.lines
     console.print(render(found, show_all=show_all), soft_wrap=True, highlight=False)
     for line in lines:
         print_line(console, line)
     return FAILED if found.fatal else FINISHED
 
 
-def _feature_problems(found: CheckReport, places: Mapping[str, Path]) -> Iterator[Problem]:
-    """What is wrong with features from elsewhere, by modality, and what of them is not used."""
-    for modality, path in places.items() if found.corpus else ():
-        assert found.corpus is not None
+def _of_places(
+    found: CheckReport, places: Mapping[str, Sequence[Path]], encoders: EncoderOptions, lines: list[str]
+) -> Iterator[Problem]:
+    """What is wrong with features from elsewhere, by modality, and what of them is not used; `lines` say the rest."""
+    for modality, path in ((name, path) for name, paths in places.items() for path in paths):
+        if found.corpus is None:
+            return
         kind = f"{modality} features"
         try:
             source = Source(path)
         except UserError as error:
             yield Problem(path_text(path), str(error), True, kind)
             continue
-        for fault in survey(found.corpus, source).faults:
+        seen = survey(found.corpus, source)
+        for fault in seen.faults:
             yield Problem(path_text(path), f"{fault}; mend them, or leave these utterances out", True, kind)
         if line := unused_line(found.corpus, source, modality):
             yield Problem(path_text(path), line, False, f"{kind} that are not used")
+        if not seen.faults:
+            rate = encoders.features.feature_rate_hz(modality)
+            timed = "" if rate is None else f" ({rate:g} a second, so {format_duration(seen.n_frames / rate)} in all)"
+            lines.append(f"{kind} in {path_text(path)}: {seen.n_frames:,} frames{timed} of {seen.dim:,} values")
 
 
 def _lacks(found: CheckReport, variants: Sequence[str], places: Collection[str]) -> Iterator[Problem]:

@@ -60,7 +60,9 @@ def _value(option: Option, entry: _Entry, path: Path) -> str | bool | None:
         if entry.text.lower() not in SWITCH:
             raise UserError(f"{entry.where} expects true or false; found {entry.text!r}")
         return SWITCH[entry.text.lower()] or None
-    text = _absolute(path, entry.text) if option.is_path else entry.text
+    text = entry.text
+    if option.is_path:
+        text = ",".join(_absolute(path, str(each)) for each in option.paths(text, path.absolute().parent))
     try:
         value_of(option, text)
     except UserError as error:

@@ -50,7 +50,24 @@ def wanted_features(corpus: Corpus, settings: Settings) -> dict[str, list[Wanted
         name: wanted(corpus, rows[name], settings.features.specs(rows[name], demo), folder, trust_remote_code=trust)
         for name in _elsewhere_first(rows, settings.features)
     }
+    for name, own in found.items():
+        _require_different(name, own)
     return {name: found[name] for name in rows}
+
+
+def _require_different(modality: str, features: Sequence[Wanted]) -> None:
+    """Make sure that no two places have the same features: the search would have one choice twice.
+
+    Raises:
+        UserError: two have.
+    """
+    first: dict[str, str] = {}
+    for spec in (each.choice.spec for each in features if each.choice.spec.is_elsewhere):
+        if first.setdefault(spec.label, spec.name) != spec.name:
+            raise UserError(
+                f"--{modality}-features with commas are different features, found the same in "
+                f"{path_text(Path(first[spec.label]))} and {path_text(Path(spec.name))}; leave one of them out"
+            )
 
 
 def extracts_on_machines(features: Mapping[str, Sequence[Wanted]], settings: Settings) -> bool:
@@ -106,12 +123,14 @@ def extract_features(
 
 
 def _row(name: str, options: FeatureOptions) -> Modality[Any]:
-    return from_elsewhere(MODALITIES[name]) if options.elsewhere(name) else MODALITIES[name]
+    if not options.elsewhere(name):
+        return MODALITIES[name]
+    return from_elsewhere(MODALITIES[name], options.feature_rate_hz(name))
 
 
 def _elsewhere_first(modalities: Collection[str], options: FeatureOptions) -> list[str]:
     """What is wrong with features from elsewhere is found in seconds, so they come before encoders."""
-    return sorted(modalities, key=lambda name: options.elsewhere(name) is None)
+    return sorted(modalities, key=lambda name: not options.elsewhere(name))
 
 
 def _require_streams(modality: str, own: Wanted, variants: Collection[str]) -> None:
@@ -155,17 +174,21 @@ def variants_with(modality: str, variants: Collection[str]) -> list[str]:
 def open_corpus(settings: Settings, console: Console) -> Corpus:
     """The corpus that is asked for, after printing what is in it; of modalities from elsewhere it needs no files."""
     needed = modalities_of(settings.variants)
-    places = {name: path for name in needed if (path := settings.features.elsewhere(name))}
+    places = {name: paths for name in needed if (paths := settings.features.elsewhere(name))}
     corpus = settings.corpus.open([name for name in needed if name not in places])
-    corpus = replace(corpus, notes=(*corpus.notes, *_notes(places)))
+    corpus = replace(corpus, notes=(*corpus.notes, *_notes(places, settings.features)))
     terminal.print_corpus(console, corpus)
     return corpus
 
 
-def _notes(places: Mapping[str, Path]) -> list[str]:
+def _notes(places: Mapping[str, Sequence[Path]], options: FeatureOptions) -> list[str]:
+    own = {name: options.feature_rate_hz(name) for name in places}
+    rates = {name: "" if rate is None else f", {rate:g} frames a second" for name, rate in own.items()}
     return [
-        f"{name} features come from {path_text(path)}; whether what made them has seen these labels is not known"
-        for name, path in places.items()
+        f"{name} features come from {path_text(path)}{rates[name]}; whether what made them has seen these labels is "
+        "not known"
+        for name, paths in places.items()
+        for path in paths
     ]
 
 

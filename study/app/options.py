@@ -65,7 +65,9 @@ def typed_options(parsed: argparse.Namespace, *more: type) -> list[str]:
                 continue
             typed.append(option.flag)
             if option.metavar:
-                typed.append(str(Path(text).absolute()) if option.is_path else text)
+                typed.append(
+                    ",".join(str(each.absolute()) for each in option.paths(text, Path())) if option.is_path else text
+                )
     return typed
 
 

@@ -40,6 +40,7 @@ def write_config(folder: StudyFolder, settings: Settings, plan: Plan) -> None:
         FeatureOptions.asking_for(
             {modality: [choice.spec for choice in choices] for modality, choices in plan.features.items()},
             trust_remote_code=settings.features.trust_remote_code,
+            audio_feature_rate_hz=settings.features.audio_feature_rate_hz,
         ),
         replace(machines, tracking_uri=None) if is_secret else machines,
     )
@@ -63,6 +64,7 @@ def _entries(group: Any) -> dict[str, str | int | float | bool]:
 def _plain(option: Option, value: Any) -> str | int | float | bool:
     """The value as YAML shows it best; read again, it is the same text as typed."""
     if option.is_path and value != OUTPUT:
-        return str(Path(value).expanduser().absolute())
+        places = value if isinstance(value, tuple) else (value,)
+        return ",".join(str(Path(each).expanduser().absolute()) for each in places)
     is_number = isinstance(value, int | float) and option.text(value) == str(value)
     return value if is_number else option.text(value)

@@ -22,6 +22,9 @@ HUB_TIMEOUT_SECONDS = 5.0
 # Configuration, tokenizers and code; never .bin, .h5 or .msgpack twins of the weights.
 SMALL_FILES = (".json", ".txt", ".model", ".py")
 
+# The pooling of a model of sentence-transformers.
+MODULE_SETTINGS = r"\d+_\w+/config\.json"
+
 # Parts that no frame depends on, which many published weights leave out.
 UNUSED_PARTS = ("pooler", "masked_spec_embed", "decoder.")
 # What models of several modalities call the part that reads audio.
@@ -116,7 +119,8 @@ def empty_encoder(
             model: torch.nn.Module = transformers.AutoModel.from_config(config, trust_remote_code=trust_remote_code)
             return model
 
-    return _encoder_of(loaded(spec, folder, kind, made), parts).eval()
+    # Again, since tensors that are made in PyTorch's oldest way are elsewhere.
+    return _encoder_of(loaded(spec, folder, kind, made), parts).eval().to("meta")
 
 
 def _encoder_of(model: Any, parts: Sequence[str]) -> torch.nn.Module:
@@ -163,10 +167,12 @@ def quiet() -> Iterator[None]:
 
 def _needed(names: Iterable[str]) -> list[str]:
     """The files of a model that loading reads: safetensors where there are any, else PyTorch's own format."""
+    names = list(names)
     found = [name for name in names if "/" not in name]
     weights = [name for name in found if name.startswith("model") and name.endswith(".safetensors")]
     weights = weights or [name for name in found if name.startswith("pytorch_model") and name.endswith(".bin")]
-    return weights + [name for name in found if name.endswith(SMALL_FILES)] if weights else []
+    settings = [name for name in names if re.fullmatch(MODULE_SETTINGS, name)]
+    return weights + [name for name in found if name.endswith(SMALL_FILES)] + settings if weights else []
 
 
 def _is_complete(folder: Path) -> bool:

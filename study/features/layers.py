@@ -46,7 +46,19 @@ class Layer:
         """Of a model's output, the state of each band."""
         if not self.bands:
             return [output.last_hidden_state]
-        return [torch.stack([output.hidden_states[index] for index in band]).mean(0) for band in self.bands]
+        return [_mean([output.hidden_states[index] for index in band]) for band in self.bands]
+
+
+def _mean(states: Sequence[Float[Tensor, "batch _time _dim"]]) -> Float[Tensor, "batch time dim"]:
+    """The mean of states.
+
+    Raises:
+        UserError: they are of different shapes.
+    """
+    if len(shapes := list(dict.fromkeys(state.shape for state in states))) > 1:
+        found = " and ".join(str(list(shape)) for shape in shapes)
+        raise UserError(f"layers that are averaged are of one shape, found {found}; leave out those that differ")
+    return torch.stack([*states]).mean(0)
 
 
 @dataclass(frozen=True)

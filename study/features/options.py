@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,49 +10,18 @@ from typing import Any
 from study.errors import UserError
 from study.features.frame_rate import FRAME_RATES
 from study.features.modality import Modality
-from study.features.spec import ENCODER_DTYPES, FULL, LAYER, OUTPUT, EncoderSpec, canonical_layer
-from study.option import option, options_of
-
-LAYERS_LAW = "last, numbers, mean:a-b and weighted:K, several with commas for the search to choose from"
-ENCODERS_LAW = (
-    "encoders, several with commas for the search to choose from, each with a layer where it has its own: "
-    "A:last,A:6,B:mean:3-5"
+from study.features.spec import ENCODER_DTYPES, FULL, OUTPUT, EncoderSpec
+from study.features.typed import (
+    ENCODERS_LAW,
+    LAYERS_LAW,
+    MAX_RATE_HZ,
+    PATHS_LAW,
+    encoders_of,
+    layers_of,
+    name_and_layer,
+    rates_of,
 )
-
-
-def _rates(text: str) -> tuple[float, ...]:
-    rates = tuple(dict.fromkeys(rate.strip() for rate in text.split(",")))
-    if not set(rates) <= set(FRAME_RATES):
-        raise ValueError(text)
-    return tuple(map(float, rates))
-
-
-def _layers(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(canonical_layer(each.strip()) for each in text.split(",")))
-
-
-def _encoders(text: str) -> tuple[str, ...]:
-    if _is_folder(text):  # whatever the folder's name has in it
-        return (text,)
-    items = tuple(dict.fromkeys(item.strip() for item in text.split(",")))
-    if not all(items):
-        raise ValueError(text)
-    return tuple(name if layer is None else f"{name}:{layer}" for name, layer in map(_name_and_layer, items))
-
-
-def _name_and_layer(item: str) -> tuple[str, str | None]:
-    """An encoder's name, and the layer behind it if it has its own."""
-    found = re.fullmatch(rf"(.+?):({LAYER})", item)
-    if found is None or _is_folder(item):
-        return item, None
-    return found[1], canonical_layer(found[2])
-
-
-def _is_folder(text: str) -> bool:
-    try:
-        return Path(text).expanduser().is_dir()
-    except (OSError, RuntimeError, ValueError):  # a text that no path can be, or a home that nothing is
-        return False
+from study.option import option, options_of, several_paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +38,7 @@ class FeatureOptions:
         "(microsoft/wavlm-base-plus; demo logmel)",
         default=(),
         metavar="ID",
-        read=_encoders,
+        read=encoders_of,
         law=ENCODERS_LAW,
     )
     audio_layers: tuple[str, ...] = option(
@@ -79,7 +47,7 @@ class FeatureOptions:
         "several with commas: searched (last)",
         default=(),
         metavar="L",
-        read=_layers,
+        read=layers_of,
         law=LAYERS_LAW,
     )
     audio_rates_hz: tuple[float, ...] = option(
@@ -87,7 +55,7 @@ class FeatureOptions:
         "50, 25 or 12.5 audio frames per second, by averaging; several with commas: searched (the encoder's own)",
         default=(),
         metavar="HZ",
-        read=_rates,
+        read=rates_of,
         law=f"one of {', '.join(FRAME_RATES)}, or several with commas for the search to choose from",
     )
     text_encoders: tuple[str, ...] = option(
@@ -95,7 +63,7 @@ class FeatureOptions:
         "hub id, local folder, or hash; several with commas, as for audio (bert-base-uncased; demo hash)",
         default=(),
         metavar="ID",
-        read=_encoders,
+        read=encoders_of,
         law=ENCODERS_LAW,
     )
     text_layers: tuple[str, ...] = option(
@@ -103,23 +71,35 @@ class FeatureOptions:
         "as --audio-layer, of the text encoder (last)",
         default=(),
         metavar="L",
-        read=_layers,
+        read=layers_of,
         law=LAYERS_LAW,
     )
-    audio_features: Path | None = option(  # noqa: RUF009 (it declares the field)
+    audio_features: tuple[Path, ...] = option(
         "--audio-features",
-        "features instead of an audio encoder's: a folder of ID.npy, npz, HDF5, parquet, CSV, safetensors or pt (none)",
-        default=None,
+        "features instead of an audio encoder's: a folder of ID.npy, npz, HDF5, parquet, CSV, safetensors or pt; "
+        "several with commas: searched (none)",
+        default=(),
         metavar="PATH",
-        read=Path,
+        read=several_paths,
+        law=PATHS_LAW,
         is_path=True,
     )
-    text_features: Path | None = option(  # noqa: RUF009 (it declares the field)
-        "--text-features",
-        "features instead of a text encoder's, in the same forms (none)",
+    audio_feature_rate_hz: float | None = option(
+        "--feature-rate",
+        "frames per second of --audio-features, which --frame-rate may then lower; shown in check and report (unknown)",
         default=None,
+        metavar="HZ",
+        read=float,
+        law=f"frames per second, above 0 and at most {MAX_RATE_HZ:g}",
+        holds=lambda rate: 0 < rate <= MAX_RATE_HZ,
+    )
+    text_features: tuple[Path, ...] = option(
+        "--text-features",
+        "features instead of a text encoder's, in the same forms; several with commas: searched (none)",
+        default=(),
         metavar="PATH",
-        read=Path,
+        read=several_paths,
+        law=PATHS_LAW,
         is_path=True,
     )
     encoder_dtype: str = option(
@@ -141,16 +121,17 @@ class FeatureOptions:
         Raises:
             UserError: layers for encoders of which each has its own.
         """
-        if path := self.elsewhere(modality.name):
-            return (EncoderSpec(str(path), content=""),)
+        rates: tuple[float | None, ...] = getattr(self, f"{modality.name}_rates_hz", ())
+        if paths := self.elsewhere(modality.name):
+            rates = rates or (self.feature_rate_hz(modality.name),)
+            return tuple(EncoderSpec(str(path), rate_hz=rate, content="") for path in paths for rate in rates)
         given: tuple[str, ...] = getattr(self, f"{modality.name}_layers", ())
-        encoders = [_name_and_layer(item) for item in self._encoders(modality, demo)]
+        encoders = [name_and_layer(item) for item in self._encoders(modality, demo)]
         if given and all(layer is not None for _, layer in encoders):
             raise UserError(
                 f"--{modality.name}-layer is for encoders without a layer behind their names, and "
                 f"{', '.join(self._encoders(modality, demo))} have one; found {','.join(given)}, leave the option out"
             )
-        rates: tuple[float, ...] = getattr(self, f"{modality.name}_rates_hz", ())
         found = (
             EncoderSpec(name, each, FULL if name in modality.built_in else self.encoder_dtype, rate)
             for name, layer in encoders
@@ -160,14 +141,26 @@ class FeatureOptions:
         return tuple(dict.fromkeys(found))
 
     @classmethod
-    def asking_for(cls, specs: Mapping[str, Sequence[EncoderSpec]], *, trust_remote_code: bool) -> FeatureOptions:
-        """The options that ask for these features of each modality, whose `specs` they then give."""
+    def asking_for(
+        cls,
+        specs: Mapping[str, Sequence[EncoderSpec]],
+        *,
+        trust_remote_code: bool,
+        audio_feature_rate_hz: float | None = None,
+    ) -> FeatureOptions:
+        """The options that ask for these features of each modality, whose `specs` they then give.
+
+        A spec has the rate that features from elsewhere are brought to; `audio_feature_rate_hz` is their own.
+        """
         known, given = {each.name for each in fields(cls)}, dict[str, Any]()
         for modality, choices in specs.items():
             if choices[0].is_elsewhere:
-                given[f"{modality}_features"] = Path(choices[0].name)
-                continue
+                given[f"{modality}_features"] = tuple(dict.fromkeys(Path(choice.name) for choice in choices))
             rates = tuple(dict.fromkeys(choice.rate_hz for choice in choices if choice.rate_hz is not None))
+            if choices[0].is_elsewhere:
+                given[f"{modality}_feature_rate_hz"] = audio_feature_rate_hz
+                given[f"{modality}_rates_hz"] = () if rates == (audio_feature_rate_hz,) else rates
+                continue
             own = {**_encoders_and_layers(choices), "rates_hz": rates}
             given |= {f"{modality}_{what}": value for what, value in own.items()}
             for choice in choices:
@@ -182,7 +175,7 @@ class FeatureOptions:
             UserError: none of them has weights.
         """
         encoders = [
-            (modality, _name_and_layer(item)[0])
+            (modality, name_and_layer(item)[0])
             for modality in modalities
             if not self.elsewhere(modality.name)
             for item in self._encoders(modality, demo)
@@ -193,10 +186,15 @@ class FeatureOptions:
                 f"--encoder-dtype expects {FULL} where no encoder has weights, as {names}; found {self.encoder_dtype}"
             )
 
-    def elsewhere(self, modality: str) -> Path | None:
-        """Where a modality's features are that take the place of an encoder's."""
-        path: Path | None = getattr(self, f"{modality}_features", None)
-        return path and path.expanduser().absolute()
+    def elsewhere(self, modality: str) -> tuple[Path, ...]:
+        """Where a modality's features are that take the place of an encoder's; none where it has an encoder."""
+        paths: tuple[Path, ...] = getattr(self, f"{modality}_features", ())
+        return tuple(dict.fromkeys(path.expanduser().absolute() for path in paths))
+
+    def feature_rate_hz(self, modality: str) -> float | None:
+        """How many frames a second a modality's features from elsewhere have, where that is known."""
+        rate: float | None = getattr(self, f"{modality}_feature_rate_hz", None)
+        return rate
 
     def check_places(self, modalities: Iterable[str]) -> None:
         """Make sure that no modality has both features from elsewhere and options of an encoder.
@@ -206,14 +204,23 @@ class FeatureOptions:
         """
         declared, usual = options_of(FeatureOptions), FeatureOptions()
         for modality in modalities:
-            own = (f"{modality}_{what}" for what in ("encoders", "layers", "rates_hz"))
+            own = [f"{modality}_{what}" for what in ("encoders", "layers", "rates_hz")]
+            rate = self.feature_rate_hz(modality)
+            if rate is not None and not self.elsewhere(modality):
+                raise UserError(
+                    f"--feature-rate is of --{modality}-features, found {rate:g} without them; leave it out, or choose "
+                    "an encoder's rate with --frame-rate"
+                )
+            if rate is not None:
+                own.remove(f"{modality}_rates_hz")
             given = [
                 declared[name].flag for name in own if name in declared and getattr(self, name) != getattr(usual, name)
             ]
             if given and self.elsewhere(modality):
+                remedy = ", or say with --feature-rate how many they are" if given[0] == "--frame-rate" else ""
                 raise UserError(
                     f"--{modality}-features take the place of an encoder and its options; found {given[0]} too, leave "
-                    "one of them out"
+                    f"one of them out{remedy}"
                 )
 
     def _encoders(self, modality: Modality[Any], demo: bool) -> tuple[str, ...]:

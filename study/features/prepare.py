@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.features.content import digest
-from study.features.encoder import Encoder
+from study.features.encoder import AudioEncoder, Encoder
 from study.features.encoder_pass import EncoderPass, identities
 from study.features.extract import EncodeBlocks, Progress, in_threads
 from study.features.modality import Modality
@@ -87,7 +87,7 @@ def prepare(
     """
     show, n_workers = on_progress or (lambda progress: None), workers or torch.get_num_threads()
     paths: dict[EncoderSpec, Path] = {}
-    for together in _passes(specs):
+    for together in _passes(modality, specs, trust_remote_code):
         request = _Request(corpus, modality, together, folder, trust_remote_code)
         own = None if together[0].is_elsewhere else encode_blocks
         paths |= request.packs(by, show, own or in_threads(n_workers), n_workers)
@@ -107,12 +107,28 @@ class _How(TypedDict, total=False):
     encode_blocks: EncodeBlocks | None
 
 
-def _passes(specs: Sequence[EncoderSpec]) -> Iterator[list[EncoderSpec]]:
+def _passes(
+    modality: Modality[Any], specs: Sequence[EncoderSpec], trust_remote_code: bool
+) -> Iterator[list[EncoderSpec]]:
     """The specs that one pass of an encoder serves together, own rates first: averages of these are not encoded."""
     groups: dict[EncoderSpec, list[EncoderSpec]] = {}
     for spec in dict.fromkeys(specs):
         groups.setdefault(replace(spec, layer=OUTPUT), []).append(spec)
-    yield from sorted(groups.values(), key=lambda group: -(group[0].rate_hz or math.inf))
+    for group in sorted(groups.values(), key=lambda group: -(group[0].rate_hz or math.inf)):
+        yield from _alike(modality, group, trust_remote_code)
+
+
+def _alike(
+    modality: Modality[Any], specs: Sequence[EncoderSpec], trust_remote_code: bool
+) -> Iterable[list[EncoderSpec]]:
+    """Layers whose frames can stand side by side: those of some encoders are at another rate than the output."""
+    if len(specs) == 1 or modality.at_rate is None:
+        return [list(specs)]
+    found: dict[object, list[EncoderSpec]] = {}
+    for spec in specs:
+        encoder: AudioEncoder = modality.open(spec, trust_remote_code)
+        found.setdefault((encoder.rate_hz, encoder.identity.get("frames_averaged")), []).append(spec)
+    return found.values()
 
 
 def _key(contents: Mapping[str, str]) -> str:

@@ -27,7 +27,8 @@ class EncoderSpec:
             models normalise the output of their last layer once more), "mean:a-b" or "weighted:K": all layers as means
             of K bands of consecutive ones, whose weights each model learns ("weighted" is "weighted:4").
         dtype: the precision of the encoder's matrix products, "float32" or "bfloat16".
-        rate_hz: frames per second, by averaging the encoder's own; None leaves them as they are.
+        rate_hz: frames per second, by averaging the encoder's own; None leaves them as they are. Of features from
+            elsewhere, their own or a lower one, where it is known.
         content: a digest of features that come from elsewhere, from the path `name`; empty until they are read. None
             for features of an encoder.
     """
@@ -54,7 +55,7 @@ class EncoderSpec:
         Features from elsewhere are named by what they are: the same ones in another place or form are the same.
         """
         if self.content:
-            return f"features {self.content}"
+            return f"features {self.content}" + (f", {self.rate_hz:g} Hz" if self.rate_hz is not None else "")
         parts = [
             self.name,
             f"layer {self.layer}" if self.layer != OUTPUT else "",

@@ -15,11 +15,13 @@ from transformers import AutoConfig, AutoFeatureExtractor
 
 from study.corpus.lengths import WHOLE_SECONDS
 from study.errors import UserError
+from study.features.frame_timing import Timing, as_frames
 from study.features.huggingface import AUDIO_PARTS, frozen_encoder, loaded, model_folder, model_identity
 from study.features.layers import Layers
 from study.features.model_faults import encoding_fault
 from study.features.spec import OUTPUT
-from study.features.speech_trial import KIND, Timing, as_frames, given_inputs, main_input, trial
+from study.features.speech_inputs import given_inputs, main_input
+from study.features.speech_trial import KIND, trial
 from study.features.windows import READING, windows
 
 

@@ -17,6 +17,7 @@ from study.features.encoder import TextReading
 from study.features.huggingface import frozen_encoder, loaded, model_folder, model_identity
 from study.features.layers import Layers
 from study.features.model_faults import encoding_fault
+from study.features.sentence_pooling import SentencePooling, sentence_pooling
 from study.features.spec import OUTPUT
 
 BATCH = 16
@@ -58,7 +59,8 @@ def open_text_model(spec: str, layers: Sequence[str], trust_remote_code: bool) -
             f"a text encoder frames every text with special tokens and can pad it, the tokenizer of {spec!r} "
             f"does not; pass an encoder such as BERT or RoBERTa"
         )
-    return TextModel(spec, folder, config, tokenizer, _layers(spec, layers, config), trust_remote_code)
+    chosen, pooling = _layers(spec, layers, config), sentence_pooling(spec, folder)
+    return TextModel(spec, folder, config, tokenizer, chosen, pooling, trust_remote_code)
 
 
 def _require_vocabulary(spec: str, config: Any, tokenizer: Any) -> None:
@@ -84,15 +86,22 @@ class TextModel:
     """Hidden states of a frozen text encoder.
 
     Token vectors leave out the special tokens, unless a text has no others. The sentence vector is the state
-    of the classification token where the model puts one first, else the mean of the token vectors. Texts
-    longer than the model's limit are cut there.
+    of the classification token where the model puts one first, else the mean of the token vectors; of a model of
+    sentence-transformers, it is what that declares. Texts longer than the model's limit are cut there.
     """
 
     def __init__(
-        self, spec: str, folder: Path, config: Any, tokenizer: Any, layers: Layers, trust_remote_code: bool
+        self,
+        spec: str,
+        folder: Path,
+        config: Any,
+        tokenizer: Any,
+        layers: Layers,
+        pooling: SentencePooling | None,
+        trust_remote_code: bool,
     ) -> None:
         """Takes what is in `folder`."""
-        self._spec, self._folder, self._trust = spec, folder, trust_remote_code
+        self._spec, self._folder, self._trust, self._pooling = spec, folder, trust_remote_code, pooling
         self._config, self._tokenizer, self._layers = config, tokenizer, layers
         # The tokenizer changes its own settings during a call and so serves one thread at a time.
         self._lock = threading.Lock()
@@ -100,8 +109,9 @@ class TextModel:
 
     @cached_property
     def identity(self) -> Mapping[str, object]:
-        """The model by name and by the digest of its files, the layers, and the arithmetic."""
-        return model_identity(self._spec, self._folder, self._layers.identity)
+        """The model by name and by the digest of its files, the layers, the arithmetic, and a pooling that it has."""
+        pooling = {} if self._pooling is None else self._pooling.identity
+        return model_identity(self._spec, self._folder, self._layers.identity) | pooling
 
     def load(self) -> None:
         """Reads the weights, and encodes a text.
@@ -160,7 +170,8 @@ class TextModel:
         # RoBERTa counts positions from one past its padding index, so it has two fewer than it states.
         unused = getattr(table, "padding_idx", None)
         limit = positions if unused is None else positions - unused - 1
-        return int(min(self._tokenizer.model_max_length, limit))
+        own = self._pooling and self._pooling.max_tokens
+        return int(min(self._tokenizer.model_max_length, limit, own or limit))
 
     @torch.inference_mode()
     def _states(self, ids: list[Int[Tensor, " tokens"]]) -> list[Float[Tensor, "tokens dim"]]:
@@ -174,12 +185,19 @@ class TextModel:
             output_hidden_states=self._layers.need_hidden_states,
         )
         states = self._layers.of(output).cpu()
+        if states.shape[:2] != padded.shape:
+            raise UserError(
+                f"a text encoder gives a vector for every token, {self._spec!r} gives {states.shape[1]} for "
+                f"{padded.shape[1]}; choose another layer or encoder"
+            )
         return [state[: len(each)] for state, each in zip(states, ids, strict=True)]
 
     def _split(
         self, state: Float[Tensor, "tokens dim"], ids: Int[Tensor, " tokens"], special: Bool[Tensor, " tokens"]
     ) -> tuple[Float[Tensor, "words dim"], Float[Tensor, " dim"]]:
         tokens = state if bool(special.all()) else state[~special]
+        if self._pooling is not None:
+            return tokens, self._pooling.of(state, self._layers.width)
         has_class_token = int(ids[0]) == self._tokenizer.cls_token_id
         return tokens, state[0] if has_class_token else tokens.mean(0)
 

@@ -1,6 +1,7 @@
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,24 @@ from study.features.spec import EncoderSpec
 from study.modalities import AUDIO, TEXT
 
 TinyEncoder = Callable[[str], Path]
-WAVEFORM_FAMILIES = ("wav2vec2", "wav2vec2-layer-norm", "hubert", "wavlm", "data2vec-audio")
-SPEECH_FAMILIES = (*WAVEFORM_FAMILIES, "whisper")
-TEXT_FAMILIES = ("bert", "roberta", "distilbert")
+# By family: the rate of the output and its dimensions, and the rate of the layers; None where there are none.
+SPEECH: dict[str, tuple[float, int, float | None]] = {
+    **dict.fromkeys(
+        ("wav2vec2", "wav2vec2-layer-norm", "hubert", "wavlm", "data2vec-audio", "whisper"), (50.0, 16, 50.0)
+    ),
+    "wav2vec2-adapter": (50 / 8, 24, 50.0),
+    "sew": (50.0, 16, 25.0),
+    "moonshine": (16_000 / (64 * 3 * 2), 16, 16_000 / (64 * 3 * 2)),
+    "wav2vec2-bert": (50.0, 16, 50.0),
+    "parakeet": (100 / 8, 16, 100 / 8),
+    "speech-to-text": (100 / 4, 16, 100 / 4),
+    "qwen2-audio": (25.0, 16, 50.0),
+    "spectrogram-transformer": (5 / 0.64, 16, 5 / 0.64),  # (64 - 16) // 10 + 1 patches in 64 frames of 10 ms
+    "clap": (32 / 10, 32, None),
+}
+SPEECH_FAMILIES = tuple(SPEECH)
+LAYERED = tuple(family for family, (*_, rate) in SPEECH.items() if rate is not None)
+TEXT_FAMILIES = ("bert", "roberta", "distilbert", "modernbert", "bart", "mbart", "pegasus")
 TEXTS = ["hello there dog", "", "what a very good day this is", "cat", "hello dog"]
 
 
@@ -30,28 +46,55 @@ def noise(n_samples: int, seed: int = 0) -> Tensor:
 def direct_states(folder: Path, samples: Tensor) -> tuple[Tensor, ...]:
     """The hidden states and then the output of a plain call of transformers, without this project's code."""
     extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
-    inputs = extractor(samples.numpy(), sampling_rate=16_000, return_tensors="pt")
-    model = transformers.AutoModel.from_pretrained(folder).eval()
+    inputs = extractor(samples.numpy(), sampling_rate=extractor.sampling_rate, return_tensors="pt")
+    model: Any = transformers.AutoModel.from_pretrained(folder).eval()
+    part = {"clap": "audio_model", "parakeet_ctc": "encoder"}.get(model.config.model_type)
+    model = getattr(model, part) if part else model.get_encoder() if hasattr(model, "decoder") else model
     with torch.no_grad():
-        output = (model.encoder if hasattr(model, "decoder") else model)(**inputs, output_hidden_states=True)
-    return tuple(state[0] for state in (*output.hidden_states, output.last_hidden_state))
+        output = model(**inputs, output_hidden_states=True)
+    return tuple(in_time(state[0], model) for state in (*output.hidden_states, output.last_hidden_state))
+
+
+def in_time(state: Tensor, model: Any) -> Tensor:
+    """Frames of an output of one utterance, of which some kinds have several at a time."""
+    if isinstance(model, transformers.ClapAudioModel):
+        return (
+            torch.stack(
+                [sum(band[:, time] for band in state.unbind(1)) / state.shape[1] for time in range(state.shape[-1])]
+            )
+            if state.ndim == 3
+            else state
+        )
+    if isinstance(model, transformers.ASTModel):
+        n_times, n_bands = 5, (128 - 16) // 10 + 1
+        return torch.stack(
+            [sum(state[2 + band * n_times + time] for band in range(n_bands)) / n_bands for time in range(n_times)]
+        )
+    return state
 
 
 @pytest.mark.parametrize("family", SPEECH_FAMILIES)
 def test_a_layer_is_that_hidden_state_of_a_direct_call(tiny_encoder: TinyEncoder, family: str) -> None:
     samples = noise(9600)
     expected = direct_states(tiny_encoder(family), samples)
-    for layer, states in zip(("0", "1", "2", "3", "last"), expected, strict=True):
+    layers = ("0", "1", "2", "3", "last")
+    for layer, states in zip(layers, expected, strict=True) if family in LAYERED else [("last", expected[-1])]:
         frames = AUDIO.open(EncoderSpec(str(tiny_encoder(family)), layer)).encode(samples)
         assert torch.allclose(frames, states[: len(frames)], atol=1e-5)
 
 
-@pytest.mark.parametrize("family", SPEECH_FAMILIES)
+@pytest.mark.parametrize("family", LAYERED)
 def test_a_mean_of_layers_is_their_mean(tiny_encoder: TinyEncoder, family: str) -> None:
     samples = noise(9600)
-    expected = torch.stack(direct_states(tiny_encoder(family), samples)[1:4]).mean(0)
-    frames = AUDIO.open(EncoderSpec(str(tiny_encoder(family)), "mean:1-3")).encode(samples)
+    expected = torch.stack(direct_states(tiny_encoder(family), samples)[1:3]).mean(0)
+    frames = AUDIO.open(EncoderSpec(str(tiny_encoder(family)), "mean:1-2")).encode(samples)
     assert torch.allclose(frames, expected[: len(frames)], atol=1e-5)
+
+
+def test_a_mean_of_layers_at_two_rates_is_refused(tiny_encoder: TinyEncoder) -> None:
+    """The library gives the pooled output as the last layer."""
+    with pytest.raises(UserError, match=r"layers that are averaged are of one shape, found \[1, 50, 16\] and \[1, 25"):
+        AUDIO.open(EncoderSpec(str(tiny_encoder("qwen2-audio")), "mean:1-3")).load()
 
 
 @pytest.mark.parametrize("family", SPEECH_FAMILIES)
@@ -68,15 +111,31 @@ def test_audio_however_short_has_a_frame(tiny_encoder: TinyEncoder, family: str,
     encoder = AUDIO.open(EncoderSpec(str(tiny_encoder(family))))
     frames = encoder.encode(noise(n_samples))
     assert len(frames) >= 1
-    assert frames.shape[1] == encoder.dim == 16
+    assert frames.shape[1] == encoder.dim == SPEECH[family][1]
     assert frames.isfinite().all()
 
 
 @pytest.mark.parametrize("family", SPEECH_FAMILIES)
-def test_the_declared_rate_is_the_frames_of_a_second(tiny_encoder: TinyEncoder, family: str) -> None:
-    encoder = AUDIO.open(EncoderSpec(str(tiny_encoder(family))))
-    assert encoder.sample_rate_hz == 16_000
-    assert len(encoder.encode(noise(160_000))) == pytest.approx(10 * encoder.rate_hz, abs=1)
+def test_the_rate_is_measured_without_weights_and_is_that_of_the_frames(
+    tiny_encoder: TinyEncoder, tmp_path: Path, family: str
+) -> None:
+    rate_hz, dim, rate_of_layers = SPEECH[family]
+    empty = Path(shutil.copytree(tiny_encoder(family), tmp_path / "m"))
+    (empty / "model.safetensors").write_bytes(b"")
+    for layer, own_hz in (("last", rate_hz), ("1", rate_of_layers)):
+        spec = EncoderSpec(str(empty), layer)
+        if own_hz is None:
+            with pytest.raises(UserError, match="a clap model, gives its output alone, found layer 1; leave it out"):
+                AUDIO.open(spec)
+            continue
+        found = AUDIO.open(spec)
+        assert (found.rate_hz, found.dim) == (own_hz, dim if layer == "last" else 16)
+        encoder = AUDIO.open(replace(spec, name=str(tiny_encoder(family))))
+        encoder.load()
+        for seconds in (1, 10):
+            frames = encoder.encode(noise(seconds * encoder.sample_rate_hz))
+            assert len(frames) == pytest.approx(seconds * own_hz, abs=2)
+            assert frames.shape[1] == found.dim
 
 
 @pytest.mark.parametrize("n_samples", [1, 5000, 16_000, 16_001, 40_000])
@@ -101,7 +160,8 @@ def direct_tokens(folder: Path, texts: list[str]) -> list[tuple[Tensor, Tensor]]
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModel.from_pretrained(folder).eval()
     with torch.no_grad():
-        states = [model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0] for text in texts]
+        encoder = model.get_encoder() if hasattr(model, "decoder") else model
+        states = [encoder(**tokenizer(text, return_tensors="pt")).last_hidden_state[0] for text in texts]
     return [((each[1:-1] if len(each) > 2 else each), each[0]) for each in states]
 
 

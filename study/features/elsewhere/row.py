@@ -7,7 +7,7 @@ themselves: the same ones, in whatever form and place, are one pack, and changed
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from study.errors import UserError
 from study.features.elsewhere.source import Source, Unusable, content_of
 from study.features.elsewhere.survey import survey
 from study.features.encoder import Encoded
+from study.features.frame_rate import averaged_halves, frames_together
 from study.features.modality import Modality
 
 NAME = "features"
@@ -28,11 +29,13 @@ class FoundFeatures:
     modality: str
     source: Source
     contents: dict[str, str]
+    together: int = 1
 
     @property
     def identity(self) -> Mapping[str, object]:
-        """Of all features from elsewhere alike: what tells them apart is their content."""
-        return {"name": NAME, "version": 1}
+        """Of all features from elsewhere alike, and how many frames make one: their content tells them apart."""
+        averaged = {"frames_averaged": self.together, "averaged_dtype": "float16"} if self.together > 1 else {}
+        return {"name": NAME, "version": 1, **averaged}
 
     @property
     def dim(self) -> int:
@@ -43,8 +46,11 @@ class FoundFeatures:
         """Does nothing: there are no weights."""
 
 
-def from_elsewhere(modality: Modality[Any]) -> Modality[FoundFeatures]:
-    """The modality with features from a path, the name of its spec, instead of an encoder's."""
+def from_elsewhere(modality: Modality[Any], rate_hz: float | None = None) -> Modality[FoundFeatures]:
+    """The modality with features from a path, the name of its spec, instead of an encoder's.
+
+    They have `rate_hz` frames per second; None where that is not known.
+    """
     opened: dict[str, FoundFeatures] = {}
 
     def open_once(path: str, layers: Sequence[str], trust_remote_code: bool) -> FoundFeatures:
@@ -53,6 +59,10 @@ def from_elsewhere(modality: Modality[Any]) -> Modality[FoundFeatures]:
             opened[path] = FoundFeatures(modality.name, Source(Path(path)), {})
         return opened[path]
 
+    def at_rate(found: FoundFeatures, wanted_hz: float) -> FoundFeatures:
+        assert rate_hz is not None
+        return replace(found, together=frames_together(f"--{modality.name}-features", rate_hz, wanted_hz))
+
     return Modality(
         name=modality.name,
         default_encoder="",
@@ -60,6 +70,7 @@ def from_elsewhere(modality: Modality[Any]) -> Modality[FoundFeatures]:
         built_in={},
         pretrained=open_once,
         in_half=lambda found: found,
+        at_rate=None if rate_hz is None else at_rate,
         encode=_encode,
         contents=_contents,
         lack=lambda corpus: "",
@@ -91,4 +102,6 @@ def _encode(found: FoundFeatures, utterances: Sequence[Utterance]) -> Iterator[E
         if content_of(utterance.id, frames, vector) != found.contents[utterance.id]:
             yield UserError(f"features of {utterance.id} changed while they were read")
             continue
+        if found.together > 1:
+            frames = averaged_halves(frames, found.together).half()
         yield Encoded(utterance, frames, vector)

@@ -23,11 +23,13 @@ class Survey:
     """What features are, for the utterances of a corpus.
 
     `contents` has a digest of each usable utterance's features, by id; `faults` what is wrong, as "3 of 80 utterances
-    are not there (u1, u2, u3)".
+    are not there (u1, u2, u3)". The usable ones have `n_frames` in all, most of them of `dim` values.
     """
 
     contents: Mapping[str, str]
     faults: tuple[str, ...]
+    n_frames: int = 0
+    dim: int = 0
 
     def require(self, modality: str, path: Path) -> None:
         """Make sure that every utterance has features that can be used.
@@ -45,7 +47,7 @@ class Survey:
 def survey(corpus: Corpus, source: Source) -> Survey:
     """Read the features of all utterances once."""
     wrong: dict[str, dict[str, str]] = {}
-    contents, dims, largest = dict[str, str](), dict[str, tuple[int, int]](), 0.0
+    contents, dims, largest, n_frames = dict[str, str](), dict[str, tuple[int, int]](), 0.0, 0
     for utterance in corpus.utterances:
         try:
             frames, vector = source.read(utterance.id)
@@ -54,6 +56,7 @@ def survey(corpus: Corpus, source: Source) -> Survey:
             continue
         contents[utterance.id] = content_of(utterance.id, frames, vector)
         dims[utterance.id] = (frames.shape[1], 0 if vector is None else len(vector))
+        n_frames += len(frames)
         largest = max(largest, float(np.abs(frames.numpy()).max()))
     if len(set(dims.values())) > 1:
         usual = Counter(dims.values()).most_common(1)[0][0]
@@ -67,7 +70,8 @@ def survey(corpus: Corpus, source: Source) -> Survey:
         faults.append(
             f"no value is larger than {largest:g}, which float16 cannot hold well; multiply all by a constant"
         )
-    return Survey(contents, tuple(faults))
+    dim = Counter(dims.values()).most_common(1)[0][0][0] if dims else 0
+    return Survey(contents, tuple(faults), n_frames, dim)
 
 
 def unused_line(corpus: Corpus, source: Source, modality: str) -> str:
