@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 from study.app.cli import main, parsed_arguments
@@ -14,6 +15,7 @@ from study.app.extraction import open_corpus, wanted_features
 from study.app.options import settings_of
 from study.app.planning import make_plan
 from study.features.elsewhere.table import FORMS
+from study.features.frame_rate import averaged
 from study.features.pack import Pack
 from study.record.plan import Plan
 
@@ -110,6 +112,37 @@ def test_layers_are_written_each_once_whatever_their_names(
     assert (code, len(set(places))) == (0, len(places)) == (0, 2)
     for place in places:
         assert call("features", "--variant", "audio", "--audio-features", place)[0] == 0
+
+
+def test_several_places_and_a_rate_below_their_own(call: Call, exported: dict[str, Path], tmp_path: Path) -> None:
+    own = Pack.open(Path(packs_line(call("features", "--variant", "audio", "--audio-encoder", "logmel")[1])[0]))
+    (tmp_path / "b,c").mkdir()
+    for id in own.ids:
+        np.save(tmp_path / "b,c" / f"{id}.npy", 2 * own.of(own.ids.index(id)).numpy())
+    places = ("--audio-features", f"{exported['audio']},{tmp_path / 'b,c'}", "--feature-rate", "50")
+    code, printed = call("check", *places)
+    assert code == 0
+    total = len(own.frames)
+    for place in (exported["audio"], tmp_path / "b,c"):
+        assert f"audio features in {place}: {total} frames (50 a second, so 1 s in all) of 43 values" in printed
+    code, printed = call("features", "--variant", "audio", *places, "--frame-rate", "50,25")
+    assert code == 0, printed
+    assert printed.count("50 frames a second; whether what made them") == 2
+    whole, half, twice, half_twice = (Pack.open(Path(path)) for path in packs_line(printed))
+    assert torch.equal(whole.frames, own.frames)
+    assert torch.equal(twice.frames, 2 * own.frames)
+    for row in range(len(own.ids)):
+        torch.testing.assert_close(half.of(row), averaged(own.of(row).float(), 2).half())
+    assert torch.equal(half_twice.offsets, half.offsets)
+    code, printed = call("features", "--variant", "audio", *places[:-1], "30", "--frame-rate", "25")
+    assert (code, "--audio-features has 30 per second; found 25, choose none" in printed) == (2, True)
+    np.savez(tmp_path / "same.npz", **{id: own.of(row).numpy() for row, id in enumerate(own.ids)})
+    code, printed = call("features", "--variant", "audio", "--audio-features", f"{places[1]},{tmp_path / 'same.npz'}")
+    assert (code, "are different features, found the same in" in printed) == (2, True)
+
+
+def packs_line(printed: str) -> list[str]:
+    return re.findall(r"audio: (\S+) \(", printed)
 
 
 def test_a_stream_that_the_features_lack_is_refused_before_the_search(call: Call, tmp_path: Path) -> None:

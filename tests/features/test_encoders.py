@@ -57,19 +57,12 @@ def direct_states(folder: Path, samples: Tensor) -> tuple[Tensor, ...]:
 
 def in_time(state: Tensor, model: Any) -> Tensor:
     """Frames of an output of one utterance, of which some kinds have several at a time."""
-    if isinstance(model, transformers.ClapAudioModel):
-        return (
-            torch.stack(
-                [sum(band[:, time] for band in state.unbind(1)) / state.shape[1] for time in range(state.shape[-1])]
-            )
-            if state.ndim == 3
-            else state
-        )
-    if isinstance(model, transformers.ASTModel):
+    if isinstance(model, transformers.ClapAudioModel):  # [dim, frequency, time]; its layers are pictures
+        return torch.stack([state[:, :, time].sum(1) / state.shape[1] for time in range(state.shape[2])])
+    if isinstance(model, transformers.ASTModel):  # two tokens, and then times of the first frequency
         n_times, n_bands = 5, (128 - 16) // 10 + 1
-        return torch.stack(
-            [sum(state[2 + band * n_times + time] for band in range(n_bands)) / n_bands for time in range(n_times)]
-        )
+        of_time = [state[[2 + band * n_times + time for band in range(n_bands)]] for time in range(n_times)]
+        return torch.stack([patches.sum(0) / n_bands for patches in of_time])
     return state
 
 

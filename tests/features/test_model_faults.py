@@ -125,20 +125,28 @@ def test_a_tokenizer_of_sentencepiece_is_read(tmp_path: Path) -> None:
     assert 1 <= len(short) < len(long)
 
 
-def test_a_layer_at_another_rate_than_the_output_has_its_own_rate(tmp_path: Path) -> None:
-    sizes = {**SIZES, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
-    transformers.SEWModel(transformers.SEWConfig(**sizes, conv_dim=(8,) * 13, squeeze_factor=2)).save_pretrained(
-        tmp_path
-    )
-    transformers.Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(tmp_path)
-    encoder = AUDIO.open(EncoderSpec(str(tmp_path)))
-    encoder.load()
-    assert len(encoder.encode(torch.zeros(1))) >= 1
-    assert encoder.rate_hz == 50
-    middle = AUDIO.open(EncoderSpec(str(tmp_path), "1"))
-    middle.load()
-    assert middle.rate_hz == 25
-    assert len(middle.encode(torch.zeros(32_000))) in (48, 49, 50)
+NO_ENCODERS: dict[str, Callable[[], tuple[transformers.PreTrainedConfig, object]]] = {
+    "codec": lambda: (
+        transformers.EncodecConfig(num_filters=4, hidden_size=8, codebook_size=16),
+        transformers.EncodecFeatureExtractor(),
+    ),
+    "without its own input": lambda: (
+        transformers.Wav2Vec2BertConfig(**SIZES, feature_projection_input_dim=160, output_hidden_size=16),
+        transformers.Wav2Vec2FeatureExtractor(),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NO_ENCODERS)
+def test_a_model_that_gives_no_frames_of_its_extractor_s_inputs_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    config, extractor = NO_ENCODERS[kind]()
+    config.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"")  # it is not read
+    extractor.save_pretrained(tmp_path)  # type: ignore[attr-defined]
+    with pytest.raises(UserError, match="a speech encoder gives hidden states for what its feature extractor") as found:
+        AUDIO.open(EncoderSpec(str(tmp_path)))
+    assert "\n" not in str(found.value)
+    assert f"{config.model_type} model with a {type(extractor).__name__}, does not" in str(found.value)
 
 
 def corpus_of(folder: Path, words: tuple[str, ...]) -> Corpus:

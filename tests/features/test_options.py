@@ -78,6 +78,43 @@ def test_a_folder_is_one_encoder_whatever_its_name_has_in_it(tmp_path: Path) -> 
     assert found == (EncoderSpec(str(colon), "3"), EncoderSpec(str(colon)))
 
 
+def test_several_places_are_searched_and_a_comma_may_be_part_of_a_name(tmp_path: Path) -> None:
+    for name in ("a", "b,c", "d"):
+        (tmp_path / name).mkdir()
+    places = tuple(tmp_path / name for name in ("b,c", "a", "d", "gone"))
+    options = given(audio_features=",".join(map(str, (*places, places[1]))))
+    assert options.elsewhere("audio") == places
+    assert options.specs(AUDIO, demo=False) == tuple(EncoderSpec(str(place), content="") for place in places)
+    assert given(text_features=str(places[0])).elsewhere("text") == places[:1]
+    with pytest.raises(UserError, match="--audio-features expects places with features, several with commas"):
+        given(audio_features="a,,b")
+
+
+def test_a_declared_rate_of_features_may_be_lowered() -> None:
+    options = given(audio_features="/x,/y", audio_feature_rate_hz="50")
+    options.check_places(MODALITIES)
+    assert [(each.name, each.rate_hz) for each in options.specs(AUDIO, demo=False)] == [("/x", 50.0), ("/y", 50.0)]
+    lower = given(audio_features="/x", audio_feature_rate_hz="50", audio_rates_hz="25,50")
+    lower.check_places(MODALITIES)
+    assert [each.rate_hz for each in lower.specs(AUDIO, demo=False)] == [25.0, 50.0]
+    for each in (options, lower, given(text_features="/z,/w")):
+        specs = {row.name: each.specs(row, demo=False) for row in MODALITIES.values()}
+        rate = each.feature_rate_hz("audio")
+        again = FeatureOptions.asking_for(specs, trust_remote_code=False, audio_feature_rate_hz=rate)
+        again.check_places(MODALITIES)
+        assert {row.name: again.specs(row, demo=False) for row in MODALITIES.values()} == specs
+    with pytest.raises(UserError, match="--feature-rate is of --audio-features, found 50 without them; leave it out"):
+        given(audio_feature_rate_hz="50").check_places(MODALITIES)
+    with pytest.raises(UserError, match="found --frame-rate too, leave one of them out, or say with --feature-rate"):
+        given(audio_features="/x", audio_rates_hz="25").check_places(MODALITIES)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "fast", ""])
+def test_a_rate_of_features_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="--feature-rate expects frames per second, above 0 and at most 1000; found"):
+        given(audio_feature_rate_hz=text)
+
+
 def test_layers_that_no_encoder_would_have_are_refused() -> None:
     with pytest.raises(UserError, match=r"--audio-layer is for encoders without a layer .*a/b:2 have one; found 1,3"):
         given(audio_encoders="a/b:2", audio_layers="1,3").specs(AUDIO, demo=False)
