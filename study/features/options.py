@@ -86,7 +86,7 @@ class FeatureOptions:
     )
     audio_feature_rate_hz: float | None = option(
         "--feature-rate",
-        "frames per second of --audio-features, which --frame-rate may then lower; shown in check and report (unknown)",
+        "how many frames per second --audio-features have, so that other rates can be asked for too (unknown)",
         default=None,
         metavar="HZ",
         read=float,
