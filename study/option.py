@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
-from pathlib import Path
 from typing import Any, Literal
 
 from study.errors import UserError
@@ -45,10 +44,6 @@ class Option:
     change: Literal["never", "grows", "any"] = "any"
     is_path: bool = False
     is_lasting: bool = True
-
-    def paths(self, text: str, base: Path) -> tuple[Path, ...]:
-        """The paths that were typed for an option that takes one, or several; relative ones are seen from `base`."""
-        return several_paths(text, base) if self.read is several_paths else (Path(text),)
 
     @property
     def name(self) -> str:
@@ -94,30 +89,6 @@ def option(flag: str, help: str, *, default: Any = MISSING, **more: Any) -> Any:
 def options_of(group: type) -> dict[str, Option]:
     """The options that a dataclass declares, by field name, in their order."""
     return {each.name: each.metadata["option"] for each in fields(group) if "option" in each.metadata}
-
-
-def several_paths(text: str, base: Path = Path()) -> tuple[Path, ...]:
-    """The paths of "A,B"; a comma is part of a name where something has that name, seen from `base`.
-
-    Raises:
-        ValueError: one is empty.
-    """
-    items, found = text.split(","), list[str]()
-    while items:
-        joined = [",".join(items[:number]) for number in range(len(items), 0, -1)]
-        item = next((each for each in joined if _is_there(each, base)), items[0])
-        if not item.strip():
-            raise ValueError(text)
-        found.append(item)
-        del items[: item.count(",") + 1]
-    return tuple(dict.fromkeys(map(Path, found)))
-
-
-def _is_there(text: str, base: Path) -> bool:
-    try:
-        return bool(text.strip()) and (base / Path(text).expanduser()).exists()
-    except (OSError, RuntimeError, ValueError):  # a text that no path can be, or a home that nothing is
-        return False
 
 
 def duration(text: str) -> float:

@@ -18,6 +18,7 @@ import yaml
 from study.app.parsing import value_of
 from study.errors import UserError, first_line
 from study.option import Option, options_of
+from study.several_paths import paths_of
 
 SWITCH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 NO_VALUE = ("", "~", "null")
@@ -62,7 +63,7 @@ def _value(option: Option, entry: _Entry, path: Path) -> str | bool | None:
         return SWITCH[entry.text.lower()] or None
     text = entry.text
     if option.is_path:
-        text = ",".join(_absolute(path, str(each)) for each in option.paths(text, path.absolute().parent))
+        text = ",".join(_absolute(path, str(each)) for each in paths_of(option, text, path.absolute().parent))
     try:
         value_of(option, text)
     except UserError as error:

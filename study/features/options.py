@@ -21,7 +21,8 @@ from study.features.typed import (
     name_and_layer,
     rates_of,
 )
-from study.option import option, options_of, several_paths
+from study.option import option, options_of
+from study.several_paths import several_paths
 
 
 @dataclass(frozen=True, kw_only=True)
