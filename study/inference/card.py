@@ -42,7 +42,7 @@ def card(config: ModelConfig, metrics: Mapping[str, Any], license: str | None) -
         _figures(metrics),
         _by_class(metrics),
         _by_group(metrics),
-        _calibration(metrics),
+        _calibration(config, metrics),
         ["## Limits", LIMITS],
         _use(config),
         _origin(config, metrics),
@@ -72,6 +72,7 @@ def _data(config: ModelConfig, metrics: Mapping[str, Any], license: str | None) 
             metric_value=f"{100 * found['mean']:.1f} ± {100 * found['std']:.1f}",
         )
         for name, found in metrics["tuned"]["test"].items()
+        if config.weights == "folds"  # one model of all data has no score of its own
     ]
     return ModelCardData(
         library_name=LIBRARY,
@@ -80,7 +81,7 @@ def _data(config: ModelConfig, metrics: Mapping[str, Any], license: str | None) 
         tags=["speech-emotion-recognition"],
         base_model=encoders or None,
         model_name=f"{config.study['name']}-{config.variant}",
-        eval_results=results,
+        eval_results=results or None,
     )
 
 
@@ -135,14 +136,16 @@ def _by_group(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield "\n".join(lines)
 
 
-def _calibration(metrics: Mapping[str, Any]) -> Iterator[str]:
+def _calibration(config: ModelConfig, metrics: Mapping[str, Any]) -> Iterator[str]:
     found = metrics["calibration"]
     yield "## Calibration"
     before = f"a log loss of {found['log_loss']:.3f} and an expected calibration error of {found['error']:.3f} before"
     after = f"{found['log_loss_scaled']:.3f} and {found['error_scaled']:.3f} after scaling"
+    several = "The mean of several models is less sure than each"
+    this = several if config.weights == "folds" else "This model is another"
     yield (
-        f"Probabilities are scaled by a temperature of {found['temperature']:.2f}, fitted on validation. On test, "
-        f"single models have {before}, {after}. The mean of several models is less sure than each; it was not measured."
+        f"Probabilities are scaled by a temperature of {found['temperature']:.2f}, fitted on the fold runs' validation. "
+        f"On test, fold models have {before}, {after}. {this}; it was not measured."
     )
 
 

@@ -19,6 +19,7 @@ from study.files import append_durably, write_file
 from study.inference.batch import Outcome, key_of, outcomes
 from study.inference.inputs import Item
 from study.inference.predictor import Predictor, Window
+from study.plurals import counted
 from study.report.cells import csv_text
 
 BEFORE = ("file_name", "utterance_id", "start", "end", "label", "score", "recognised")
@@ -45,13 +46,15 @@ def run_to_csv(
     """Predict on the items that `path` does not have yet; in the end it has all of them, in their order.
 
     Raises:
-        UserError: `path` is another file than such a run writes.
+        UserError: `path` is another file than such a run writes, or has rows of other recordings or another model.
     """
     classes = predictor.config.classes
     heading = [*BEFORE, *(f"p_{name}" for name in classes), *AFTER]
     digest = predictor.digest
     keys = [key_of(item, digest, window_seconds) for item in items]
-    known = {key: rows for key, rows in _rows_of(path, heading).items() if key in set(keys) and _is_whole(rows)}
+    found_before = {key: rows for key, rows in _rows_of(path, heading).items() if _is_whole(rows)}
+    known = {key: rows for key, rows in found_before.items() if key in set(keys)}
+    _require_own(path, items, found_before, known)
     left = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
     write_file(path, csv_text(heading, (row for rows in known.values() for row in rows)))
     n_before, n_failed, found = len(keys) - len(left), 0, dict(known)
@@ -64,6 +67,25 @@ def run_to_csv(
         on_progress(len(found), len(keys))
     write_file(path, csv_text(heading, (row for key in dict.fromkeys(keys) for row in found[key])))
     return CsvRun(len(keys), n_before, n_failed)
+
+
+def _require_own(
+    path: Path, items: Sequence[Item], found: Mapping[str, list[Cells]], known: Mapping[str, list[Cells]]
+) -> None:
+    """Make sure that an earlier run's rows are of these recordings; one that was changed since is predicted again.
+
+    Raises:
+        UserError: rows are of others, or none is of this model and these words: they would be lost.
+    """
+    names = {(item.file_name, item.utterance.id if item.utterance else "") for item in items}
+    n_others = sum((rows[-1][0], rows[-1][1]) not in names for rows in found.values())
+    if found and not known:
+        n_others = len(found)
+    if n_others:
+        raise UserError(
+            f"--csv goes on with the file of the same recordings, words and model, and {path_text(path)} has "
+            f"{counted(n_others, 'recording')} of others, which would be lost; name another file"
+        )
 
 
 def _rows(outcome: Outcome, classes: Sequence[str], key: str) -> Iterator[Cells]:

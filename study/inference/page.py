@@ -42,7 +42,7 @@ def page(model: SerModel, title: str, note: str) -> Blocks:
             given = words_of(words) or (None if model.recognises else "")
             found = model.predict(recording, text=given if model.reads_words else None)
         except UserError as error:
-            raise gradio.Error(str(error)) from None
+            raise gradio.Error(str(error), print_exception=False) from None
         rows = _windows(model, found)
         shown = gradio.Dataframe(rows, visible=bool(rows))
         return _shares(model, found), words if found.words is None else found.words, shown
@@ -92,7 +92,9 @@ def serve(blocks: Blocks, port: int | None, *, wait: bool = True) -> str:
             footer_links=[],
         )
     except OSError as error:
-        raise UserError(f"--port expects a port that nothing listens on; {error}") from error
+        raise UserError(
+            f"--port expects a port that nothing listens on; {port or 'every one tried'} is taken"
+        ) from error
     if wait:
         blocks.block_thread()
     return str(address)

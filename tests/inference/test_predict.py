@@ -267,3 +267,15 @@ def test_features_of_another_program_predict_from_no_recording(tmp_path, manifes
     assert json.loads((model / "metrics.json").read_text(encoding="utf-8"))["check"]["from_recordings"] is False
     with pytest.raises(UserError, match="made by another program"):
         Predictor(model_folder.read(model))
+
+
+def test_rows_of_other_recordings_or_of_another_model_are_not_lost(capsys, model, audio_model, manifest, tmp_path):
+    out = tmp_path / "out.csv"
+    assert predict(capsys, audio_model, manifest, "--csv", out)[0] == 0
+    before = out.read_bytes()
+    one = sorted(manifest.parent.glob("*.wav"))[0]
+    for other, inputs in ((audio_model, [one]), (model, [manifest])):
+        code, _, err = predict(capsys, other, *inputs, "--csv", out)
+        assert code == 2
+        assert f"has {N_UTTERANCES} recordings of others, which would be lost; name another file" in err
+        assert out.read_bytes() == before
