@@ -144,8 +144,8 @@ def _calibration(config: ModelConfig, metrics: Mapping[str, Any]) -> Iterator[st
     several = "The mean of several models is less sure than each"
     this = several if config.weights == "folds" else "This model is another"
     yield (
-        f"Probabilities are scaled by a temperature of {found['temperature']:.2f}, fitted on the fold runs' validation. "
-        f"On test, fold models have {before}, {after}. {this}; it was not measured."
+        f"Probabilities are scaled by a temperature of {found['temperature']:.2f}, fitted on validation of the fold "
+        f"runs. On test, fold models have {before}, {after}. {this}; it was not measured."
     )
 
 
