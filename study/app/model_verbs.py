@@ -60,6 +60,13 @@ def _export(parsed: argparse.Namespace, arguments: Sequence[str], console: Conso
     return export_model(parsed.study, output, group_of(ModelOptions, parsed), console)
 
 
+def _add_model(parser: argparse.ArgumentParser, *groups: type) -> None:
+    """Add the name of a model, these options, and where studies are."""
+    parser.add_argument("model", metavar="MODEL", help=MODEL_NAME)
+    for declared in (*groups, PlaceOptions):
+        add_options(parser, declared)
+
+
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     from study.app.predict import EncoderPlaces, PredictOptions
 
@@ -81,9 +88,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     from study.app.evaluate import EvaluateOptions
     from study.app.predict import EncoderPlaces
 
-    parser.add_argument("model", metavar="MODEL", help=MODEL_NAME)
-    for declared in (EvaluateOptions, EncoderPlaces, PlaceOptions):
-        add_options(parser, declared)
+    _add_model(parser, EvaluateOptions, EncoderPlaces)
 
 
 def _evaluate(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
@@ -98,9 +103,7 @@ def _add_page(parser: argparse.ArgumentParser) -> None:
     from study.app.page import PageOptions
     from study.app.predict import EncoderPlaces
 
-    parser.add_argument("model", metavar="MODEL", help=MODEL_NAME)
-    for declared in (PageOptions, EncoderPlaces, PlaceOptions):
-        add_options(parser, declared)
+    _add_model(parser, PageOptions, EncoderPlaces)
 
 
 def _page(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:

@@ -53,11 +53,9 @@ def _trial_as_of(spec: str, folder: Path, trust_remote_code: bool, state: object
     )
     model = empty_encoder(spec, folder, KIND, config, trust_remote_code, AUDIO_PARTS)
     try:
-        try:
-            return _tried(spec, extractor, model)
-        except (NotImplementedError, RuntimeError) as error:
-            if "meta" not in str(error).lower():
-                raise
+        without_values = _tried_without_values(spec, extractor, model)
+        if without_values is not None:
+            return without_values
         return _tried(spec, extractor, frozen_encoder(spec, folder, KIND, trust_remote_code, AUDIO_PARTS))
     except UserError:
         raise
@@ -68,6 +66,19 @@ def _trial_as_of(spec: str, folder: Path, trust_remote_code: bool, state: object
             f"({type_and_line(error)[:LONGEST_CAUSE]}); pass another audio encoder, or the part "
             "that reads audio, saved as a model of its own"
         ) from error
+
+
+def _tried_without_values(spec: str, extractor: Any, model: torch.nn.Module) -> Trial | None:
+    """The trial of a model on the meta device; None where its code needs values, as PyTorch says by the device's name.
+
+    A None costs time alone: the trial is then made with the weights, and what is wrong is raised there.
+    """
+    try:
+        return _tried(spec, extractor, model)
+    except RuntimeError as error:
+        if "meta" not in str(error).lower():
+            raise
+        return None
 
 
 def _tried(spec: str, extractor: Any, model: Any) -> Trial:

@@ -141,11 +141,11 @@ def _calibration(config: ModelConfig, metrics: Mapping[str, Any]) -> Iterator[st
     yield "## Calibration"
     before = f"a log loss of {found['log_loss']:.3f} and an expected calibration error of {found['error']:.3f} before"
     after = f"{found['log_loss_scaled']:.3f} and {found['error_scaled']:.3f} after scaling"
-    several = "The mean of several models is less sure than each"
-    this = several if config.weights == "folds" else "This model is another"
+    mean = "The mean of several models is less sure than each"
+    exported = mean if config.weights == "folds" else "This model is another"
     yield (
         f"Probabilities are scaled by a temperature of {found['temperature']:.2f}, fitted on validation of the fold "
-        f"runs. On test, fold models have {before}, {after}. {this}; it was not measured."
+        f"runs. On test, fold models have {before}, {after}. {exported}; it was not measured."
     )
 
 

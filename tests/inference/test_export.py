@@ -13,11 +13,17 @@ import torch
 
 from study.errors import UserError
 from study.inference import model_folder
+from study.inference.export import export
 from study.inference.predictor import Predictor
 from study.inference.selected import select
 from study.record.folder import StudyFolder
 from study.training.predictions import load_ids, load_probabilities
 from tests.plugins.exportable_study import write_exportable
+
+
+def export_folds(selected, corpus, to, on_progress=lambda *_: None):
+    how = {"weights": "folds", "license": None, "trust_remote_code": False, "on_progress": on_progress}
+    return export(selected, corpus, to, **how)
 
 
 def test_the_members_are_the_reported_runs_of_every_fold_and_new_seed(model, finished):
@@ -86,37 +92,17 @@ def test_an_epoch_before_the_last_is_exported_as_the_report_counts_it(tmp_path, 
     selected = select(folder)
     early = {use.run.fold for use in selected.uses if use.epoch < 3}
     assert early, "an own best epoch before the last, or this test shows nothing"
-    from study.inference.export import export
-
     shown = []
-    found = export(
-        selected,
-        corpus,
-        tmp_path / "model",
-        weights="folds",
-        license=None,
-        trust_remote_code=False,
-        on_progress=lambda *step: shown.append(step),
-    )
+    found = export_folds(selected, corpus, tmp_path / "model", lambda *step: shown.append(step))
     assert found.trained_again == len(early)
     assert found.check.largest < 1e-5
     assert {what for what, _, _ in shown} > {f"training text-c000-f{fold}-s0 again" for fold in early}
 
 
 def test_a_nested_study_gives_each_run_of_its_whole_choice_once(tmp_path, manifest):
-    from study.inference.export import export
-
     folder, corpus = write_exportable(tmp_path, manifest, "--variant", "text", "--protocol", "nested")
     selected = select(folder)
-    found = export(
-        selected,
-        corpus,
-        tmp_path / "model",
-        weights="folds",
-        license=None,
-        trust_remote_code=False,
-        on_progress=lambda *_: None,
-    )
+    found = export_folds(selected, corpus, tmp_path / "model")
     assert Counter(member.fold for member in found.config.members) == {0: 1, 1: 1, 2: 1}
     assert not any(use.swapped for use in selected.uses)
     metrics = json.loads((found.folder / "metrics.json").read_text(encoding="utf-8"))
@@ -154,7 +140,6 @@ def test_a_recording_that_was_changed_since_is_found_and_nothing_is_exported(fin
 
 
 def test_another_corpus_is_refused(finished, tmp_path):
-    from study.inference.export import export
 
     folder, corpus = finished
     other = replace(corpus, utterances=corpus.utterances[1:])
