@@ -85,3 +85,12 @@ except KeyboardInterrupt:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (130, "")
     assert "interrupted; nothing is lost" in done.stdout
+
+
+def test_a_python_without_the_packages_is_named_with_the_command_that_installs_them() -> None:
+    line = [sys.executable, "-S", "study/run.py", "--variant", "cross"]  # -S: without the installed packages
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    [printed] = done.stderr.splitlines()
+    assert printed.startswith("ser-study needs the package filelock, which ")
+    assert printed.endswith(f"-m pip install -e {ROOT}")
