@@ -13,7 +13,7 @@ from study.corpus.readers.manifest import leaves_folder
 from study.corpus.utterance import NO_FILE, Corpus, Utterance
 from study.files import write_file
 
-HEADING = ("file_name", "utterance_id", "label", "text", "speaker", "group", "start", "end", "script", "votes")
+HEADING = ("file_name", "utterance_id", "label", "text", "speaker", "group", "start", "end", "script", "votes", "split")
 
 
 def write_manifest(
@@ -43,6 +43,7 @@ def write_manifest(
                 "" if utterance.end is None else repr(utterance.end),
                 utterance.script,
                 json.dumps(dict(utterance.votes), ensure_ascii=False) if utterance.votes else "",
+                utterance.split,
             ]
         )
     write_file(path, file.getvalue())

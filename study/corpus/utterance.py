@@ -17,6 +17,8 @@ class Utterance:
     `audio` is the file that holds it, NO_FILE in a corpus of words alone; `start` and `end` are seconds into that file,
     both None when the file is the utterance. `group` is the unit that is held out (session, show, ...). `script` is
     "scripted", "improvised" or "" where unknown. `votes` counts the annotators' choices by class, where known.
+    `split` is the part to which the corpus itself assigns it: "train", "validation", "test", the name of another test
+    set, or "" where it assigns none.
     `words` may be empty (laughter, or a corpus without texts): encoders must still return at least one frame.
     `where` is the file and line it was read from, for messages; it is not compared.
     """
@@ -31,6 +33,7 @@ class Utterance:
     end: float | None = None
     script: str = ""
     votes: Mapping[str, int] = field(default_factory=dict)
+    split: str = ""
     where: str = field(default="", compare=False)
 
 
@@ -73,8 +76,14 @@ class Corpus:
         return tuple(sorted({utterance.group for utterance in self.utterances}))
 
     def digest(self) -> str:
-        """sha256 over ids, labels, words, speakers and groups: all that results depend on except the features."""
-        return _digest("\x1f".join((u.id, u.label, u.words, u.speaker, u.group, u.script)) for u in self.utterances)
+        """sha256 over ids, labels, words, speakers, groups and splits: what results depend on except the features."""
+        return _digest("\x1f".join(_identity(utterance)) for utterance in self.utterances)
+
+
+def _identity(utterance: Utterance) -> tuple[str, ...]:
+    u = utterance
+    # A split is part of it only where known, so that corpora without splits keep the digests of older releases.
+    return (u.id, u.label, u.words, u.speaker, u.group, u.script, *([u.split] if u.split else []))
 
 
 def _digest(lines: Iterable[str]) -> str:

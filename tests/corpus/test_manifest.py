@@ -267,6 +267,16 @@ def test_without_any_unit_to_hold_out_the_manifest_is_refused(tmp_path: Path) ->
     assert "add `group` with the session, show or recording of each row" in problems[0]
 
 
+def test_splits_are_read_under_their_common_names_and_do_not_define_what_is_held_out(tmp_path: Path) -> None:
+    named = {"train": "train", "DEV": "validation", "valid": "validation", "test": "test", "Test2": "Test2", "": ""}
+    rows = (f"a.wav,{number},sad,x,s1,g1,{name}" for number, name in enumerate(named))
+    utterances, problems = read(tmp_path, HEADER + ",split", *rows)
+    assert [u.split for u in utterances] == list(named.values())
+    assert [u.group for u in utterances] == ["g1"] * len(named)
+    law = "column split does not define what is held out: every group is held out once"
+    assert [(p.message, p.fatal) for p in problems] == [(law, False)]
+
+
 def test_without_texts_words_are_empty_and_that_is_reported(tmp_path: Path) -> None:
     utterances, problems = read(tmp_path, "file,id,label,speaker,group", "a.wav,1,sad,s1,g1")
     assert utterances[0].words == ""

@@ -144,3 +144,14 @@ def test_the_digest_does_not_depend_on_the_order_of_rows(tiny_manifest: Path) ->
     header, *rows = tiny_manifest.read_text().splitlines()
     tiny_manifest.write_text("\n".join([header, *reversed(rows)]))
     assert open_corpus(str(tiny_manifest)).digest() == digest
+
+
+def test_the_digest_depends_on_splits_where_a_corpus_has_them(tiny_manifest: Path) -> None:
+    plain = open_corpus(str(tiny_manifest)).digest()
+    header, *rows = tiny_manifest.read_text().splitlines()
+    digests = [plain]
+    for split in ("", "train", "test"):
+        tiny_manifest.write_text("\n".join([f"{header},split", *(f"{row},{split}" for row in rows)]))
+        digests.append(open_corpus(str(tiny_manifest)).digest())
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3

@@ -9,6 +9,7 @@ from pathlib import Path, PureWindowsPath
 
 from study.corpus.quoting import quoted
 from study.corpus.readers.manifest_rows import Row, read_rows
+from study.corpus.splits import standard_split
 from study.corpus.utterance import NO_FILE, Problem, Utterance
 
 SUFFIXES = (".csv", ".jsonl")
@@ -33,7 +34,7 @@ def scan(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list
     path is checked, so links below the folder may point anywhere. The unit that is held out (`group`) is the first
     of these columns that is not empty: `fold` (given folds are used as they are); `group`; `speaker`, each speaker
     being a group. Without `speaker` each group counts as one unknown speaker. Without `text` all words are empty,
-    so only audio can be used; without `file_name` there is no audio, so only text can be used. `split` is not read.
+    so only audio can be used; without `file_name` there is no audio, so only text can be used.
     """
     rows, problems = read_rows(path)
     if not rows:
@@ -82,7 +83,7 @@ def _held_out_column(path: Path, rows: Sequence[Row]) -> tuple[str, list[Problem
         message = "there is no column speaker: whether a speaker is in two groups cannot be checked"
         problems.append(Problem(str(path), message, False, "columns"))
     if unit and "split" in filled:
-        message = f"column split is not read: every {unit} is held out once"
+        message = f"column split does not define what is held out: every {unit} is held out once"
         problems.append(Problem(str(path), message, False, "columns"))
     if "text" not in filled:
         message = "there is no column text (transcription, utterance, sentence): only audio can be used"
@@ -118,6 +119,7 @@ def _utterance(row: Row, folder: Path, unit: str) -> Utterance:
         end=_seconds(row["end"]),
         script=row["script"] if row["script"] in SCRIPTS else "",
         votes=_votes(row["votes"]) or {},
+        split=standard_split(row["split"]),
         where=row.where,
     )
 
