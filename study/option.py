@@ -31,6 +31,7 @@ class Option:
         table: names the table whose keys are the allowed values ("policies", "samplers", ...); empty for none.
         change: whether a study that goes on may be given another value: never, a larger one, or any.
         is_path: whether the value is a place in the file system: in a config file, relative to that file.
+        has_kind: whether a path may follow its kind, as in "meld:PATH".
         is_lasting: whether a config file may hold it; not what concerns one command alone.
     """
 
@@ -43,6 +44,7 @@ class Option:
     table: str = ""
     change: Literal["never", "grows", "any"] = "any"
     is_path: bool = False
+    has_kind: bool = False
     is_lasting: bool = True
 
     @property

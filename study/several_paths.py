@@ -1,7 +1,9 @@
-"""One path or several, as they are typed for an option: "A,B"."""
+"""Paths as they are typed for an option: one, several ("A,B"), or one with its kind ("meld:A")."""
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 from study.option import Option
@@ -24,11 +26,38 @@ def several_paths(text: str, base: Path = Path()) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(map(Path, found)))
 
 
+def expanded(text: str) -> Path:
+    """The path with the home folder in the place of its "~"; as it is where nothing has that home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
 def _is_there(text: str, base: Path) -> bool:
     try:
-        return bool(text.strip()) and (base / Path(text).expanduser()).exists()
-    except (OSError, RuntimeError, ValueError):  # a text that no path can be, or a home that nothing is
+        return bool(text.strip()) and (base / expanded(text)).exists()
+    except (OSError, ValueError):  # a text that no path can be
         return False
+
+
+def kind_and_path(text: str, base: Path = Path()) -> tuple[str, str]:
+    """The kind and the path in "meld:A"; "" and the text where it begins with no kind, or something has it as its name.
+
+    A kind has two characters or more, so that "C:" is a drive. `base` is where relative paths are seen from.
+    """
+    match = re.fullmatch(r"([A-Za-z][A-Za-z0-9-]+):(.+)", text, re.DOTALL)
+    return (match[1].lower(), match[2]) if match and not _is_there(text, base) else ("", text)
+
+
+def absolute(option: Option, text: str, base: Path = Path()) -> str:
+    """One path that was typed for an option as it would be typed anywhere: absolute, after its kind if it has one.
+
+    It has no "..", which would need all folders to exist. Relative paths are seen from `base`.
+    """
+    kind, path = kind_and_path(text, base) if option.has_kind else ("", text)
+    found = os.path.normpath(base.absolute() / expanded(path))
+    return f"{kind}:{found}" if kind else found
 
 
 def paths_of(option: Option, text: str, base: Path) -> tuple[Path, ...]:

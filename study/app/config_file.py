@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import yaml
 from study.app.parsing import value_of
 from study.errors import UserError, first_line
 from study.option import Option, options_of
-from study.several_paths import paths_of
+from study.several_paths import absolute, paths_of
 
 SWITCH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 NO_VALUE = ("", "~", "null")
@@ -63,17 +62,13 @@ def _value(option: Option, entry: _Entry, path: Path) -> str | bool | None:
         return SWITCH[entry.text.lower()] or None
     text = entry.text
     if option.is_path:
-        text = ",".join(_absolute(path, str(each)) for each in paths_of(option, text, path.absolute().parent))
+        base = path.absolute().parent
+        text = ",".join(absolute(option, str(each), base) for each in paths_of(option, text, base))
     try:
         value_of(option, text)
     except UserError as error:
         raise UserError(f"{entry.where}: {error}") from None
     return text
-
-
-def _absolute(path: Path, text: str) -> str:
-    """The place that a path in the file at `path` stands for; without "..", which would need all folders to exist."""
-    return os.path.normpath(path.absolute().parent / Path(text).expanduser())
 
 
 def _entries(path: Path) -> Iterator[_Entry]:

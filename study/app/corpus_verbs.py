@@ -26,9 +26,9 @@ examples:
 def _add_manifest(parser: argparse.ArgumentParser) -> None:
     from study.app.transcribe import ManifestOptions
     from study.corpus.options import CorpusOptions
-    from study.corpus.readers.table import descriptions
+    from study.corpus.readers.table import IN_SHORT
 
-    parser.add_argument("corpus", nargs="?", help=f"{descriptions()}; left out: the demo corpus")
+    parser.add_argument("corpus", nargs="?", help=f"{IN_SHORT}; left out: the demo corpus")
     add_options(parser, ManifestOptions)
     add_options(parser, CorpusOptions, only=("labels", "label_map", "allow_outside_files", "skip_missing"))
 

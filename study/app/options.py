@@ -15,7 +15,7 @@ from study.modalities import MODALITIES
 from study.option import options_of
 from study.record.terms import Terms
 from study.samplers import SAMPLERS
-from study.several_paths import paths_of
+from study.several_paths import absolute, paths_of
 
 GROUPS: dict[str, tuple[type, ...]] = {
     "what is studied": (VariantOptions, CorpusOptions),
@@ -66,7 +66,7 @@ def typed_options(parsed: argparse.Namespace, *more: type) -> list[str]:
                 continue
             typed.append(option.flag)
             if option.metavar:
-                paths = (str(each.absolute()) for each in paths_of(option, text, Path()))
+                paths = (absolute(option, str(each)) for each in paths_of(option, text, Path()))
                 typed.append(",".join(paths) if option.is_path else text)
     return typed
 

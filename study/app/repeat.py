@@ -15,6 +15,7 @@ from study.option import Option, options_of
 from study.record.folder import StudyFolder
 from study.record.plan import Plan
 from study.record.terms import Terms
+from study.several_paths import absolute
 from study.tracking.uri import without_credentials
 
 HEADER = """\
@@ -65,6 +66,6 @@ def _plain(option: Option, value: Any) -> str | int | float | bool:
     """The value as YAML shows it best; read again, it is the same text as typed."""
     if option.is_path and value != OUTPUT:
         places = value if isinstance(value, tuple) else (value,)
-        return ",".join(str(Path(each).expanduser().absolute()) for each in places)
+        return ",".join(absolute(option, str(each)) for each in places)
     is_number = isinstance(value, int | float) and option.text(value) == str(value)
     return value if is_number else option.text(value)

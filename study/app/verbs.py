@@ -102,10 +102,10 @@ def _features(parsed: argparse.Namespace, arguments: Sequence[str], console: Con
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
     from study.corpus.options import CorpusOptions
-    from study.corpus.readers.table import descriptions
+    from study.corpus.readers.table import IN_SHORT
     from study.features.options import FeatureOptions
 
-    parser.add_argument("corpus", nargs="?", help=f"{descriptions()}; left out: the demo corpus")
+    parser.add_argument("corpus", nargs="?", help=f"{IN_SHORT}; left out: the demo corpus")
     parser.add_argument("--all", action="store_true", help="list every problem, however many of a kind there are")
     add_options(parser, CorpusOptions, only=("labels", "label_map", "allow_outside_files", "skip_missing"))
     parser.add_argument("--variant", dest="variants", metavar="NAMES", help="check for a study of these (of all)")

@@ -12,7 +12,7 @@ import soundfile
 from study.corpus.lengths import MAX_SECONDS
 from study.corpus.media import MEDIA, missing_files, without_missing
 from study.corpus.quoting import one_line, path_text
-from study.corpus.source import choose_classes, read_source
+from study.corpus.source import Reading, choose_classes, read_source
 from study.corpus.utterance import Corpus, Problem, Utterance
 from study.errors import UserError
 from study.plurals import counted
@@ -74,6 +74,7 @@ def check(
         corpus = None
         if reading.utterances or not problems:  # for an unreadable corpus, "no classes" would repeat its other problems
             problems.append(Problem(reading.place, str(error), True, "classes"))
+    problems += _count_faults(reading)
     if corpus:
         problems += _missing_files(corpus, media, fatal=not skip_missing)
         if skip_missing:
@@ -86,9 +87,14 @@ def check(
     shared = texts_in_two_groups(utterances)
     if corpus:
         problems += _group_faults(reading.place, counts)
-        problems += _speaker_faults(utterances)
+        problems += _speaker_faults(reading, utterances)
         problems += _text_faults(reading.place, utterances, len(shared))
     return CheckReport(reading.place, corpus, tuple(problems), counts, audio, len(shared))
+
+
+def _count_faults(reading: Reading) -> Iterator[Problem]:
+    for difference in reading.reader.known.differences(reading.utterances) if reading.reader.known else ():
+        yield Problem(reading.place, difference, False, "counts that differ from those of the full release")
 
 
 def _missing_files(corpus: Corpus, media: Collection[str], fatal: bool) -> Iterator[Problem]:
@@ -191,16 +197,21 @@ def _group_faults(place: str, counts: Mapping[str, Mapping[str, int]]) -> Iterat
                 yield Problem(place, message, False, "classes missing in groups")
 
 
-def _speaker_faults(utterances: Sequence[Utterance]) -> Iterator[Problem]:
+def _speaker_faults(reading: Reading, utterances: Sequence[Utterance]) -> Iterator[Problem]:
     first: dict[str, dict[str, str]] = defaultdict(dict)
     for utterance in utterances:
         first[utterance.speaker].setdefault(utterance.group, utterance.where)
-    for speaker, groups in sorted(first.items()):
-        if len(groups) > 1:
-            named = ", ".join(f"{group} ({where})" for group, where in sorted(groups.items())[:3])
-            law = f"speaker {speaker} would be in training and test: found in {counted(len(groups), 'group')}, {named}"
-            where = next(iter(groups.values()))
-            yield Problem(where, f"{law}; put a speaker's utterances in one group", True, "speakers in two groups")
+    shared = {speaker: groups for speaker, groups in sorted(first.items()) if len(groups) > 1}
+    if shared and not reading.reader.divides_speakers:
+        law = f"{len(shared):,} of {counted(len(first), 'speaker')} are in more than one group"
+        message = f"{law}: this corpus cannot be divided by speaker, so tests include speakers of the training set"
+        yield Problem(reading.place, message, False, "speakers in two groups")
+        return
+    for speaker, groups in shared.items():
+        named = ", ".join(f"{group} ({where})" for group, where in sorted(groups.items())[:3])
+        law = f"speaker {speaker} would be in training and test: found in {counted(len(groups), 'group')}, {named}"
+        where = next(iter(groups.values()))
+        yield Problem(where, f"{law}; put a speaker's utterances in one group", True, "speakers in two groups")
 
 
 def _text_faults(place: str, utterances: Sequence[Utterance], n_shared: int) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from study.corpus.readers.table import descriptions
+from study.corpus.readers.table import IN_SHORT
 from study.corpus.source import open_corpus
 from study.corpus.utterance import Corpus
 from study.option import option
@@ -16,7 +16,9 @@ from study.option import option
 class CorpusOptions:
     """Which corpus, and which of its labels."""
 
-    corpus: str | None = option("--corpus", f"{descriptions()} (demo)", default=None, metavar="PATH", is_path=True)
+    corpus: str | None = option(
+        "--corpus", f"{IN_SHORT} (demo)", default=None, metavar="PATH", is_path=True, has_kind=True
+    )
     labels: str | None = option(
         "--labels", "label preset: 7, 6, 5 or 4 classes", default=None, metavar="SET", table="labels"
     )

@@ -8,9 +8,11 @@ from pathlib import Path
 from study.corpus.demo import MANIFEST
 from study.corpus.labels import EMOTIONS, class_order, preset, read_label_map, relabel
 from study.corpus.media import MEDIA, require_files, without_missing
-from study.corpus.readers.table import Reader, descriptions, reader_of
+from study.corpus.quoting import path_text, quoted
+from study.corpus.readers.table import READERS, Reader, descriptions, reader_of
 from study.corpus.utterance import Corpus, Problem, Utterance
 from study.errors import UserError
+from study.several_paths import expanded, kind_and_path
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ def open_corpus(
     media: Collection[str] = tuple(MEDIA),
     skip_missing: bool = False,
 ) -> Corpus:
-    """The corpus at `source`, a path of any layout in READERS; None opens the demo.
+    """The corpus at `source`, as in `read_source`; None opens the demo.
 
     `label_map` is applied first: it renames labels and drops those that it does not name. `labels` is a preset and
     is applied second; left out, it is the default preset of the corpus's layout, which for a manifest keeps all labels.
@@ -59,15 +61,34 @@ def open_corpus(
 def read_source(source: str | None, allow_outside: bool = False) -> Reading:
     """Read what is at `source` (None: the demo), and keep its problems for the caller to act on.
 
+    `source` is a path, or a key of READERS, a colon and a path: "meld:my/folder" insists on that layout.
+
     Raises:
-        UserError: no reader recognises it.
+        UserError: no reader recognises it, or not the one that is insisted on.
     """
-    path = MANIFEST if source is None else Path(source)
-    reader = reader_of(path)
-    if reader is None:
-        raise UserError(f"a corpus is {descriptions()}; found {_kind(path)} at {source}; leave it out for the demo")
+    reader, path = (READERS["manifest"], MANIFEST) if source is None else _found(source)
     utterances, problems = reader.scan(path, allow_outside)
     return Reading(reader, reader.corpus_name(path), str(path), tuple(utterances), tuple(problems))
+
+
+def _found(source: str) -> tuple[Reader, Path]:
+    kind, text = kind_and_path(source)
+    path = expanded(text)
+    if kind and kind not in READERS:
+        known = ", ".join(READERS)
+        raise UserError(
+            f"--corpus expects a path, or KIND:PATH with a KIND of {known}; found {kind!r} in {quoted(source)}, and "
+            "nothing has that name"
+        )
+    if kind and not READERS[kind].recognises(path):
+        lack = READERS[kind].description
+        raise UserError(f"{kind}:PATH expects {lack}; found {_what_is_at(path)} at {path_text(path)}")
+    reader = READERS[kind] if kind else reader_of(path)
+    if reader is None:
+        raise UserError(
+            f"a corpus is {descriptions()}; found {_what_is_at(path)} at {source}; leave it out for the demo"
+        )
+    return reader, path
 
 
 def choose_classes(reading: Reading, labels: str | None = None, label_map: Path | None = None) -> Corpus:
@@ -84,6 +105,10 @@ def choose_classes(reading: Reading, labels: str | None = None, label_map: Path 
         utterances, changes = _relabelled(utterances, read_label_map(label_map), f"--label-map {label_map}", reading)
         notes += changes
     name = labels if labels is not None else reading.reader.default_labels
+    if name is None and label_map is None and reading.reader.no_emotions:
+        emotions = {u.label: u.label for u in utterances if u.label not in reading.reader.no_emotions}
+        utterances, changes = relabel(utterances, emotions)
+        notes += changes
     classes = class_order(u.label for u in utterances)
     if name is not None:
         mapping = preset(name).mapping
@@ -101,13 +126,16 @@ def choose_classes(reading: Reading, labels: str | None = None, label_map: Path 
             f"a study needs at least 2 classes; found {len(classes)} ({', '.join(classes) or 'no utterances'}) "
             f"at {reading.place}; give more labels"
         )
-    corpus = Corpus(reading.name, classes, tuple(sorted(utterances, key=lambda u: u.id)), notes)
-    # A label map changes the counts, so they are compared with known ones only without one.
-    note = reading.reader.note(corpus, name) if name and label_map is None else None
-    return replace(corpus, notes=(*notes, note)) if note else corpus
+    notes += _notes_on_release(reading)
+    return Corpus(reading.name, classes, tuple(sorted(utterances, key=lambda u: u.id)), notes)
 
 
-def _kind(path: Path) -> str:
+def _notes_on_release(reading: Reading) -> tuple[str, ...]:
+    known = (reading.reader.known.note(reading.utterances),) if reading.reader.known else ()
+    return (*known, *([reading.reader.words_note] if reading.reader.words_note else []))
+
+
+def _what_is_at(path: Path) -> str:
     if os.path.isdir(path):
         return "a folder of another kind"
     return "a file of another kind" if os.path.exists(path) else "nothing"

@@ -216,3 +216,18 @@ def test_options_of_a_file_are_typed_out_where_the_file_cannot_be_read(
     monkeypatch.chdir("/")
     there = settings_of(parsed_arguments(["run", *options]))
     assert there == replace(asked, machines=replace(asked.machines, output=tmp_path / "out"))
+
+
+def test_a_corpus_with_its_kind_is_seen_from_the_file_and_comes_back_from_the_one_that_a_study_writes(
+    tmp_path: Path, tiny_manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tiny_manifest.parent))
+    text = f"manifest:{tiny_manifest}"
+    for written in (text, f"manifest:{tiny_manifest.name}", f"manifest:~/{tiny_manifest.name}"):
+        path = write(tiny_manifest.parent, f"variant: cross\ncorpus: {written}\n")
+        assert from_file(path).corpus.corpus == text
+    monkeypatch.chdir(tiny_manifest.parent)
+    asked = typed("--corpus", f"manifest:{tiny_manifest.name}", "--output", "out")
+    folder = StudyFolder.of(asked.machines.output, "own")
+    write_config(folder, asked, make_plan(asked, open_corpus(asked.corpus.corpus), {}, "own"))
+    assert from_file(folder.options).corpus.corpus == text

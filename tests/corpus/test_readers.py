@@ -1,6 +1,7 @@
 """The table of corpus layouts: what every row keeps, and that a new row is all that a new layout needs."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 import soundfile
 
 from study.corpus.check import check
+from study.corpus.known_counts import KnownCounts
 from study.corpus.readers.table import READERS, Reader, descriptions, reader_of
 from study.corpus.source import open_corpus
-from study.corpus.utterance import Corpus, Problem, Utterance
+from study.corpus.utterance import Problem, Utterance
 from study.errors import UserError
 
 # A layout of another kind, as in acted corpora: one folder, and everything but the words in the name of a file.
@@ -35,17 +37,14 @@ def scan_acted(path: Path, allow_outside: bool = False) -> tuple[list[Utterance]
     return utterances, problems
 
 
-def note_acted(corpus: Corpus, preset_name: str) -> str | None:
-    return f"{len(corpus.utterances)} utterances under preset {preset_name}"
-
-
 ACTED = Reader(
     description="a folder of acted speech (wav/03a01F.wav)",
     recognises=recognises_acted,
     scan=scan_acted,
     corpus_name=lambda path: path.name,
     default_labels="4",
-    note=note_acted,
+    known=KnownCounts({"": dict.fromkeys(EMOTION_LETTERS.values(), 3)}, speakers=3),
+    words_note="one sentence alone",
 )
 
 
@@ -67,17 +66,18 @@ def test_a_corpus_opens_through_a_new_row(acted: Path) -> None:
     assert corpus.notes == (
         f"{acted}/wav/10a01X.wav: expected an emotion letter; found 'X'",
         "dropped: 3 of 15 utterances, for their label: 3 bored",
-        "12 utterances under preset 4",
+        "label counts are those known of the full release (15 utterances)",
+        "one sentence alone",
     )
 
 
 def test_a_preset_or_a_label_map_replaces_the_default_of_the_row(acted: Path) -> None:
-    assert open_corpus(str(acted), labels="5").notes[-1] == "12 utterances under preset 5"
+    assert open_corpus(str(acted), labels="5").classes == ("angry", "happy", "sad", "neutral")
     label_map = acted / "map.json"
     label_map.write_text('{"angry": "angry", "sad": "sad"}', encoding="utf-8")
     mapped = open_corpus(str(acted), label_map=label_map)
     assert mapped.counts() == {"angry": 3, "sad": 3}
-    assert not any("under preset" in note for note in mapped.notes)
+    assert "label counts are those known of the full release (15 utterances)" in mapped.notes
 
 
 def test_check_reads_the_new_layout(acted: Path) -> None:
@@ -86,6 +86,48 @@ def test_check_reads_the_new_layout(acted: Path) -> None:
     assert report.corpus.name == "acted"
     assert report.audio.seconds == (0.1,) * 12
     assert [problem.kind for problem in report.problems if problem.where.endswith("10a01X.wav")] == ["names"]
+
+
+def test_a_count_that_differs_is_a_note_and_a_finding_whatever_labels_are_chosen(acted: Path) -> None:
+    (acted / "wav" / "03a01L.wav").unlink()
+    differing = "counts that differ from those of the full release"
+    for labels in ("4", "5"):
+        report = check(str(acted), labels)
+        assert [(p.message, p.fatal) for p in report.problems if p.kind == differing] == [
+            ("bored 2 instead of 3", False)
+        ]
+        note = "label counts differ from those known of the full release: bored 2 instead of 3"
+        assert report.corpus is not None
+        assert note in report.corpus.notes
+
+
+def test_labels_that_are_no_emotions_are_left_out_and_counted_unless_a_label_map_names_them(
+    acted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = replace(ACTED, default_labels=None, no_emotions=frozenset({"bored"}))
+    monkeypatch.setitem(READERS, "acted", row)
+    corpus = open_corpus(str(acted))
+    assert corpus.classes == ("angry", "happy", "sad", "neutral")
+    assert "dropped: 3 of 15 utterances, for their label: 3 bored" in corpus.notes
+    label_map = acted / "map.json"
+    label_map.write_text('{"bored": "bored", "sad": "sad"}', encoding="utf-8")
+    assert open_corpus(str(acted), label_map=label_map).counts() == {"bored": 3, "sad": 3}
+
+
+def test_speakers_in_several_groups_are_a_remark_where_a_release_cannot_be_divided_by_speaker(
+    acted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scan_by_sentence(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list[Problem]]:
+        utterances, problems = scan_acted(path)
+        groups = dict(zip(EMOTION_LETTERS.values(), "abcab", strict=True))
+        return [replace(u, group=groups[u.label]) for u in utterances], problems
+
+    for divides, fatal in ((True, [True, True, True]), (False, [False])):
+        row = replace(ACTED, scan=scan_by_sentence, divides_speakers=divides)
+        monkeypatch.setitem(READERS, "acted", row)
+        found = [p for p in check(str(acted)).problems if p.kind == "speakers in two groups"]
+        assert [p.fatal for p in found] == fatal
+    assert found[0].message.startswith("3 of 3 speakers are in more than one group")
 
 
 def test_a_refusal_lists_the_new_layout_with_the_others(acted: Path) -> None:

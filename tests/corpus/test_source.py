@@ -39,7 +39,7 @@ def test_a_folder_is_iemocap_in_seven_classes_by_default(iemocap_release: Path) 
 def test_what_no_preset_holds_is_dropped_and_counted(iemocap_release: Path) -> None:
     notes = open_corpus(str(iemocap_release)).notes
     assert notes[0] == "dropped: 20 of 160 utterances, for their label: 10 fear, 10 undecided"
-    assert notes[1].startswith("class counts differ from those known of the full release: Session1 angry 4 instead")
+    assert notes[1].startswith("label counts differ from those known of the full release: Session1 angry 4 instead")
 
 
 @pytest.mark.parametrize(
@@ -109,10 +109,46 @@ def test_another_source_is_refused_with_what_is_accepted(tmp_path: Path, name: s
 
 
 def test_a_folder_that_is_no_release_is_refused(tmp_path: Path) -> None:
-    assert refusal(str(tmp_path)) == (
-        "a corpus is an IEMOCAP release folder (Session1 ... Session5) or a manifest (.csv, .jsonl); "
-        f"found a folder of another kind at {tmp_path}; leave it out for the demo"
+    line = refusal(str(tmp_path))
+    assert line.startswith("a corpus is an IEMOCAP release folder (Session1 ... Session5)")
+    assert line.endswith(f"found a folder of another kind at {tmp_path}; leave it out for the demo")
+
+
+def test_a_kind_before_the_path_insists_on_its_layout_and_changes_nothing_else(
+    iemocap_release: Path, tiny_manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind, path in (("iemocap", iemocap_release), ("manifest", tiny_manifest)):
+        assert open_corpus(f"{kind}:{path}") == open_corpus(str(path))
+        monkeypatch.chdir(path.parent)
+        monkeypatch.setenv("HOME", str(path.parent))
+        digest = open_corpus(str(path)).digest()
+        for text in (f"{kind}:{path.name}", f"{kind.upper()}:./{path.name}", f"{kind}:~/{path.name}", f"~/{path.name}"):
+            assert open_corpus(text).digest() == digest
+
+
+def test_a_layout_that_does_not_fit_says_what_is_expected_and_found(tiny_manifest: Path) -> None:
+    folder = tiny_manifest.parent
+    assert refusal(f"iemocap:{folder}") == (
+        f"iemocap:PATH expects an IEMOCAP release folder (Session1 ... Session5); found a folder of another kind at "
+        f"{folder}"
     )
+    expected = "manifest:PATH expects a manifest (.csv, .jsonl); found"
+    assert refusal(f"manifest:{folder}") == f"{expected} a folder of another kind at {folder}"
+    assert refusal(f"manifest:{folder}/none.csv") == f"{expected} nothing at {folder}/none.csv"
+
+
+def test_an_unknown_kind_is_refused_with_the_known_ones(tiny_manifest: Path) -> None:
+    line = refusal(f"iemocop:{tiny_manifest}")
+    assert line.startswith("--corpus expects a path, or KIND:PATH with a KIND of iemocap, ")
+    assert f"found 'iemocop' in 'iemocop:{tiny_manifest}'"[:40] in line
+
+
+def test_a_path_with_a_colon_is_a_path(tiny_manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny_manifest.parent)
+    tiny_manifest.rename("iemocap:show.csv")
+    assert open_corpus("iemocap:show.csv").name == "iemocap-show"
+    assert open_corpus("manifest:iemocap:show.csv").name == "iemocap-show"
+    assert open_corpus(str(Path("iemocap:show.csv").absolute())).name == "iemocap-show"
 
 
 def test_fatal_problems_are_the_first_with_the_number_of_the_others(tiny_manifest: Path) -> None:

@@ -4,13 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.corpus.known_counts import KnownCounts
 from study.corpus.readers import iemocap, iemocap_counts, manifest
-from study.corpus.utterance import Corpus, Problem, Utterance
-
-
-def no_note(corpus: Corpus, preset_name: str) -> str | None:
-    """None: the class counts of this layout are not known in advance."""
-    return None
+from study.corpus.utterance import Problem, Utterance
 
 
 @dataclass(frozen=True)
@@ -26,8 +22,12 @@ class Reader:
             outside the corpus's folder.
         corpus_name: a name for the corpus at a path; it also names folders of studies.
         default_labels: the label preset that applies when `--labels` is not given; None keeps all labels.
-        note: one sentence on a corpus whose classes were chosen by the preset of that name, such as a comparison
-            with the known class counts; None if there is nothing to say.
+        no_emotions: labels that stand for no emotion, such as "undecided"; without `--labels` and `--label-map` their
+            utterances are left out and counted.
+        known: the counts of the full release, with which a corpus is compared; None if they are not known.
+        words_note: a sentence on what its words are worth; empty if there is nothing to say.
+        divides_speakers: whether its groups can keep a speaker's utterances together. Where the release does not allow
+            that, `check` counts the speakers that are in several groups instead of refusing them.
     """
 
     description: str
@@ -35,7 +35,10 @@ class Reader:
     scan: Callable[[Path, bool], tuple[list[Utterance], list[Problem]]]
     corpus_name: Callable[[Path], str]
     default_labels: str | None = None
-    note: Callable[[Corpus, str], str | None] = no_note
+    no_emotions: frozenset[str] = frozenset()
+    known: KnownCounts | None = None
+    words_note: str = ""
+    divides_speakers: bool = True
 
 
 # The first reader that recognises a path reads it.
@@ -46,7 +49,7 @@ READERS: dict[str, Reader] = {
         scan=iemocap.scan,
         corpus_name=iemocap.corpus_name,
         default_labels="7",
-        note=iemocap_counts.note,
+        known=iemocap_counts.KNOWN,
     ),
     "manifest": Reader(
         description="a manifest (.csv, .jsonl)",
@@ -55,6 +58,9 @@ READERS: dict[str, Reader] = {
         corpus_name=manifest.corpus_name,
     ),
 }
+
+
+IN_SHORT = "a corpus folder of a known layout or a manifest (.csv, .jsonl); KIND:PATH insists on a layout"
 
 
 def reader_of(path: Path) -> Reader | None:
