@@ -104,7 +104,7 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
     top.set_defaults(whole_parser=parser)  # for the verb that describes all of it
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, row in VERBS.items():
-        own = verbs.add_parser(name, help=row.help, **row.more)
+        own = verbs.add_parser(name, **row.parser_options())
         if verb in (None, name):
             row.add(own)
     return top

@@ -7,11 +7,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from study.app.parsing import add_options, group_of
-from study.app.verb import RAW, Verb
+from study.app.verb import Verb
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+MANIFEST_EPILOG = """\
+The CSV has a row for each utterance: file, label, words, speaker, group, and start and end where several are in a file.
+Recordings stay where they are, and paths are relative to the manifest.
+
+examples:
+  ser-study manifest --to demo.csv
+  ser-study manifest IEMOCAP_full_release --labels 7 --to iemocap.csv
+"""
 TRANSCRIBE_EPILOG = """\
 A study of the manifest learns and is tested on recognised words; `ser-study evaluate` tests a model on them that has
 learned from the true ones. Silent utterances get no words: recognisers invent some. Interrupted, the same command goes
@@ -56,11 +64,13 @@ def _transcribe(parsed: argparse.Namespace, arguments: Sequence[str], console: C
 
 
 CORPUS_VERBS: dict[str, Verb] = {
-    "manifest": Verb("write any corpus as a manifest that gives the same study", _add_manifest, _manifest),
+    "manifest": Verb(
+        "write any corpus as a manifest that gives the same study", _add_manifest, _manifest, MANIFEST_EPILOG
+    ),
     "transcribe": Verb(
         "write a corpus as a manifest with words that a speech recogniser found",
         _add_transcribe,
         _transcribe,
-        {"epilog": TRANSCRIBE_EPILOG, **RAW},
+        TRANSCRIBE_EPILOG,
     ),
 }

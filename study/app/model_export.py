@@ -26,6 +26,7 @@ from study.option import option
 from study.plurals import counted
 from study.record.folder import StudyFolder
 from study.report.formats import format_bytes
+from study.tracking.registered_name import ALIAS_LAW, NAME_LAW, is_alias, is_registered_name
 
 WEIGHTS = ("folds", "refit")
 
@@ -71,6 +72,8 @@ class ModelOptions:
         "also log the model to MLflow and register it by this name (not registered)",
         default=None,
         metavar="MODEL",
+        law=NAME_LAW,
+        holds=is_registered_name,
         is_lasting=False,
     )
     alias: str | None = option(
@@ -78,6 +81,8 @@ class ModelOptions:
         "the alias of the registered version, as champion (none)",
         default=None,
         metavar="A",
+        law=ALIAS_LAW,
+        holds=is_alias,
         is_lasting=False,
     )
     corpus: str | None = option(
@@ -102,6 +107,8 @@ class ModelOptions:
 def export_model(name: str, output: Path, options: ModelOptions, console: Console) -> int:
     """Export what a study has selected, and print what was written and what the check has found."""
     folder = study_folder(name, output)
+    if options.register:
+        _check_registry(folder, output)
     selected, found = exported(folder, options, console)
     print_exported(selected, found, console)
     if options.register:
@@ -132,6 +139,18 @@ def exported(folder: StudyFolder, options: ModelOptions, console: Console) -> tu
             on_progress=on_progress,
         )
     return selected, found
+
+
+def _check_registry(folder: StudyFolder, output: Path) -> None:
+    """Make sure that a model could be registered where the study is tracked.
+
+    Raises:
+        UserError: it could not.
+    """
+    # Here because what it imports is slow, and few models are registered.
+    from study.tracking.model_registry import check_registry
+
+    check_registry(group_of(MachineOptions, _study_options(folder)).tracking_uri, output.absolute())
 
 
 def _register(selected: Selected, found: Exported, output: Path, wanted: ModelOptions) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from study.app.parsing import add_options, group_of
 from study.app.place import PlaceOptions
-from study.app.verb import RAW, STUDY_NAME, Verb
+from study.app.verb import STUDY_NAME, Verb
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,6 +41,13 @@ Intervals resample speakers, or groups where a corpus has no speakers.
 examples:
   ser-study evaluate demo-cross --corpus other/manifest.csv
   ser-study evaluate models/iemocap-cross --corpus other/manifest.csv --label-map labels.json --json
+"""
+PAGE_EPILOG = """\
+The page is served on this machine alone, loads nothing from the network and reports nothing. Ctrl-C ends it.
+
+examples:
+  ser-study page demo-cross
+  ser-study page models/iemocap-cross --port 8080 --asr openai/whisper-small
 """
 MODEL_NAME = "a model folder, a finished study's name, a hub id, or models:/NAME@ALIAS"
 
@@ -119,19 +126,24 @@ MODEL_VERBS: dict[str, Verb] = {
         "write what a study has selected as a model folder that predicts",
         _add_export,
         _export,
-        {"epilog": EXPORT_EPILOG, **RAW},
+        EXPORT_EPILOG,
     ),
     "predict": Verb(
         "predict emotions of recordings with what a study has selected",
         _add_predict,
         _predict,
-        {"epilog": PREDICT_EPILOG, **RAW},
+        PREDICT_EPILOG,
     ),
     "evaluate": Verb(
         "score a model on a labelled corpus that no study has seen",
         _add_evaluate,
         _evaluate,
-        {"epilog": EVALUATE_EPILOG, **RAW},
+        EVALUATE_EPILOG,
     ),
-    "page": Verb("try a model in the browser: upload or microphone (pip install 'ser-study[page]')", _add_page, _page),
+    "page": Verb(
+        "try a model in the browser: upload or microphone (pip install 'ser-study[page]')",
+        _add_page,
+        _page,
+        PAGE_EPILOG,
+    ),
 }

@@ -9,48 +9,16 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from study.app import epilogs
 from study.app.corpus_verbs import CORPUS_VERBS
 from study.app.model_verbs import MODEL_VERBS
 from study.app.parsing import add_options, group_of
 from study.app.place import ConfigOptions, PlaceOptions, PrintOptions
-from study.app.verb import RAW, STUDY_NAME, Verb
+from study.app.verb import STUDY_NAME, Verb
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-RUN_EXAMPLES = """\
-examples:
-  python study/run.py --variant cross
-      tune cross-attention fusion on the embedded demo corpus (a few minutes on two cores)
-  python study/run.py --variant self,cross --corpus IEMOCAP_full_release --labels 7
-      tune both fusions on IEMOCAP, features by WavLM and BERT
-  python study/run.py --variant cross --corpus my/manifest.csv --audio-encoder logmel --text-encoder hash
-      your own corpus, with features that need no download
-  ser-study run --config mlruns/studies/demo-cross/study.yaml --configs 32
-      go on with a study whose options are in its file, to more configurations
-
-The same command run again goes on where the study was interrupted, or shows the result of a finished one.
-exit codes: 0 finished, 1 failed, 2 wrong usage, 130 interrupted
-"""
-LIST_EPILOG = """\
-states:
-  running      a process holds the study
-  interrupted  it has something left to do; the command that began it goes on
-  finished     it has a result
-  failed       it is finished, and a variant has no complete configuration
-  damaged      it cannot be read; the reason is below the table
-"""
-CLEAN_EPILOG = """\
-It lists what it would remove, with sizes, and asks; without a terminal and --yes it only lists. Kept are whatever a
-running, interrupted or damaged study could need, and every file that the project did not write. Features that are
-removed are extracted again when a study asks for them.
-"""
-COMPLETION_EPILOG = """\
-once, for every later shell:
-  bash   ser-study completion bash > ~/.local/share/bash-completion/completions/ser-study
-  zsh    ser-study completion zsh > DIR/_ser-study, with a DIR that is in $fpath
-  fish   ser-study completion fish > ~/.config/fish/completions/ser-study.fish
-"""
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -59,7 +27,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
     add_study_options(parser)
     add_print_options(parser)
-    parser.epilog = f"{described_samplers()}\n{RUN_EXAMPLES}"
+    parser.epilog = f"{described_samplers()}\n{epilogs.RUN}"
 
 
 def _run(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
@@ -206,35 +174,26 @@ def _read_config(parsed: argparse.Namespace) -> None:
 
 
 VERBS: dict[str, Verb] = {
-    "run": Verb(
-        "tune one or more variants under cross-validation",
-        _add_run,
-        _run,
-        {"description": "Tune fusion variants under speaker-independent cross-validation and report honestly.", **RAW},
+    "run": Verb("tune one or more variants under speaker-independent cross-validation", _add_run, _run),
+    "features": Verb(
+        "extract the features that `run` with the same options would use", _add_features, _features, epilogs.FEATURES
     ),
-    "features": Verb("extract the features that `run` with the same options would use", _add_features, _features),
-    "check": Verb("report every problem of a corpus, with file and row", _add_check, _check),
-    "list": Verb(
-        "list the studies: state, configurations, best score, age and disk",
-        _add_list,
-        _list,
-        {"epilog": LIST_EPILOG, **RAW},
+    "check": Verb("report every problem of a corpus, with file and row", _add_check, _check, epilogs.CHECK),
+    "list": Verb("list the studies: state, configurations, best score, age and disk", _add_list, _list, epilogs.LIST),
+    "report": Verb(
+        "compute a study's report anew from its ledger and predictions", _add_report, _report, epilogs.REPORT
     ),
-    "report": Verb("compute a study's report anew from its ledger and predictions", _add_report, _report),
-    "explain": Verb("explain why configurations of a study went on or stopped", _add_explain, _explain),
-    "compare": Verb("compare two studies on the same corpus and folds", _add_compare, _compare),
+    "explain": Verb(
+        "explain why configurations of a study went on or stopped", _add_explain, _explain, epilogs.EXPLAIN
+    ),
+    "compare": Verb("compare two studies on the same corpus and folds", _add_compare, _compare, epilogs.COMPARE),
     **MODEL_VERBS,
     **CORPUS_VERBS,
-    "clean": Verb(
-        "remove features and checkpoints that no study needs",
-        _add_clean,
-        _clean,
-        {"epilog": CLEAN_EPILOG, **RAW},
-    ),
+    "clean": Verb("remove features and checkpoints that no study needs", _add_clean, _clean, epilogs.CLEAN),
     "completion": Verb(
         "print a script with which a shell completes verbs, options and studies",
         _add_completion,
         _completion,
-        {"epilog": COMPLETION_EPILOG, **RAW},
+        epilogs.COMPLETION,
     ),
 }

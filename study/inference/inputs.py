@@ -83,6 +83,11 @@ def _of_manifest(path: Path, config: ModelConfig, needs_words: bool) -> Iterator
     fatal = [problem for problem in problems if problem.fatal]
     if not rows and fatal:
         raise UserError(str(fatal[0]))
+    if config.reads_audio and not any("file_name" in row.cells for row in rows):
+        raise UserError(
+            f"variant {config.variant} reads sound, and {path_text(path)} has no column file_name (file, wav, path); "
+            "add it, with a recording's path in each row"
+        )
     if needs_words and not any("text" in row.cells for row in rows):
         raise UserError(
             f"variant {config.variant} reads words, and {path_text(path)} has no column text (transcription, "
@@ -94,6 +99,8 @@ def _of_manifest(path: Path, config: ModelConfig, needs_words: bool) -> Iterator
 
 def _of_row(row: Row, folder: Path, config: ModelConfig) -> Item:
     name, file = row["file_name"], NO_FILE
+    if config.reads_audio and not name:
+        return Item(row.where, None, "the row has no file_name; name its recording")
     if config.reads_audio:
         file = folder / name
         try:

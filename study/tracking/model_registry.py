@@ -13,10 +13,11 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
+from study.corpus.quoting import path_text
 from study.errors import UserError, type_and_line
 from study.sqlite_uri import sqlite_path
 from study.tracking.database import make_database
-from study.tracking.uri import check_uri
+from study.tracking.uri import check_uri, default_uri
 
 ADDRESS = "MLFLOW_TRACKING_URI"
 LOADER = "study.inference.mlflow_loader"
@@ -24,6 +25,15 @@ REGISTERED = "models:/"
 DISTRIBUTION = "ser-study"
 # The folder of a logged model that holds what was logged.
 DATA = "data"
+
+
+def check_registry(tracking_uri: str | None, output: Path) -> None:
+    """Make sure that a model could be registered, before anything is made for it.
+
+    Raises:
+        UserError: no server answers at that address, or it is no database.
+    """
+    check_uri(_named_uri(tracking_uri), output)
 
 
 def log_model(
@@ -68,8 +78,9 @@ def registered_folder(address: str, tracking_uri: str | None, output: Path) -> P
     """A local copy of the model folder that a registry has at `address`, "models:/NAME/3" or "models:/NAME@ALIAS".
 
     Raises:
-        UserError: there is no such model, or it is no model folder of this project.
+        UserError: there is no registry, no such model in it, or it is no model folder of this project.
     """
+    _require_registry(address, tracking_uri, output)
     with _mlflow(tracking_uri, output) as mlflow:
         try:
             path = Path(mlflow.artifacts.download_artifacts(artifact_uri=address)) / DATA
@@ -82,11 +93,30 @@ def registered_folder(address: str, tracking_uri: str | None, output: Path) -> P
     return folders[0] if len(folders) == 1 else path
 
 
+def _require_registry(address: str, tracking_uri: str | None, output: Path) -> None:
+    """Make sure that the database of a registry that is read is there: MLflow would make an empty one.
+
+    Raises:
+        UserError: it is not.
+    """
+    database = sqlite_path(_named_uri(tracking_uri) or default_uri(output))
+    if database is not None and not database.is_file():
+        raise UserError(
+            f"{address} is of an MLflow registry, and there is none at {path_text(database)}; MLFLOW_TRACKING_URI or "
+            "--output says where it is"
+        )
+
+
+def _named_uri(tracking_uri: str | None) -> str | None:
+    """The address that is given, or that of the environment."""
+    return tracking_uri or os.environ.get(ADDRESS) or None
+
+
 @contextmanager
 def _mlflow(tracking_uri: str | None, output: Path) -> Iterator[Any]:
     """MLflow, which takes seconds to import, with its address set while the block runs, and quiet."""
     before = os.environ.get(ADDRESS)
-    uri = check_uri(tracking_uri or before or None, output)
+    uri = check_uri(_named_uri(tracking_uri), output)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     import mlflow

@@ -23,6 +23,11 @@ PORT = 5000
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
+def default_uri(output: Path) -> str:
+    """The address of the database that an output folder has, or would have."""
+    return sqlite_uri(output.absolute() / "mlflow.db")
+
+
 def check_uri(uri: str | None, output: Path) -> str:
     """The tracking URI to use: `uri`, or a database in `output` where none is given.
 
@@ -30,7 +35,7 @@ def check_uri(uri: str | None, output: Path) -> str:
         UserError: it is no place that MLflow can write to: no server answers there, or it is no database.
     """
     if uri is None:
-        uri = sqlite_uri(output.absolute() / "mlflow.db")
+        uri = default_uri(output)
     if uri.partition("://")[0].lower() in ("http", "https"):
         _check_server(uri)
         return uri.rstrip("/")

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from study.app.cli import parsed_arguments, parser
+from study.app.verbs import VERBS
 from study.record.folder import StudyFolder
 from study.record.terms import Terms
 from tests.report.toy import settings_of, toy_plan, write_study
@@ -34,3 +41,19 @@ def test_verbs_that_look_import_neither_ray_nor_mlflow_and_the_list_not_even_tor
     imported = json.loads(done.stdout.splitlines()[-1])
     assert imported.pop("list") == []
     assert imported == {verb: ["torch"] for verb in ("explain", "clean", "compare", "report", "run --help")}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_every_verb_says_what_it_does_and_has_examples_that_are_taken(verb: str) -> None:
+    (verbs,) = (action for action in parser(verb)._actions if isinstance(action, argparse._SubParsersAction))
+    own = verbs.choices[verb]
+    assert own.description
+    assert own.description[0].isupper()
+    assert own.description.endswith(".")
+    assert all(len(line) <= 120 for line in own.format_help().splitlines())
+    _, _, examples = (own.epilog or "").partition("examples")
+    found = re.findall(rf"(?:ser-study|study/run\.py) ({verb} .*|{verb}|--.*)$", examples, re.MULTILINE)
+    assert found
+    for example in found:
+        words = shlex.split(example.partition(" > ")[0])
+        assert parsed_arguments(words if verb in words[:1] else [verb, *words]).verb == verb

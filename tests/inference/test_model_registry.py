@@ -18,12 +18,14 @@ from typing import Any
 import pandas
 import pytest
 
+from study.app.cli import main
 from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.inference.ser_model import SerModel
 from study.record.folder import StudyFolder
 from study.sqlite_uri import sqlite_uri
 from study.tracking.model_registry import log_model, registered_folder
+from study.tracking.registered_name import is_alias, is_registered_name
 from study.tracking.uri import check_uri
 
 TAGS = {"study": "tiny", "level": "study"}
@@ -68,6 +70,83 @@ def test_a_registered_model_is_found_by_version_and_alias_with_its_bytes(
 def test_what_is_not_registered_is_one_line(registry: tuple[Path, str]) -> None:
     with pytest.raises(UserError, match=r"a registered model is models:/NAME/VERSION .*emotions@other was not"):
         registered_folder("models:/emotions@other", None, registry[0])
+
+
+@pytest.mark.parametrize("named", ["", "sqlite:////{output}/elsewhere/mlflow.db"])
+def test_where_there_is_no_registry_none_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", named.format(output=str(tmp_path)[1:]))
+    assert main(["predict", "models:/emotions@champion", "a.wav", "--output", str(tmp_path / "mlruns")]) == 2
+    err = capsys.readouterr().err
+    assert (err.count("\n"), "there is none at" in err) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+ODD = [
+    "emotions",
+    "my model",
+    "a.b-c_d",
+    "é",
+    "",
+    " ",
+    ".",
+    "..",
+    "a/b",
+    "a:b",
+    "champion",
+    "Latest",
+    "v3",
+    "V12",
+    "3",
+    "a.b",
+]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_names_that_are_taken_are_names_for_mlflow_too(text: str) -> None:
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils import validation
+
+    def allows(*checks: Any) -> bool:
+        try:
+            for check in checks:
+                check(text)
+        except MlflowException:
+            return False
+        return True
+
+    assert is_registered_name(text) == allows(validation._validate_model_name)
+    alias = validation._validate_model_alias_name, validation._validate_model_alias_name_reserved
+    assert is_alias(text) == allows(*alias)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--register", "a/b"], "--register expects a name without / and :"),
+        (["--register", "x" * 201], "at most 200 bytes"),
+        (["--register", "a", "--alias", "latest"], "--alias expects letters, digits"),
+        (["--register", "a", "--alias", "v3"], "--alias expects letters, digits"),
+        (["--register", "a"], "--tracking-uri expects a running MLflow server"),
+    ],
+)
+def test_what_cannot_be_registered_is_refused_before_anything_is_written(
+    finished: tuple[StudyFolder, Corpus],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    output = finished[0].path.parent.parent
+    before = sorted(output.rglob("*"))
+    assert main(["export", "tiny", "--output", str(output), "--to", str(tmp_path / "to"), *arguments]) == 2
+    err = capsys.readouterr().err
+    assert (err.count("\n"), message in err) == (1, True), err
+    assert list(tmp_path.iterdir()) == []
+    assert sorted(output.rglob("*")) == before
 
 
 def test_pyfunc_gives_what_the_folder_gives_without_pickle(

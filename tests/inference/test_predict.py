@@ -132,6 +132,29 @@ def test_what_cannot_be_read_is_a_row_with_its_reason_and_the_exit_code_says_so(
         assert expected in reason
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("m.csv", "utterance_id,text\na,all is well\n"), ("m.jsonl", '{"id": "a", "text": "so"}\n')]
+)
+def test_a_manifest_without_recordings_is_refused_with_the_column_that_it_lacks(
+    capsys, model, audio_model, tmp_path, name, content
+):
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    for own in (model, audio_model):
+        code, _, err = predict(capsys, own, tmp_path / name)
+        assert (code, err.count("\n")) == (2, 1)
+        assert f"{name}" in err
+        assert "no column file_name" in err
+    (tmp_path / name).write_text(f'{{"file_name": "{tmp_path}/a.wav", "text": "so"}}\n{{"id": "b", "text": "so"}}\n')
+    if name.endswith("jsonl"):
+        code, out, _ = predict(capsys, model, tmp_path / name, "--json")
+        assert code == 1
+        assert "does not exist" in objects(out)[0]["reason"]
+        assert objects(out)[1] == {
+            "file_name": f"{tmp_path / name}:2",
+            "reason": "the row has no file_name; name its recording",
+        }
+
+
 def test_a_run_that_was_cut_goes_on_and_gives_the_file_of_a_whole_one(capsys, audio_model, recordings, tmp_path):
     whole, cut = tmp_path / "whole.csv", tmp_path / "cut.csv"
     assert predict(capsys, audio_model, recordings, "--csv", whole)[0] == 0

@@ -1,6 +1,7 @@
 """The linear probe: what it reads, what its choice reads, and where it is shown."""
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,6 +106,19 @@ def test_under_nested_it_has_a_value_for_every_session(tmp_path: Path) -> None:
     assert found.figures is not None
     assert len(found.strengths) == 2 * len(plan.folds) == 6
     assert len(found.figures["test"]["UWA"].folds) == 3
+
+
+def test_the_readmes_sample_has_the_rows_that_a_run_prints(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path / "studies" / "tiny")
+    plan = plan_of(tmp_path, policy="asha", sampler="qmc", seeds=0)
+    write_study(folder, replace(plan, variants=["cross"]), {"cross": settings_of("cross", 2)})
+    console = Console(record=True, width=200, file=io.StringIO())
+    print_report(console, build(folder), folder, None)
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    row = re.compile(r"^(\w+ \w+) +(validation|test) +[\d.]", re.MULTILINE)
+    printed, sample = row.findall(console.export_text()), row.findall(readme)
+    assert printed == sample
+    assert ("probe linear", "validation") in printed
 
 
 def test_it_stands_in_every_table_or_its_lack_has_a_reason(tmp_path: Path) -> None:
