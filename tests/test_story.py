@@ -63,7 +63,7 @@ def test_what_it_selected_is_exported_from_the_weights_that_it_kept_and_predicts
     assert (code, error) == (0, "")
     assert "5 fold models" in printed
     assert "trained again" not in printed
-    assert "12 utterances: probabilities as stored, largest difference" in printed
+    assert "12 utterances predicted from recordings, compared with the study's stored predictions: largest" in printed
     assert {FoldRun.named(path.stem).seed for path in (folder / "checkpoints").iterdir()} == {1}
     wav = next(iemocap_release.rglob("Ses01F_impro01_F000.wav"))
     code, printed, error = here(capsys, "predict", tmp_path / "model", wav, "--text", "Get out", "--json")

@@ -23,6 +23,11 @@ WEIGHTS_NOTES = {
     "epoch). Nothing was held out of it, so it has no score of its own: figures in metrics.json are those of the fold "
     "runs.",
 }
+CALIBRATION_NOTES = {
+    "folds": "The mean of several models is less sure than each; it was not measured.",
+    "refit": "This model is another than those: all data trained it, so nothing is left to fit a temperature of its own "
+    "on, and how well the folds' suits it was not measured.",
+}
 DEMO = "demo"
 DEMO_NOTE = (
     "It was trained on the embedded demo corpus, whose voices are a synthesiser's: it is for learning the tool, and "
@@ -141,11 +146,9 @@ def _calibration(config: ModelConfig, metrics: Mapping[str, Any]) -> Iterator[st
     yield "## Calibration"
     before = f"a log loss of {found['log_loss']:.3f} and an expected calibration error of {found['error']:.3f} before"
     after = f"{found['log_loss_scaled']:.3f} and {found['error_scaled']:.3f} after scaling"
-    mean = "The mean of several models is less sure than each"
-    exported = mean if config.weights == "folds" else "This model is another"
     yield (
         f"Probabilities are scaled by a temperature of {found['temperature']:.2f}, fitted on validation of the fold "
-        f"runs. On test, fold models have {before}, {after}. {exported}; it was not measured."
+        f"runs. On test, fold models have {before}, {after}. {CALIBRATION_NOTES[config.weights]}"
     )
 
 

@@ -15,6 +15,11 @@ from study.variants import TRAINED
 
 MODEL_TYPE, FORMAT = "ser-study", 1
 WEIGHTS_KINDS = ("folds", "refit")
+# Whose temperature it is, for readers of config.json.
+TEMPERATURE_NOTES = {
+    "folds": "validation predictions of the members",
+    "refit": "validation predictions of the study's fold runs: nothing is left to fit one of this model on",
+}
 # Far above any model of a study, and small enough to build.
 MOST_CLASSES, MOST_MEMBERS, LARGEST_SIZE, LONGEST_TEXT = 1000, 1000, 100_000, 300
 LARGEST_TEMPERATURE = 100
@@ -93,6 +98,7 @@ class ModelConfig:
         by_number = {str(number): name for number, name in enumerate(classes)}
         head = {"model_type": MODEL_TYPE, "format": FORMAT, "variant": self.variant, "weights": self.weights}
         labels = {"id2label": by_number, "label2id": {name: number for number, name in enumerate(classes)}}
+        facts["temperature_fitted_on"] = TEMPERATURE_NOTES[self.weights]
         return json.dumps({**head, **labels, **facts}, indent=1, ensure_ascii=False) + "\n"
 
 

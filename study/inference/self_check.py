@@ -36,20 +36,32 @@ class Expected:
     probabilities: Float[np.ndarray, " classes"]
 
 
+# What a folder's probabilities are compared with, by its weights.
+COMPARED_WITH = {
+    "folds": "the study's stored predictions",
+    "refit": "the trained model on the study's stored features",
+}
+
+
 @dataclass(frozen=True)
 class SelfCheck:
-    """How many utterances were predicted again, the largest difference, and whether from recordings or from packs."""
+    """What a folder's check has found.
+
+    How many utterances were predicted again, the largest difference, whether from recordings or from packs, and what
+    the probabilities were compared with.
+    """
 
     n_utterances: int
     largest: float
     from_recordings: bool
+    compared_with: str
 
     @property
     def sentence(self) -> str:
         """The check in a line."""
-        where = "" if self.from_recordings else " from stored features"
-        what = counted(self.n_utterances, "utterance")
-        return f"{what}{where}: probabilities as stored, largest difference {self.largest:.0e}"
+        where = "recordings" if self.from_recordings else "stored features"
+        what = f"{counted(self.n_utterances, 'utterance')} predicted from {where}"
+        return f"{what}, compared with {self.compared_with}: largest difference of a probability {self.largest:.0e}"
 
 
 def expected_of_folds(selected: Selected) -> list[Expected]:
@@ -91,13 +103,14 @@ def check(
     with one_core_each() as threads:
         differences = list(threads.map(difference, expected))
     worst = int(np.argmax(differences))
+    against = COMPARED_WITH[model.config.weights]
     if not differences[worst] <= TOLERANCE:
         raise UserError(
-            f"an exported model predicts what its study has stored, and of utterance {expected[worst].id} its "
-            f"probabilities differ by {differences[worst]:.2g} (at most {TOLERANCE} is rounding); nothing was "
-            "exported: were recordings, words or an encoder changed since?"
+            f"an exported model gives the probabilities of {against}, and of utterance {expected[worst].id} its probabilities differ "
+            f"by {differences[worst]:.2g} (at most {TOLERANCE} is rounding); nothing was exported: were recordings, "
+            "words or an encoder changed since?"
         )
-    return SelfCheck(len({each.id for each in expected}), differences[worst], not model.config.elsewhere)
+    return SelfCheck(len({each.id for each in expected}), differences[worst], not model.config.elsewhere, against)
 
 
 def _spread(sizes: list[int]) -> Iterator[tuple[int, int]]:

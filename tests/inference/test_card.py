@@ -65,7 +65,7 @@ def test_what_a_reader_must_know_is_said(model: Path, exported: Callable[..., Ex
     data, body = parts((refit / "README.md").read_text(encoding="utf-8"))
     assert "has no score of its own" in body
     assert data["license"] == "cc-by-4.0"
-    assert "## Calibration" in body
+    assert "nothing is left to fit a temperature of its own on" in body
 
 
 def test_names_from_a_corpus_are_text_and_folders_of_this_machine_are_not_in_the_card(model: Path) -> None:

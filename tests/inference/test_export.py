@@ -115,6 +115,10 @@ def test_one_model_of_all_data_trains_for_the_median_epoch_with_a_seed_of_its_ow
     epochs = sorted(use.epoch for use in select(finished[0], "cross").uses)
     assert (member.fold, member.epoch) == (None, epochs[(len(epochs) - 1) // 2])
     assert found.check.largest < 1e-5
+    assert "compared with the trained model on the study's stored features" in found.check.sentence
+    config, other = (json.loads((each / "config.json").read_text(encoding="utf-8")) for each in (found.folder, model))
+    assert "nothing is left to fit one of this model on" in config["temperature_fitted_on"]
+    assert other["temperature_fitted_on"] == "validation predictions of the members"
     scaling = model_folder.read(found.folder).tensors["members.0.scaling.audio.mean"]
     frames = select(finished[0], "cross").streams()["audio"].frames.double()
     torch.testing.assert_close(scaling.double(), frames.mean(0), atol=1e-4, rtol=1e-4)

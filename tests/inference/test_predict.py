@@ -251,7 +251,7 @@ def test_a_study_is_predicted_with_by_its_name_and_is_exported_once(capsys, tmp_
     folder, _ = write_exportable(tmp_path, manifest, "--variant", "text", "--seeds", "1")
     code, out, err = predict(capsys, "tiny", "--text", "run away now", "--output", tmp_path)
     assert code == 0
-    assert "probabilities as stored" in err
+    assert "compared with the study's stored predictions: largest difference of a probability" in err
     again = predict(capsys, "tiny", "--text", "run away now", "--output", tmp_path)
     assert again == (0, out, "")
     assert model_folder.read(folder.models / "text").config.members[0].run == "text-c000-f0-s1"
