@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,9 +17,18 @@ from study.app.step_progress import step_progress
 from study.corpus.utterance import Corpus
 from study.errors import FAILED, FINISHED, UserError
 from study.inference.batch import Outcome, outcomes
-from study.inference.evaluate import Evaluation, evaluation, labelled
+from study.inference.evaluate import (
+    Evaluation,
+    Interval,
+    Labelled,
+    evaluation,
+    labelled,
+    overlap_notes,
+    require_unseen,
+)
 from study.inference.inputs import Item
 from study.inference.predictor import Predictor
+from study.inference.trained_on import Overlap
 from study.option import option
 from study.plurals import counted
 from study.report.formats import NOTHING, format_score
@@ -63,14 +73,18 @@ def evaluate_model(name: str, output: Path, options: EvaluateOptions, places: En
     """Print what the model that `name` stands for reaches; FAILED if some utterances could not be predicted."""
     aside = Console(stderr=True, quiet=console.quiet)
     predictor = places.predictor(model_at(name, output, aside))
-    corpus = labelled(predictor.config, options.corpus, options.labels, options.label_map, options.allow_outside_files)
-    found = evaluation(predictor.config.classes, _predicted(predictor, corpus, aside))
-    notes = [*corpus.notes, *_seen(predictor, corpus)]
+    config = predictor.config
+    own = labelled(config, options.corpus, options.labels, options.label_map, options.allow_outside_files)
+    overlap = _overlap(predictor, own.corpus, aside)
+    require_unseen(config, own.corpus, overlap)
+    found = evaluation(config.classes, _predicted(predictor, own.corpus, aside))
+    notes = [*own.corpus.notes, *overlap_notes(overlap, reads_audio=config.reads_audio)]
     if options.as_json:
-        facts = {"corpus": corpus.name, **asdict(found), "notes": notes}
+        facts = {"corpus": own.corpus.name, "n_all": own.n_all, **asdict(found)}
+        facts |= {"training_overlap": asdict(overlap) if overlap else None, "notes": notes}
         console.file.write(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     else:
-        _print(console, corpus, found, notes)
+        _print(console, own, found, notes)
     for id, reason in list(found.failed.items())[:SHOWN_FAILURES]:
         print_line(aside, f"{id}: {reason}", style="red")
     if found.failed:
@@ -88,26 +102,54 @@ def _predicted(predictor: Predictor, corpus: Corpus, aside: Console) -> list[Out
     return found
 
 
-def _seen(predictor: Predictor, corpus: Corpus) -> list[str]:
-    """What has to be said where this is the corpus that the model was trained on."""
-    if corpus.digest() != predictor.config.corpus.get("digest"):
-        return []
-    return ["this is the corpus that the model was trained on: these figures are of no utterance that it has not seen"]
+def _overlap(predictor: Predictor, corpus: Corpus, aside: Console) -> Overlap | None:
+    """How many of the utterances were in the training corpus; None where the model does not say what was in it."""
+    if (trained_on := predictor.model.trained_on) is None:
+        return None
+    with step_progress(aside) as on_progress:
+        return trained_on.overlap(
+            corpus.utterances,
+            reads_audio=predictor.config.reads_audio,
+            on_read=lambda done, total: on_progress("comparing with the training corpus", done, total),
+        )
 
 
-def _print(console: Console, corpus: Corpus, found: Evaluation, notes: list[str]) -> None:
+def _print(console: Console, own: Labelled, found: Evaluation, notes: list[str]) -> None:
     size = f"{counted(found.n_utterances, 'utterance')} of {counted(found.n_units, found.unit)}"
-    print_line(console, f"{corpus.name}: {size}")
+    print_line(console, f"{own.corpus.name}: {size}")
     for note in notes:
         print_line(console, f"  {note}", style="yellow")
-    columns = ("score", "95 % interval")
-    table = plain_table("", *columns, "", right=columns)
-    for name, score in found.scores.items():
-        interval = NOTHING if score.low is None else f"{format_score(score.low)} to {format_score(score.high)}"
-        table.add_row(name, format_score(score.value), interval, MEANINGS[name])
-    console.print(table)
+    for line in _coverage(own, found):
+        print_line(console, f"  {line}")
+    _print_scores(console, found.scores)
+    if found.absent:
+        print_line(
+            console, f"among the {counted(len(found.classes), 'shared class')} alone, probabilities renormalised:"
+        )
+        _print_scores(console, found.shared)
     print_line(console, f"intervals: {counted(found.n_units, found.unit)} resampled" if found.n_units > 1 else "")
     table = plain_table("recall of", "", "utterances", right=("", "utterances"))
     for name, recall in found.recalls.items():
         table.add_row(escape(name), format_score(recall.value), f"{recall.n_utterances:,}")
+    console.print(table)
+
+
+def _coverage(own: Labelled, found: Evaluation) -> Iterator[str]:
+    """In lines, of how much of the corpus and of the model's classes scores are, and what an absent class counts."""
+    n_classes = len(found.classes) + len(found.absent)
+    yield (
+        f"coverage: {len(own.corpus.utterances)} of {counted(own.n_all, 'utterance')} have a label of the model, and "
+        f"{len(found.classes)} of its {counted(n_classes, 'class')} occur"
+    )
+    if found.absent:
+        names = ", ".join(found.absent)
+        yield f"among all {n_classes} classes, each that does not occur ({names}) counts 0 in UWF1 and is not in UWA:"
+
+
+def _print_scores(console: Console, scores: Mapping[str, Interval]) -> None:
+    columns = ("score", "95 % interval")
+    table = plain_table("", *columns, "", right=columns)
+    for name, score in scores.items():
+        interval = NOTHING if score.low is None else f"{format_score(score.low)} to {format_score(score.high)}"
+        table.add_row(name, format_score(score.value), interval, MEANINGS[name])
     console.print(table)

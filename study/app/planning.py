@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from study.app.environment import environment
 from study.app.settings import Settings
+from study.corpus.plain_words import plain_words
 from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.execution.connection import Slots
@@ -84,7 +84,7 @@ def words_key(words: str) -> str:
 
     A study's folder holds keys instead of words: a licensed corpus's transcripts stay where they are.
     """
-    plain = " ".join(re.findall(r"\w+", words.lower()))
+    plain = " ".join(plain_words(words))
     return hashlib.sha256(plain.encode()).hexdigest()[:12] if plain else ""
 
 

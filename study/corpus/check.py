@@ -1,7 +1,6 @@
 """Reports every problem of a corpus at once: the output of `ser-study check`."""
 
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import soundfile
 
 from study.corpus.lengths import MAX_SECONDS
 from study.corpus.media import MEDIA, missing_files, without_missing
+from study.corpus.plain_words import plain_words
 from study.corpus.quoting import one_line, path_text
 from study.corpus.source import Reading, choose_classes, read_source
 from study.corpus.utterance import Corpus, Problem, Utterance
@@ -126,7 +126,7 @@ def texts_in_two_groups(utterances: Iterable[Utterance]) -> tuple[Utterance, ...
     """The utterances whose words, without case and punctuation, also occur in another group."""
     by_words: dict[tuple[str, ...], list[Utterance]] = defaultdict(list)
     for utterance in utterances:
-        words = tuple(re.findall(r"\w+", utterance.words.casefold()))
+        words = plain_words(utterance.words)
         if words:
             by_words[words].append(utterance)
     return tuple(u for sharing in by_words.values() if len({u.group for u in sharing}) > 1 for u in sharing)

@@ -25,8 +25,8 @@ WEIGHTS_NOTES = {
 }
 CALIBRATION_NOTES = {
     "folds": "The mean of several models is less sure than each; it was not measured.",
-    "refit": "This model is another than those: all data trained it, so nothing is left to fit a temperature of its own "
-    "on, and how well the folds' suits it was not measured.",
+    "refit": "This model is another than those: all data trained it, so nothing is left to fit a temperature of its "
+    "own on, and how well the folds' suits it was not measured.",
 }
 DEMO = "demo"
 DEMO_NOTE = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from study.corpus.utterance import Corpus, Utterance
 from study.errors import UserError
 from study.inference.batch import Outcome
 from study.inference.model_config import ModelConfig
+from study.inference.model_folder import CARD
+from study.inference.trained_on import Overlap
+from study.plurals import counted
 from study.seeding import derived_seed
 from study.training.metrics import confusion_matrix, score_confusion
 
@@ -43,23 +46,37 @@ class Recall:
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """The utterances of a corpus whose labels are among a model's classes, and how many it has in all."""
+
+    corpus: Corpus
+    n_all: int
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What a model reaches on a corpus.
 
-    `scores` are by metric, `recalls` by class. `unit` is what intervals resample ("speaker" or "group"), of which there
-    are `n_units`. `failed` has the reasons of utterances that could not be predicted, by id: they are in no score.
+    `scores` are by metric, of predictions among all of the model's classes; `shared` are of predictions among those
+    classes alone that the corpus has (`classes`), their probabilities renormalised. `absent` are the others: in
+    `scores`, each counts an F1 of 0 in UWF1, and UWA leaves it out. `recalls` are by class, among all. `unit` is what
+    intervals resample ("speaker" or "group"), of which there are `n_units`. `failed` has the reasons of utterances that
+    could not be predicted, by id: they are in no score.
     """
 
     n_utterances: int
     scores: dict[str, Interval]
+    shared: dict[str, Interval]
+    classes: tuple[str, ...]
+    absent: tuple[str, ...]
     recalls: dict[str, Recall]
     unit: str
     n_units: int
     failed: dict[str, str]
 
 
-def labelled(config: ModelConfig, source: str, labels: str | None, label_map: Path | None, outside: bool) -> Corpus:
-    """The utterances of a corpus whose labels are among the model's classes; its notes count the others.
+def labelled(config: ModelConfig, source: str, labels: str | None, label_map: Path | None, outside: bool) -> Labelled:
+    """The utterances of a corpus whose labels are among the model's classes; the notes on it count the others.
 
     `label_map` is applied first, then the preset `labels`, if they are given.
 
@@ -81,7 +98,35 @@ def labelled(config: ModelConfig, source: str, labels: str | None, label_map: Pa
             f"an evaluation needs utterances of the model's classes ({', '.join(config.classes)}), and "
             f"{path_text(Path(source))} has none (its labels: {found}); give a --label-map"
         )
-    return Corpus(reading.name, config.classes, tuple(sorted(kept, key=lambda u: u.id)), tuple(notes))
+    corpus = Corpus(reading.name, config.classes, tuple(sorted(kept, key=lambda u: u.id)), tuple(notes))
+    return Labelled(corpus, len(reading.utterances))
+
+
+def require_unseen(config: ModelConfig, corpus: Corpus, overlap: Overlap | None) -> None:
+    """Make sure that a corpus is not the one that the model was trained on; `overlap` is None where it is not known.
+
+    Raises:
+        UserError: all of it was.
+    """
+    is_all = overlap is not None and overlap.n_equal == overlap.n_utterances
+    if is_all or corpus.digest() == config.corpus.get("digest"):
+        raise UserError(
+            f"an evaluation is on utterances that the model was not trained on, and all {len(corpus.utterances)} of "
+            f"{corpus.name} were in its training corpus; the scores of its study on held-out sessions are in its card "
+            f"({CARD}), those with recognised words by `ser-study evaluate STUDY --words FILE`"
+        )
+
+
+def overlap_notes(overlap: Overlap | None, *, reads_audio: bool) -> Iterator[str]:
+    """In sentences, how many utterances were, or may have been, in the training corpus."""
+    if overlap is None:
+        yield "whether utterances were in the training corpus is not known: the folder does not say; export it anew"
+        return
+    everyone, what = counted(overlap.n_utterances, "utterance"), "recording" if reads_audio else "words"
+    if overlap.n_equal:
+        yield f"{overlap.n_equal} of {everyone} were in the training corpus (equal {what}): their scores are no test"
+    if overlap.n_same_id:
+        yield f"{overlap.n_same_id} of {everyone} may have been in it: ids of the training corpus, and other {what}"
 
 
 def evaluation(classes: Sequence[str], found: Sequence[Outcome]) -> Evaluation:
@@ -96,26 +141,41 @@ def evaluation(classes: Sequence[str], found: Sequence[Outcome]) -> Evaluation:
         raise UserError(f"none of {len(failed)} utterances could be predicted: {next(iter(failed.values()), '')}")
     number = {name: index for index, name in enumerate(classes)}
     labels = np.array([number[utterance.label] for utterance, _ in done])
-    predicted = np.array([int(np.argmax(prediction.probabilities)) for _, prediction in done])
+    shares = np.array([prediction.probabilities for _, prediction in done])
     unit, units = _units([utterance for utterance, _ in done])
-    names = sorted(set(units))
-    by_unit = np.stack(
-        [confusion_matrix(labels[(own := units == name)], predicted[own], len(classes)) for name in names]
-    )
-    pooled = by_unit.sum(0)
-    scores = {name: float(value) for name, value in score_confusion(pooled).items()}
-    intervals = bootstrap(by_unit) if len(names) > 1 else {}
+    present = np.unique(labels)
+    by_unit = _by_unit(labels, shares, units)
     return Evaluation(
         n_utterances=len(done),
-        scores={name: Interval(value, *intervals.get(name, (None, None))) for name, value in scores.items()},
+        scores=_intervals(by_unit),
+        # The class of the largest share is the same before and after the shares are divided by their sum.
+        shared=_intervals(_by_unit(np.searchsorted(present, labels), shares[:, present], units)),
+        classes=tuple(classes[index] for index in present),
+        absent=tuple(name for index, name in enumerate(classes) if index not in present),
         recalls={
             name: Recall(float(row[index] / row.sum()) if row.sum() else None, int(row.sum()))
-            for index, (name, row) in enumerate(zip(classes, pooled, strict=True))
+            for index, (name, row) in enumerate(zip(classes, by_unit.sum(0), strict=True))
         },
         unit=unit,
-        n_units=len(names),
+        n_units=len(by_unit),
         failed=failed,
     )
+
+
+def _by_unit(
+    labels: Int[np.ndarray, " utterances"], shares: Float[np.ndarray, "utterances classes"], units: np.ndarray
+) -> Int[np.ndarray, "units classes classes"]:
+    """Counts [true, most probable class] of each unit."""
+    predicted, n_classes = shares.argmax(1), shares.shape[1]
+    owns = [units == name for name in sorted(set(units))]
+    return np.stack([confusion_matrix(labels[own], predicted[own], n_classes) for own in owns])
+
+
+def _intervals(by_unit: Int[np.ndarray, "units classes classes"]) -> dict[str, Interval]:
+    """The metrics of all units together, with intervals where there are several."""
+    ends = bootstrap(by_unit) if len(by_unit) > 1 else {}
+    scores = score_confusion(by_unit.sum(0))
+    return {name: Interval(float(value), *ends.get(name, (None, None))) for name, value in scores.items()}
 
 
 def bootstrap(by_unit: Int[np.ndarray, "units classes classes"]) -> dict[str, tuple[float, float]]:

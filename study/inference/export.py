@@ -19,10 +19,11 @@ from study.inference.ensemble import Member
 from study.inference.figures import figures
 from study.inference.fold_models import fold_models
 from study.inference.model_config import MemberConfig, ModalityConfig, ModelConfig, StreamConfig
-from study.inference.model_folder import CARD, CONFIG, METRICS, WEIGHTS, Model
+from study.inference.model_folder import FILES, WEIGHTS, Model
 from study.inference.refit import refit, refit_epochs
 from study.inference.selected import Selected, ledger_digest
 from study.inference.self_check import Expected, SelfCheck, check, expected_of_folds, expected_of_refit
+from study.inference.trained_on import TrainedOn
 from study.record.search_name import variant_of
 
 LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
@@ -72,10 +73,17 @@ def export(
         raise UserError(f"--license expects an identifier such as apache-2.0 or cc-by-4.0; found {quoted(license)}")
     require_corpus(selected, corpus)
     made = _refit(selected, on_progress) if weights == "refit" else _folds(selected, on_progress)
-    config = _config(selected, weights, made.about)
+    trained_on = TrainedOn.of(
+        corpus.utterances,
+        selected.plan.digest(),
+        reads_audio="audio" in selected.row.modalities,
+        reads_words="text" in selected.row.modalities,
+        on_read=lambda done, total: on_progress("reading recordings", done, total),
+    )
+    config = _config(selected, weights, made.about, trained_on)
     tensors = dict(pair for number, member in enumerate(made.members) for pair in member.tensors(number))
     metrics = figures(selected, config)
-    model = Model(config, tensors, metrics, card(config, metrics, license))
+    model = Model(config, tensors, metrics, card(config, metrics, license), trained_on)
     unfinished = to.with_name(f".{to.name}.{os.getpid()}")
     try:
         model.write(unfinished)
@@ -84,7 +92,7 @@ def export(
         metrics = {**metrics, "check": asdict(found)}
         replace(model, metrics=metrics).write(unfinished)
         to.mkdir(parents=True, exist_ok=True)
-        for name in (WEIGHTS, METRICS, CARD, CONFIG):
+        for name in FILES:
             os.replace(unfinished / name, to / name)
     except OSError as error:
         raise UserError(f"a model is written into a folder, and {path_text(to)} does not work ({error})") from error
@@ -147,7 +155,7 @@ def _refit(selected: Selected, on_progress: OnProgress) -> _Made:
     return _Made([member], (about,), expected_of_refit(selected, member))
 
 
-def _config(selected: Selected, weights: str, members: tuple[MemberConfig, ...]) -> ModelConfig:
+def _config(selected: Selected, weights: str, members: tuple[MemberConfig, ...], trained_on: TrainedOn) -> ModelConfig:
     plan, features, packs = selected.plan, selected.features(), selected.packs()
     config, recipe = selected.configuration()
     streams = {
@@ -173,6 +181,10 @@ def _config(selected: Selected, weights: str, members: tuple[MemberConfig, ...])
             "plan": plan.digest(),
             "ledger": ledger_digest(selected.folder),
         },
-        corpus={"name": plan.corpus["name"], "digest": plan.corpus["digest"]},
+        corpus={
+            "name": plan.corpus["name"],
+            "digest": plan.corpus["digest"],
+            "trained_on": trained_on.digest,
+        },
         temperature=selected.calibration.temperature,
     )

@@ -1,4 +1,4 @@
-"""A model folder, written and read in one place: config.json, model.safetensors, metrics.json, and the card.
+"""A model folder, written and read in one place: config, weights, figures, training digests and the card.
 
 No file of it is a pickle, and none holds audio or words. The weights are sealed (`study.tensor_file`): their header has
 a checksum of every byte, and the digest of the config.json that they belong to.
@@ -21,15 +21,20 @@ from study.corpus.quoting import one_line, path_text
 from study.errors import UserError
 from study.files import write_file
 from study.inference.model_config import ModalityConfig, ModelConfig, config_of
+from study.inference.trained_on import TrainedOn, trained_on_of
 from study.tensor_file import sealed_metadata, sealed_pieces
 
 CONFIG, WEIGHTS, METRICS, CARD = "config.json", "model.safetensors", "metrics.json", "README.md"
-# What a folder must hold to predict; figures and card are for readers.
+TRAINED_ON = "trained_on.json"
+# In the order in which a folder is filled: the config comes last, and says that the others are there.
+FILES = (WEIGHTS, METRICS, TRAINED_ON, CARD, CONFIG)
+# What a folder must hold to predict; figures and card are for readers, training digests for `evaluate`.
 NEEDED = (CONFIG, WEIGHTS)
 FORMAT = "ser-study model 1"
 # The one key under which safetensors' string-to-string metadata carries our JSON.
 METADATA_KEY = "model"
 LARGEST_TEXT = 16 << 20
+LARGEST_DIGESTS = 1 << 30  # those of some ten millions of utterances
 AGAIN = "copy the folder again, or write it with `ser-study export`"
 
 
@@ -38,13 +43,14 @@ class Model:
     """The content of a model folder.
 
     `tensors` are the members' weights and scalings, named as in `study.inference.ensemble`. `metrics` are the report's
-    figures, and `card` is the text of README.md.
+    figures, and `card` is the text of README.md. `trained_on` is None where a folder does not say it.
     """
 
     config: ModelConfig
     tensors: Mapping[str, Tensor]
     metrics: Mapping[str, Any]
     card: str
+    trained_on: TrainedOn | None = None
 
     @property
     def digest(self) -> str:
@@ -67,6 +73,8 @@ class Model:
         """Write the folder; files of these names are replaced, others stay."""
         write_file(folder / WEIGHTS, self._weights())
         write_file(folder / METRICS, json.dumps(self.metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        if self.trained_on is not None:
+            write_file(folder / TRAINED_ON, self.trained_on.to_text())
         write_file(folder / CARD, self.card)
         write_file(folder / CONFIG, self.config.to_text())
 
@@ -112,17 +120,17 @@ def read(folder: Path) -> Model:
         raise _unusable(weights, f"no {FORMAT!r} in its metadata")
     if not belongs:
         raise _unusable(folder / CONFIG, f"it is not the one that {WEIGHTS} was written with")
-    return Model(config, tensors, _metrics(folder), _card(folder))
+    return Model(config, tensors, _metrics(folder), _card(folder), _trained_on(folder, config))
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, largest: int = LARGEST_TEXT) -> bytes:
     try:
         with path.open("rb") as file:
-            found = file.read(LARGEST_TEXT + 1)
+            found = file.read(largest + 1)
     except OSError as error:
         raise _unusable(path, error.strerror or one_line(error)) from None
-    if len(found) > LARGEST_TEXT:
-        raise _unusable(path, f"it is longer than {LARGEST_TEXT:,} bytes")
+    if len(found) > largest:
+        raise _unusable(path, f"it is longer than {largest:,} bytes")
     return found
 
 
@@ -137,6 +145,19 @@ def _metrics(folder: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise _unusable(folder / METRICS, "no object of figures")
     return found
+
+
+def _trained_on(folder: Path, config: ModelConfig) -> TrainedOn | None:
+    """What the model was trained on; a folder may be without it."""
+    if not (folder / TRAINED_ON).is_file():
+        return None
+    text = _content(folder / TRAINED_ON, LARGEST_DIGESTS)
+    if config.corpus.get("trained_on") != _digest(text):
+        raise _unusable(folder / TRAINED_ON, f"it is not the one that {CONFIG} was written with")
+    try:
+        return trained_on_of(text)
+    except ValueError as error:
+        raise _unusable(folder / TRAINED_ON, one_line(error)) from None
 
 
 def _card(folder: Path) -> str:

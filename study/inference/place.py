@@ -11,7 +11,7 @@ from typing import Any
 
 from study.corpus.quoting import quoted
 from study.errors import UserError, type_and_line
-from study.inference.model_folder import CARD, CONFIG, METRICS, WEIGHTS
+from study.inference.model_folder import FILES
 
 
 def local_folder(name: str, **download: Any) -> Path:
@@ -27,9 +27,8 @@ def local_folder(name: str, **download: Any) -> Path:
     # Here because it takes a while to import, and folders do without it.
     from huggingface_hub import snapshot_download
 
-    files = [CONFIG, WEIGHTS, METRICS, CARD]
     try:
-        return Path(snapshot_download(name, allow_patterns=files, **download))
+        return Path(snapshot_download(name, allow_patterns=list(FILES), **download))
     except Exception as error:  # the hub's errors share no base class with those of its network library
         raise UserError(
             f"a model is a folder that `ser-study export` wrote or a hub id, and {quoted(name)} is no folder, and the "

@@ -106,9 +106,9 @@ def check(
     against = COMPARED_WITH[model.config.weights]
     if not differences[worst] <= TOLERANCE:
         raise UserError(
-            f"an exported model gives the probabilities of {against}, and of utterance {expected[worst].id} its probabilities differ "
-            f"by {differences[worst]:.2g} (at most {TOLERANCE} is rounding); nothing was exported: were recordings, "
-            "words or an encoder changed since?"
+            f"an exported model is compared with {against}, and of utterance {expected[worst].id} its probabilities "
+            f"differ by {differences[worst]:.2g} (at most {TOLERANCE} is rounding); nothing was exported: were "
+            "recordings, words or an encoder changed since?"
         )
     return SelfCheck(len({each.id for each in expected}), differences[worst], not model.config.elsewhere, against)
 

@@ -2,21 +2,43 @@
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, recall_score
+import soundfile
+from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from study import SerModel
-from study.inference.evaluate import bootstrap
+from study.inference.batch import Outcome
+from study.inference.evaluate import bootstrap, evaluation
+from study.inference.inputs import Item
+from study.inference.predictor import Prediction, Window
+from study.inference.recording import utterance_of
 from tests.plugins.exportable_study import N_UTTERANCES
 from tests.plugins.study_process import here
 
 
 @pytest.fixture(scope="module")
 def rows(manifest: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(manifest.read_text(encoding="utf-8").splitlines()))
+    """The rows of the training corpus, with absolute paths."""
+    found = list(csv.DictReader(manifest.read_text(encoding="utf-8").splitlines()))
+    return [{**row, "file_name": str(manifest.parent / row["file_name"])} for row in found]
+
+
+@pytest.fixture(scope="module")
+def other(rows: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    """The rows of a corpus that was not trained on: the recordings a little quieter, with ids of their own."""
+    folder = tmp_path_factory.mktemp("other")
+    for row in rows:
+        samples, rate_hz = soundfile.read(row["file_name"])
+        soundfile.write(folder / Path(row["file_name"]).name, 0.8 * samples, rate_hz)
+    return [
+        {**row, "file_name": str(folder / Path(row["file_name"]).name), "utterance_id": f"new-{number}"}
+        for number, row in enumerate(rows)
+    ]
 
 
 def write(path: Path, rows: list[dict[str, str]]) -> Path:
@@ -27,56 +49,146 @@ def write(path: Path, rows: list[dict[str, str]]) -> Path:
     return path
 
 
-def test_the_figures_are_those_of_scikit_learn_on_single_predictions(capsys, model, manifest, rows):
-    code, out, _ = here(capsys, "evaluate", model, "--corpus", manifest, "--json")
+def evaluated(capsys, model, path, *more):
+    code, out, err = here(capsys, "evaluate", model, "--corpus", path, "--allow-outside-files", "--json", *more)
+    return code, json.loads(out) if out else {}, err
+
+
+def values(scores):
+    return {name: score["value"] for name, score in scores.items()}
+
+
+def scikit_learn(truth, guess, labels):
+    return {
+        "WA": accuracy_score(truth, guess),
+        "UWA": recall_score(truth, guess, average="macro", labels=sorted(set(truth)), zero_division=0),
+        "WF1": f1_score(truth, guess, average="weighted", zero_division=0),
+        "UWF1": f1_score(truth, guess, average="macro", labels=labels, zero_division=0),
+    }
+
+
+def test_the_figures_are_those_of_scikit_learn_on_single_predictions(capsys, model, other, tmp_path):
+    code, found, _ = evaluated(capsys, model, write(tmp_path / "other.csv", other))
     assert code == 0
-    found, loaded = json.loads(out), SerModel.from_pretrained(model)
-    truth = [row["label"] for row in rows]
-    guess = [loaded(manifest.parent / row["file_name"], text=row["text"], top_k=1)[0]["label"] for row in rows]
-    assert {name: score["value"] for name, score in found["scores"].items()} == pytest.approx(
-        {
-            "WA": accuracy_score(truth, guess),
-            "UWA": balanced_accuracy_score(truth, guess),
-            "WF1": f1_score(truth, guess, average="weighted", zero_division=0),
-            "UWF1": f1_score(truth, guess, average="macro", zero_division=0),
-        }
-    )
+    loaded = SerModel.from_pretrained(model)
+    truth = [row["label"] for row in other]
+    guess = [loaded(row["file_name"], text=row["text"], top_k=1)[0]["label"] for row in other]
+    assert values(found["scores"]) == pytest.approx(scikit_learn(truth, guess, ["calm", "tense"]))
+    assert found["scores"] == found["shared"]
     recalls = recall_score(truth, guess, average=None, labels=["calm", "tense"], zero_division=0)
     assert [found["recalls"][name]["value"] for name in ("calm", "tense")] == pytest.approx(list(recalls))
-    assert (found["unit"], found["n_units"], found["n_utterances"]) == ("speaker", 6, N_UTTERANCES)
+    assert (found["unit"], found["n_units"], found["n_utterances"], found["n_all"]) == ("speaker", 6, 24, 24)
     assert all(score["low"] <= score["value"] <= score["high"] for score in found["scores"].values())
-    assert any("the corpus that the model was trained on" in note for note in found["notes"])
+    assert found["training_overlap"] == {"n_utterances": 24, "n_equal": 0, "n_same_id": 0}
+    assert not [note for note in found["notes"] if "training" in note]
 
 
-def test_labels_that_do_not_map_are_left_out_and_counted(capsys, model, manifest, rows, tmp_path):
+def test_classes_that_the_corpus_has_not_are_named_and_scores_among_the_others_are_beside(
+    capsys, model, other, tmp_path
+):
+    calm = [row for row in other if row["label"] == "calm"]
+    path = write(tmp_path / "calm.csv", calm)
+    code, found, _ = evaluated(capsys, model, path)
+    loaded = SerModel.from_pretrained(model)
+    guess = [loaded(row["file_name"], text=row["text"], top_k=1)[0]["label"] for row in calm]
+    assert code == 0
+    assert (found["classes"], found["absent"]) == (["calm"], ["tense"])
+    assert values(found["scores"]) == pytest.approx(scikit_learn(["calm"] * len(calm), guess, ["calm", "tense"]))
+    assert values(found["shared"]) == dict.fromkeys(("WA", "UWA", "WF1", "UWF1"), 1.0)
+    _, out, _ = here(capsys, "evaluate", model, "--corpus", path, "--allow-outside-files")
+    assert "coverage: 12 of 12 utterances have a label of the model, and 1 of its 2 classes occur" in out
+    assert "each that does not occur (tense) counts 0 in UWF1 and is not in UWA" in out
+    assert "among the 1 shared class alone, probabilities renormalised" in out
+
+
+def test_scores_among_shared_classes_are_of_the_most_probable_shared_class():
+    """Against probabilities that are divided by their sum, by hand."""
+    generator, classes = np.random.default_rng(0), ("a", "b", "c", "d")
+    shares = generator.dirichlet(np.ones(4), size=60)
+    labels = generator.choice(["b", "d"], size=60)
+    outcomes = [
+        Outcome(
+            Item("", replace(utterance_of(Path(), "so", str(n)), label=label, speaker=f"s{n % 5}")),
+            Prediction((Window(tuple(own)),)),
+        )
+        for n, (label, own) in enumerate(zip(labels, shares, strict=True))
+    ]
+    found = evaluation(classes, outcomes)
+    renormalised = shares[:, [1, 3]] / shares[:, [1, 3]].sum(1, keepdims=True)
+    guess = np.where(renormalised[:, 0] > 0.5, "b", "d")
+    assert {n: s.value for n, s in found.shared.items()} == pytest.approx(scikit_learn(labels, guess, ["b", "d"]))
+    of_all = np.array(classes)[shares.argmax(1)]
+    assert {n: s.value for n, s in found.scores.items()} == pytest.approx(scikit_learn(labels, of_all, list(classes)))
+
+
+def test_the_corpus_that_a_model_was_trained_on_is_refused_whatever_it_is_called(capsys, model, rows, tmp_path):
+    renamed = [{**row, "utterance_id": f"x{n}", "speaker": "one", "text": "other"} for n, row in enumerate(rows)]
+    for name, own in (("own", rows), ("renamed", renamed), ("part", renamed[3:9])):
+        code, _, err = evaluated(capsys, model, write(tmp_path / f"{name}.csv", own))
+        assert (code, err.count("\n")) == (2, 1)
+        assert f"all {len(own)} of {name} were in its training corpus" in err
+
+
+@pytest.mark.parametrize("kind", ["flac", "span"])
+def test_training_recordings_among_others_are_counted_in_another_format_and_by_id(
+    capsys, model, rows, other, tmp_path, kind
+):
+    seen = []
+    for number in (2, 7, 9):  # with ids of their own
+        samples, rate_hz = soundfile.read(rows[number]["file_name"], dtype="int16")
+        path, span = tmp_path / f"{number}.{kind}.flac", ("", "")
+        if kind == "span":
+            samples, span = np.concatenate([samples[:1600], samples]), ("0.1", repr(0.1 + len(samples) / rate_hz))
+        soundfile.write(path, samples, rate_hz)
+        seen.append({**other[number], "file_name": str(path), "start": span[0], "end": span[1]})
+    rest = [{**row, "start": "", "end": ""} for n, row in enumerate(other) if n not in (2, 7, 9)]
+    rest[0]["utterance_id"] = rows[0]["utterance_id"]
+    code, found, _ = evaluated(capsys, model, write(tmp_path / "some.csv", [*seen, *rest]))
+    assert code == 0
+    assert found["training_overlap"] == {"n_utterances": 24, "n_equal": 3, "n_same_id": 1}
+    assert (
+        "3 of 24 utterances were in the training corpus (equal recording): their scores are no test" in found["notes"]
+    )
+    assert any(note.startswith("1 of 24 utterances may have been in it: ids") for note in found["notes"])
+
+
+def test_a_folder_that_does_not_say_what_it_was_trained_on_is_said(capsys, model, rows, other, tmp_path):
+    old = Path(shutil.copytree(model, tmp_path / "old"))
+    (old / "trained_on.json").unlink()
+    code, found, _ = evaluated(capsys, old, write(tmp_path / "other.csv", other))
+    assert code == 0
+    assert found["training_overlap"] is None
+    assert any("is not known: the folder does not say; export it anew" in note for note in found["notes"])
+    assert evaluated(capsys, old, write(tmp_path / "own.csv", rows))[0] == 2  # by the digest of the corpus
+
+
+def test_labels_that_do_not_map_are_left_out_and_counted(capsys, model, other, tmp_path):
     names = {"calm": "relaxed", "tense": "tense"}
-    other = [{**row, "label": names[row["label"]] if number > 4 else "bored"} for number, row in enumerate(rows)]
-    other = [{**row, "file_name": str(manifest.parent / row["file_name"])} for row in other]
-    path = write(tmp_path / "other.csv", other)
+    odd = [{**row, "label": names[row["label"]] if number > 4 else "bored"} for number, row in enumerate(other)]
+    path = write(tmp_path / "odd.csv", odd)
     (tmp_path / "map.json").write_text(json.dumps({"relaxed": "calm", "tense": "tense"}), encoding="utf-8")
     arguments = ("evaluate", model, "--corpus", path, "--allow-outside-files")
     code, out, _ = here(capsys, *arguments, "--label-map", tmp_path / "map.json")
     assert code == 0
     assert f"dropped: 5 of {N_UTTERANCES} utterances, for their label: 5 bored" in out
     assert f"{N_UTTERANCES - 5} utterances of 6 speakers" in out
-    assert "trained on" not in out
+    assert "coverage: 19 of 24 utterances have a label of the model, and 2 of its 2 classes occur" in out
+    assert "training" not in out
     code, _, err = here(
-        capsys, "evaluate", model, "--corpus", write(tmp_path / "none.csv", other[:4]), "--allow-outside-files"
+        capsys, "evaluate", model, "--corpus", write(tmp_path / "none.csv", odd[:4]), "--allow-outside-files"
     )
     assert code == 2
     assert "has none (its labels: bored); give a --label-map" in err
 
 
-def test_utterances_that_cannot_be_predicted_are_in_no_score_and_are_counted(capsys, model, manifest, rows, tmp_path):
-    other = [{**row, "file_name": str(manifest.parent / row["file_name"])} for row in rows]
+def test_utterances_that_cannot_be_predicted_are_in_no_score_and_are_counted(capsys, model, other, tmp_path):
     (tmp_path / "bad.wav").write_text("no sound")
-    other[3]["file_name"] = "bad.wav"
-    path = write(tmp_path / "other.csv", other)
-    code, out, err = here(capsys, "evaluate", model, "--corpus", path, "--allow-outside-files", "--json")
+    rows = [{**row, "file_name": "bad.wav"} if number == 3 else row for number, row in enumerate(other)]
+    code, found, err = evaluated(capsys, model, write(tmp_path / "other.csv", rows))
     assert code == 1
     assert "1 utterance could not be predicted" in err
-    assert json.loads(out)["n_utterances"] == N_UTTERANCES - 1
-    assert list(json.loads(out)["failed"]) == ["said-03"]
+    assert found["n_utterances"] == N_UTTERANCES - 1
+    assert list(found["failed"]) == ["new-3"]
 
 
 def test_no_corpus_is_one_line(capsys, model):

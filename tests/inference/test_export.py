@@ -69,7 +69,7 @@ def test_nothing_of_the_corpus_is_in_the_folder(model, finished):
     for utterance in finished[1].utterances:
         assert utterance.id.encode() not in content
         assert not utterance.words or utterance.words.encode() not in content
-    assert {path.name for path in model.iterdir()} == {"config.json", "model.safetensors", "metrics.json", "README.md"}
+    assert {path.name for path in model.iterdir()} == set(model_folder.FILES)
 
 
 def test_weights_that_were_removed_are_trained_again_to_the_same_predictions(finished, exported, model, tmp_path):

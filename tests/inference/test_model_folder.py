@@ -14,6 +14,7 @@ from study.errors import UserError
 from study.inference import model_folder
 from study.inference.ensemble import Ensemble
 from study.inference.model_config import config_of
+from study.inference.trained_on import trained_on_of
 from study.tensor_file import sealed_pieces
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -26,7 +27,7 @@ def copy(model: Path, tmp_path: Path) -> Path:
 
 def test_what_is_read_and_written_again_is_equal_to_the_byte(model, tmp_path):
     model_folder.read(model).write(tmp_path)
-    for name in (CONFIG, WEIGHTS, "metrics.json", "README.md"):
+    for name in model_folder.FILES:
         assert (tmp_path / name).read_bytes() == (model / name).read_bytes()
 
 
@@ -193,6 +194,22 @@ def test_damaged_figures_are_refused_with_the_files_name(copy, content):
     (copy / "metrics.json").write_bytes(content)
     with pytest.raises(UserError, match=r"metrics\.json"):
         model_folder.read(copy)
+
+
+def test_training_digests_of_another_folder_are_refused(copy):
+    path = copy / "trained_on.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"ids"', '"ids" '), encoding="utf-8")
+    with pytest.raises(UserError, match=r"trained_on\.json cannot be used \(it is not the one that config\.json"):
+        model_folder.read(copy)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "[" * 100_000, '{"format": 1}', '{"format": 1, "salt": "a", "ids": [3], "recordings": [], "words": []}'],
+)
+def test_texts_that_are_no_training_digests_are_refused(text):
+    with pytest.raises(ValueError, match=r"."):
+        trained_on_of(text)
 
 
 @pytest.mark.parametrize("metadata", [{}, {"model": "3"}, {"model": "["}, {"model": '{"format": "other"}'}])

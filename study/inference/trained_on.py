@@ -1,0 +1,135 @@
+"""Which utterances a model was trained on, as digests: whether those of another corpus were among them.
+
+Digests are of ids, of decoded samples and of words, salted, short, and in the order of their values. With a recording
+at hand one can find out that it was in the corpus; no recording and no word can be made of its digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from study.corpus.plain_words import plain_words
+from study.corpus.utterance import NO_FILE, Utterance
+from study.errors import UserError
+from study.inference.own_samples import own_samples
+from study.inference.threads import one_core_each
+
+FORMAT = 1
+BYTES = 8
+MOST_UTTERANCES = 10_000_000
+# Called with the recordings that are read, and their number.
+OnRead = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How many utterances were in a model's training corpus, and how many may have been.
+
+    `n_equal` have a recording of it (for a model that reads words alone, its words); `n_same_id` an id of it, and a
+    recording that is not equal to the bit: another one, or that one in another format.
+    """
+
+    n_utterances: int
+    n_equal: int
+    n_same_id: int
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """The digests of a training corpus; `recordings` and `words` are those that the model reads."""
+
+    salt: str
+    ids: frozenset[str]
+    recordings: frozenset[str]
+    words: frozenset[str]
+
+    @staticmethod
+    def of(
+        utterances: Sequence[Utterance], salt: str, *, reads_audio: bool, reads_words: bool, on_read: OnRead
+    ) -> TrainedOn:
+        """The digests of utterances; one whose recording cannot be read has its id and its words alone."""
+        recordings = list(_recordings(utterances, salt, on_read)) if reads_audio else []
+        words = [_words(utterance, salt) for utterance in utterances] if reads_words else []
+        return TrainedOn(
+            salt,
+            frozenset(_digest(salt, utterance.id.encode()) for utterance in utterances),
+            frozenset(filter(None, recordings)),
+            frozenset(filter(None, words)),
+        )
+
+    def overlap(self, utterances: Sequence[Utterance], *, reads_audio: bool, on_read: OnRead) -> Overlap:
+        """How many of these utterances were in the training corpus."""
+        if reads_audio:
+            equal = [digest in self.recordings for digest in _recordings(utterances, self.salt, on_read)]
+        else:
+            equal = [_words(utterance, self.salt) in self.words for utterance in utterances]
+        known = [_digest(self.salt, utterance.id.encode()) in self.ids for utterance in utterances]
+        n_same_id = sum(by_id and not is_equal for by_id, is_equal in zip(known, equal, strict=True))
+        return Overlap(len(utterances), sum(equal), n_same_id)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of trained_on.json: a config says which one belongs to it."""
+        return hashlib.sha256(self.to_text().encode()).hexdigest()
+
+    def to_text(self) -> str:
+        """The content of trained_on.json."""
+        lists = {name: sorted(getattr(self, name)) for name in ("ids", "recordings", "words")}
+        return json.dumps({"format": FORMAT, "salt": self.salt, **lists}, indent=0) + "\n"
+
+
+def trained_on_of(text: str | bytes) -> TrainedOn:
+    """What `to_text` gave.
+
+    Raises:
+        ValueError: it is none; the message says what is wrong.
+    """
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("values that are nested too deeply") from None
+    if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("salt"), str):
+        raise ValueError(f"no digests of format {FORMAT}")
+    return TrainedOn(found["salt"], *(_digests(found.get(name)) for name in ("ids", "recordings", "words")))
+
+
+def _digests(found: Any) -> frozenset[str]:
+    if not isinstance(found, list) or len(found) > MOST_UTTERANCES or not all(isinstance(each, str) for each in found):
+        raise ValueError("digests that are no list of texts")
+    return frozenset(found)
+
+
+def _recordings(utterances: Sequence[Utterance], salt: str, on_read: OnRead) -> Iterator[str]:
+    """The digest of each recording's samples in 16 bits, and of their rate; empty for one that cannot be read."""
+
+    def digest(utterance: Utterance) -> str:
+        if utterance.audio == NO_FILE:
+            return ""
+        try:
+            samples, rate_hz = own_samples(utterance)
+        except UserError:
+            return ""
+        levels = (samples * 2**15).round().clamp(-(2**15), 2**15 - 1).short().numpy()
+        return _digest(salt, str(rate_hz).encode(), levels.tobytes())
+
+    with one_core_each() as threads:
+        for number, found in enumerate(threads.map(digest, utterances), start=1):
+            on_read(number, len(utterances))
+            yield found
+
+
+def _words(utterance: Utterance, salt: str) -> str:
+    """The digest of an utterance's words without case and punctuation; empty where it has none."""
+    words = plain_words(utterance.words)
+    return _digest(salt, " ".join(words).encode()) if words else ""
+
+
+def _digest(salt: str, *contents: bytes) -> str:
+    state = hashlib.blake2b(digest_size=BYTES, key=hashlib.sha256(salt.encode()).digest())
+    for content in contents:
+        state.update(content + b"\x1f")
+    return state.hexdigest()
