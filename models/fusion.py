@@ -1,7 +1,8 @@
-"""The parts that self- and cross-attention fusion share: configuration, input layers and head."""
+"""The parts that fusions share: input layers, and the configuration and head of self- and cross-attention."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -37,10 +38,27 @@ class FusionConfig:
         return self.n_heads * self.width_per_head
 
 
+@runtime_checkable
+class InputShape(Protocol):
+    """What a configuration says of its input layers."""
+
+    @property
+    def width(self) -> int:
+        """Dimensions of a frame inside the model; even where the context is "gru"."""
+
+    @property
+    def context(self) -> ContextRule:
+        """The layer that reads the encoder's frames."""
+
+    @property
+    def input_dropout(self) -> float:
+        """The probability that an entry of the encoder's frames is dropped."""
+
+
 class InputLayers(nn.Module):
     """One context layer per modality, from the encoder's dimensions to the model's width."""
 
-    def __init__(self, config: FusionConfig, dims: Mapping[str, int]) -> None:
+    def __init__(self, config: InputShape, dims: Mapping[str, int]) -> None:
         """One layer per modality of `dims` (name -> dimensions of its frames)."""
         super().__init__()
         self.dropout = nn.Dropout(config.input_dropout)

@@ -24,6 +24,20 @@ def max_over_time(stream: Stream) -> Float[Tensor, "batch dim"]:
     return torch.stack([frames.amax(0) for frames in stream.split()])
 
 
+def mean_and_deviation_over_time(stream: Stream) -> Float[Tensor, "batch twice_dim"]:
+    """The mean frame of each utterance, and beside it the standard deviation of each dimension over its frames.
+
+    The deviation has n in the denominator, so that of a single frame is 0.
+    """
+    mean = mean_over_time(stream)
+    squares = _sum_by_owner((stream.frames - mean[stream.owner]).square(), stream)
+    counts = torch.tensor(stream.lengths, dtype=mean.dtype, device=mean.device).unsqueeze(1)
+    # The square root has no slope at 0: what does not vary is kept out of it.
+    varies = squares > 0
+    deviation = torch.where(varies, squares, 1.0).div(counts).sqrt() * varies
+    return torch.cat([mean, deviation], dim=1)
+
+
 class AttentiveMean(nn.Module):
     """A weighted mean over time whose weights are the softmax of a learnt score per frame."""
 

@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch import nn
 
+import search_spaces.concatenation
 import search_spaces.fusion
 import search_spaces.mdre
+import search_spaces.transformers
+import search_spaces.vectors
+from models.bottleneck import Bottleneck, BottleneckConfig
+from models.concatenation import Concatenation, ConcatenationConfig
 from models.cross_attention import CrossAttention
+from models.crossmodal import Crossmodal, CrossmodalConfig
 from models.fusion import FusionConfig
+from models.gated import Gated
+from models.late import Late
+from models.low_rank import LowRank, LowRankConfig
 from models.mdre import MDRE, MDREConfig
 from models.self_attention import SelfAttention
+from models.tensor import TensorConfig, TensorFusion
 from models.unimodal import Unimodal
+from models.utterance_vectors import VectorConfig
 from search_spaces import recipe
 from search_spaces.recipe import FEATURES, Recipe
 from study.features.inputs import input_of
@@ -197,6 +208,67 @@ VARIANTS: dict[str, Variant] = {
         config=FusionConfig(),
         suggest_config=search_spaces.fusion.suggest,
     ),
+    "concat": Variant(
+        title="statistics over time, concatenated",
+        inputs=("audio", "text"),
+        model=Concatenation,
+        config=ConcatenationConfig(),
+        suggest_config=search_spaces.concatenation.suggest,
+    ),
+    "gated": Variant(
+        title="a gated multimodal unit",
+        compared_with=("concat",),
+        inputs=("audio", "text"),
+        model=Gated,
+        config=VectorConfig(),
+        suggest_config=search_spaces.vectors.suggest_gated,
+    ),
+    "tfn": Variant(
+        title="tensor fusion, the whole outer product",
+        compared_with=("concat",),
+        inputs=("audio", "text"),
+        model=TensorFusion,
+        config=TensorConfig(),
+        suggest_config=search_spaces.vectors.suggest_tensor,
+    ),
+    "lmf": Variant(
+        title="low-rank fusion of the outer product",
+        compared_with=("tfn",),
+        inputs=("audio", "text"),
+        model=LowRank,
+        config=LowRankConfig(),
+        suggest_config=search_spaces.vectors.suggest_low_rank,
+    ),
+    "late": Variant(
+        title="the mean of two unimodal models",
+        compared_with=("concat",),
+        inputs=("audio", "text"),
+        model=Late,
+        config=FusionConfig(),
+        suggest_config=search_spaces.fusion.suggest,
+    ),
+    "mult": Variant(
+        title="crossmodal transformers",
+        compared_with=("cross",),
+        inputs=("audio", "text"),
+        model=Crossmodal,
+        config=CrossmodalConfig(),
+        suggest_config=search_spaces.transformers.suggest_crossmodal,
+        recipe=Recipe(learning_rate=2e-3),
+    ),
+    "bottleneck": Variant(
+        title="attention bottlenecks",
+        compared_with=("concat",),
+        inputs=("audio", "text"),
+        model=Bottleneck,
+        config=BottleneckConfig(),
+        suggest_config=search_spaces.transformers.suggest_bottleneck,
+    ),
 }
 # What is trained: a guess has nothing to tune.
 TRAINED = tuple(name for name, variant in VARIANTS.items() if variant.model is not None)
+# What `--variant` takes besides names of systems: those of the published result table, and all of them.
+VARIANT_GROUPS: dict[str, tuple[str, ...]] = {
+    "all": tuple(name for name, variant in VARIANTS.items() if variant.published is not None),
+    "every": tuple(VARIANTS),
+}

@@ -24,7 +24,7 @@ from study.record.plan import Plan
 from study.record.terms import Terms
 from study.report.formats import format_term
 from study.searches import trained_searches
-from study.variants import VARIANTS
+from study.variants import VARIANT_GROUPS
 
 NOTHING_KNOWN: Mapping[str, Sequence[Wanted]] = {}
 
@@ -32,7 +32,8 @@ NOTHING_KNOWN: Mapping[str, Sequence[Wanted]] = {}
 def default_name(corpus: Corpus, settings: Settings) -> str:
     """The study's name where none is given: the same command finds the same study again."""
     labels = f"-{settings.corpus.labels}" if settings.corpus.labels else ""
-    variants = "all" if settings.variants == tuple(VARIANTS) else "-".join(settings.variants)
+    whole = (group for group, members in VARIANT_GROUPS.items() if settings.variants == members)
+    variants = next(whole, "-".join(settings.variants))
     return f"{corpus.name}{labels}-{variants}{PROTOCOLS[settings.terms.protocol].name_suffix}"
 
 

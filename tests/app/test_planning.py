@@ -18,6 +18,9 @@ from study.option import options_of
 from study.record.folder import StudyFolder
 from study.record.plan import Plan
 from study.record.terms import Terms
+from study.variants import VARIANTS
+
+PUBLISHED = tuple("random audio text mdre self cross self-nosp self-cls cross-nosp cross-cls".split())
 
 
 def settings(*arguments: str):
@@ -84,10 +87,15 @@ def test_a_plan_is_read_as_it_was_written(plan, tmp_path):
     assert Plan.read(folder) == written
 
 
-def test_all_means_every_variant_and_a_short_name(tiny_manifest):
+@pytest.mark.parametrize(("group", "members"), [("all", PUBLISHED), ("every", tuple(VARIANTS))])
+def test_a_group_of_variants_has_a_short_name(group, members, tiny_manifest):
     corpus = open_corpus(str(tiny_manifest))
-    assert default_name(corpus, settings("--variant", "all")).endswith("-all")
-    assert len(settings("--variant", "all").variants) == 10
+    assert settings("--variant", group).variants == members
+    assert default_name(corpus, settings("--variant", group)).endswith(f"-{group}")
+
+
+def test_a_group_and_names_beside_it_are_each_variant_once():
+    assert settings("--variant", "mult, all,cross").variants == ("mult", *PUBLISHED)
 
 
 def test_a_continued_study_may_have_more_configurations_and_variants_and_keeps_its_lookahead(plan):

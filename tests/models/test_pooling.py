@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from models.pooling import AttentiveMean, PoolOverTime, max_over_time, mean_over_time, pool_across_streams
+from models.pooling import (
+    AttentiveMean,
+    PoolOverTime,
+    max_over_time,
+    mean_and_deviation_over_time,
+    mean_over_time,
+    pool_across_streams,
+)
 from models.streams import Stream
 
 LENGTHS = (4, 1, 6)
@@ -21,6 +28,19 @@ def test_pooling_over_time_equals_a_loop_over_utterances(stream):
     attentive = AttentiveMean(6)
     expected = [attentive.score(f).softmax(0).T @ f for f in stream.split()]
     torch.testing.assert_close(attentive(stream), torch.cat(expected))
+
+
+def test_mean_and_deviation_equal_a_loop_over_utterances_and_one_frame_has_none(stream):
+    expected = torch.stack([torch.cat([f.mean(0), f.std(0, correction=0)]) for f in stream.split()])
+    found = mean_and_deviation_over_time(stream)
+    torch.testing.assert_close(found, expected)
+    assert not found[1, 6:].any()  # of the utterance with one frame
+
+
+def test_what_does_not_vary_over_time_has_finite_gradients():
+    frames = torch.ones(5, 2, requires_grad=True)
+    mean_and_deviation_over_time(Stream(frames, (4, 1))).sum().backward()
+    assert torch.isfinite(frames.grad).all()
 
 
 def test_attentive_weights_stay_finite_for_extreme_scores(stream):

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.fusion import FusionConfig
-from models.mdre import MDREConfig
 from search_spaces.recipe import Recipe
 from study.training import checkpoint
 from study.training.batches import FoldData
@@ -24,8 +22,8 @@ from study.training.predictions import (
     save_predictions,
 )
 from study.variants import TRAINED, VARIANTS
+from tests.training.small import CONFIG, small_config
 
-CONFIG = FusionConfig(n_heads=2, width_per_head=8)
 RECIPE = Recipe(learning_rate=5e-3)
 every_variant = pytest.mark.parametrize("name", TRAINED)
 
@@ -43,9 +41,8 @@ def data_for(name, fold):
 
 def epochs_of(data, n, *, name="cross", recipe=RECIPE, seed=3, total=6, training=None, last_epoch=None):
     data = data_for(name, data)
-    small = {FusionConfig: CONFIG, MDREConfig: MDREConfig(n_units=20)}
-    config = small.get(type(VARIANTS[name].config), VARIANTS[name].config)
-    training = training or begin(VARIANTS[name].model, config, recipe, data, seed)
+    row = VARIANTS[name]
+    training = training or begin(row.model, small_config(row.config), recipe, data, seed)
     run = train_fold(training, data, recipe, epochs=total, metric="UWA", seed=seed, last_epoch=last_epoch)
     return training, list(islice(run, n))
 

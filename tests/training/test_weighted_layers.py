@@ -1,23 +1,20 @@
 """Fold runs on bands of layers: every system learns which band has the signal, and goes on where it was stopped."""
 
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
 
-from models.fusion import FusionConfig
-from models.mdre import MDREConfig
 from search_spaces.recipe import Recipe
 from study.features.pack import Pack, write_pack
 from study.training import checkpoint
 from study.training.batches import FoldData, fold_data
 from study.training.loop import Epoch, Training, begin, train_fold
 from study.variants import TRAINED, VARIANTS
+from tests.training.small import CONFIG, small_config
 
 RECIPE = Recipe(learning_rate=5e-3)
-SMALL = {FusionConfig: FusionConfig(n_heads=2, width_per_head=4), MDREConfig: MDREConfig(n_units=8)}
 BANDS, SIGNAL = ("0-0", "1-1", "2-2", "3-3"), 2
 N, N_CLASSES, DIM = 120, 3, 4
 
@@ -47,8 +44,7 @@ def data_of(packs: dict[str, Pack], name: str) -> FoldData:
 
 def trained(data: FoldData, name: str, epochs: int, training: Training | None = None) -> tuple[Training, list[Epoch]]:
     row = VARIANTS[name]
-    config = replace(SMALL[type(row.config)])
-    training = training or begin(row.model, config, RECIPE, data, 1)
+    training = training or begin(row.model, small_config(row.config), RECIPE, data, 1)
     run = train_fold(training, data, RECIPE, epochs=12, metric="UWA", seed=1)
     return training, list(islice(run, epochs))
 
@@ -68,7 +64,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_weights_that_it_had(packs: dict
     _, whole = trained(data, "cross", 4)
     stopped, _ = trained(data, "cross", 2)
     checkpoint.save(tmp_path / "c", stopped, "mine")
-    again = begin(VARIANTS["cross"].model, SMALL[FusionConfig], RECIPE, data, seed=99)
+    again = begin(VARIANTS["cross"].model, CONFIG, RECIPE, data, seed=99)
     assert checkpoint.load_into(again, tmp_path / "c", "mine")
     assert [epoch.layer_weights for epoch in again.history] == [epoch.layer_weights for epoch in whole[:2]]
     _, rest = trained(data, "cross", 2, again)
