@@ -21,9 +21,9 @@ examples:
   ser-study manifest IEMOCAP_full_release --labels 7 --to iemocap.csv
 """
 TRANSCRIBE_EPILOG = """\
-A study of the manifest learns and is tested on recognised words; `ser-study evaluate` tests a model on them that has
-learned from the true ones. Silent utterances get no words: recognisers invent some. Interrupted, the same command goes
-on.
+A study of the manifest learns and is tested on recognised words; `ser-study evaluate STUDY --words` scores one on them
+that has learned from the true ones. Silent utterances get no words: recognisers invent some. Interrupted, the same
+command goes on.
 
 examples:
   ser-study transcribe --asr openai/whisper-small --to recognised.csv

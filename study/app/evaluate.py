@@ -42,7 +42,17 @@ class EvaluateOptions:
     """On what a model is evaluated."""
 
     corpus: str = option(
-        "--corpus", "the labelled corpus: a manifest or a release (needed)", default="", metavar="PATH"
+        "--corpus",
+        "the labelled corpus: a manifest or a release (needed; with --words where the study's corpus is now)",
+        default="",
+        metavar="PATH",
+    )
+    words: Path | None = option(  # noqa: RUF009 (it declares the field)
+        "--words",
+        "score the fold models of the study MODEL on recognised words: a manifest that `transcribe` wrote (none)",
+        default=None,
+        metavar="CSV",
+        read=Path,
     )
     labels: str | None = option(
         "--labels",
@@ -60,13 +70,21 @@ class EvaluateOptions:
     as_json: bool = option("--json", "print the figures as JSON, for programs", default=False)
 
     def __post_init__(self) -> None:
-        """Make sure that there is a corpus.
+        """Make sure that there is a corpus, and no option that recognised words have no use for.
 
         Raises:
-            UserError: there is none.
+            UserError: there is none, or there is such an option.
         """
-        if not self.corpus:
-            raise UserError("an evaluation needs a labelled corpus; name it with --corpus")
+        if self.words is None and not self.corpus:
+            raise UserError(
+                "an evaluation needs a labelled corpus, or recognised words of the study's own; name it with --corpus, "
+                "or these with --words"
+            )
+        if self.words is not None and (self.labels or self.label_map or self.allow_outside_files or self.as_json):
+            raise UserError(
+                "--words has the labels of the study and writes its report; leave out --labels, --label-map, "
+                "--allow-outside-files and --json"
+            )
 
 
 def evaluate_model(name: str, output: Path, options: EvaluateOptions, places: EncoderPlaces, console: Console) -> int:

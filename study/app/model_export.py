@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from study.app.config_file import add_from_file
-from study.app.options import EVERY_OPTION
 from study.app.output import print_line
 from study.app.parsing import group_of
 from study.app.place import study_folder
 from study.app.predict_command import predict_command
 from study.app.settings import MachineOptions
 from study.app.step_progress import step_progress
-from study.corpus.options import CorpusOptions
-from study.corpus.utterance import Corpus
+from study.app.study_corpus import study_corpus, study_options, trusts_remote_code
 from study.errors import FINISHED, UserError
-from study.features.options import FeatureOptions
 from study.inference.export import Exported, export
 from study.inference.selected import Selected, distinct_epochs, select
 from study.option import option
@@ -126,7 +121,9 @@ def exported(folder: StudyFolder, options: ModelOptions, console: Console) -> tu
         UserError: the study is not finished, its corpus is away, or the model predicts something else than the study.
     """
     selected = select(folder, options.variant)
-    corpus, trust = _corpus(selected, options.corpus)
+    away = [name for name, choice in selected.features().items() if choice.spec.is_elsewhere]
+    needed = [name for name in selected.row.modalities if name not in away]
+    corpus = study_corpus(folder, needed, options.corpus, "an export checks itself on the corpus of its study")
     to = options.to.expanduser().absolute() if options.to else folder.model_of(selected.search, options.weights)
     with step_progress(console) as on_progress:
         found = export(
@@ -135,7 +132,7 @@ def exported(folder: StudyFolder, options: ModelOptions, console: Console) -> tu
             to,
             weights=options.weights,
             license=options.license,
-            trust_remote_code=trust,
+            trust_remote_code=trusts_remote_code(folder),
             on_progress=on_progress,
         )
     return selected, found
@@ -150,7 +147,7 @@ def _check_registry(folder: StudyFolder, output: Path) -> None:
     # Here because what it imports is slow, and few models are registered.
     from study.tracking.model_registry import check_registry
 
-    check_registry(group_of(MachineOptions, _study_options(folder)).tracking_uri, output.absolute())
+    check_registry(group_of(MachineOptions, study_options(folder)).tracking_uri, output.absolute())
 
 
 def _register(selected: Selected, found: Exported, output: Path, wanted: ModelOptions) -> str:
@@ -160,18 +157,16 @@ def _register(selected: Selected, found: Exported, output: Path, wanted: ModelOp
     from study.tracking.model_registry import log_model
 
     assert wanted.register is not None
-    options = _study_options(selected.folder)
     tags = {"study": selected.plan.name, "level": "study", "variant": selected.search}
-    trust = group_of(FeatureOptions, options).trust_remote_code
     address = log_model(
         found.folder,
-        group_of(MachineOptions, options).tracking_uri,
+        group_of(MachineOptions, study_options(selected.folder)).tracking_uri,
         output.absolute(),
         tags,
         wanted.register,
         wanted.alias,
         found.config.classes,
-        {TRUST: trust},
+        {TRUST: trusts_remote_code(selected.folder)},
     )
     return f"{address}, models:/{wanted.register}@{wanted.alias}" if wanted.alias else address
 
@@ -194,28 +189,3 @@ def print_exported(selected: Selected, found: Exported, console: Console) -> Non
         made = " and ".join(found.config.elsewhere)
         line = f"its {made} features were made by another program: it predicts from no recording"
         print_line(console, line, style="yellow")
-
-
-def _corpus(selected: Selected, place: str | None) -> tuple[Corpus, bool]:
-    """The study's corpus as its options open it, and whether its encoders may run code of their own."""
-    parsed = _study_options(selected.folder)
-    options = group_of(CorpusOptions, parsed)
-    if place is not None:
-        options = replace(options, corpus=place)
-    away = [name for name, choice in selected.features().items() if choice.spec.is_elsewhere]
-    needed = [name for name in selected.row.modalities if name not in away]
-    try:
-        return options.open(needed), group_of(FeatureOptions, parsed).trust_remote_code
-    except UserError as error:
-        raise UserError(
-            f"an export checks itself on the corpus of its study: {error}; --corpus says where it is now"
-        ) from None
-
-
-def _study_options(folder: StudyFolder) -> argparse.Namespace:
-    """The options that a study was begun with."""
-    parsed = argparse.Namespace()
-    if not folder.options.is_file():
-        raise UserError(f"an export checks itself on the corpus of its study, which {folder.options} names; it is away")
-    add_from_file(parsed, folder.options, EVERY_OPTION)
-    return parsed

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 EXPORT_EPILOG = """\
-The folder holds config.json, model.safetensors, metrics.json and README.md, a card: no audio, no words, no code. It is
-opened anew and compared with the study's stored predictions before it is put in its place.
+The folder holds config.json, model.safetensors, metrics.json, trained_on.json (salted digests) and README.md, a card:
+no audio, no words, no code. It is opened anew and compared with the study's stored predictions before it is put in its
+place.
 
 examples:
   ser-study export demo-cross
@@ -36,10 +37,13 @@ exit codes: 0 all were predicted, 1 some were not, 2 wrong usage, 130 interrupte
 """
 EVALUATE_EPILOG = """\
 Labels of the corpus that are none of the model's classes are left out and counted; a --label-map renames them first.
-Intervals resample speakers, or groups where a corpus has no speakers.
+Intervals resample speakers, or groups where a corpus has no speakers. Utterances of the training corpus are counted.
+With --words, the fold models of a study are scored on recognised words, each on its own test session, and the report
+of the study shows these scores beside those on the true words.
 
 examples:
   ser-study evaluate demo-cross --corpus other/manifest.csv
+  ser-study evaluate demo-cross --words recognised.csv
   ser-study evaluate models/iemocap-cross --corpus other/manifest.csv --label-map labels.json --json
 """
 PAGE_EPILOG = """\
@@ -103,7 +107,12 @@ def _evaluate(parsed: argparse.Namespace, arguments: Sequence[str], console: Con
     from study.app.predict import EncoderPlaces
 
     options, places = group_of(EvaluateOptions, parsed), group_of(EncoderPlaces, parsed)
-    return evaluate_model(parsed.model, group_of(PlaceOptions, parsed).output, options, places, console)
+    output = group_of(PlaceOptions, parsed).output
+    if options.words is not None:
+        from study.app.recognised import evaluate_on_words
+
+        return evaluate_on_words(parsed.model, output, options.words, options.corpus, places, console)
+    return evaluate_model(parsed.model, output, options, places, console)
 
 
 def _add_page(parser: argparse.ArgumentParser) -> None:

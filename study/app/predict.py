@@ -55,10 +55,13 @@ class EncoderPlaces:
         Raises:
             UserError: a file of the model cannot be used, or an encoder is not there or is another one.
         """
-        places = {"audio": self.audio_encoder, "text": self.text_encoder}
-        given = {name: place for name, place in places.items() if place is not None}
         recogniser = Recogniser(self.asr, self.trust_remote_code) if self.asr is not None else None
-        return Predictor(model_folder.read(folder), given, self.trust_remote_code, recogniser)
+        return Predictor(model_folder.read(folder), self.given(), self.trust_remote_code, recogniser)
+
+    def given(self) -> dict[str, str]:
+        """By modality, where its encoder is now, where that was said."""
+        places = {"audio": self.audio_encoder, "text": self.text_encoder}
+        return {name: place for name, place in places.items() if place is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from study.plurals import counted
 from study.record.folder import StudyFolder
 from study.report.features import feature_lines
 from study.report.formats import capitalise, format_value
+from study.report.recognised import recognised_lines, recognised_sentences
 from study.report.tables import (
     budget_sentence,
     comparison_lines,
@@ -57,6 +58,10 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
             print_line(console, f"  {late}")
     for number, sentence in enumerate(searches_sentences(view)):
         print_line(console, sentence if number else f"\n{sentence}")
+    if view.recognised is not None:
+        console.print("\n[bold]recognised words[/bold]")
+        for line in (*recognised_lines(view.recognised), *recognised_sentences(view.recognised)):
+            print_line(console, f"  {line}")
     if view.comparisons:
         console.print("\n[bold]compared[/bold]")
     for line in comparison_lines(view):

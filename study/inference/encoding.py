@@ -44,7 +44,8 @@ class Encoders:
             )
         self._config = config
         self._encoders: dict[str, Encoder] = {
-            name: _opened(name, own, places.get(name), trust_remote_code) for name, own in config.modalities.items()
+            name: opened_encoder(name, own, places.get(name), trust_remote_code)
+            for name, own in config.modalities.items()
         }
 
     def load(self) -> None:
@@ -82,7 +83,12 @@ def pack_of(encoded: Encoded, identity: Mapping[str, Any]) -> Pack:
     return Pack(Path(), (encoded.utterance.id,), encoded.frames, offsets, vectors, {"encoder": dict(identity)})
 
 
-def _opened(modality: str, own: ModalityConfig, place: str | None, trust_remote_code: bool) -> Encoder:
+def opened_encoder(modality: str, own: ModalityConfig, place: str | None, trust_remote_code: bool) -> Encoder:
+    """The encoder of a modality, at `place` where that is given; its weights are not read yet.
+
+    Raises:
+        UserError: it cannot be opened, or is not the one that the features were made with.
+    """
     spec = own.spec if place is None else replace(own.spec, name=place)
     encoder: Encoder = MODALITIES[modality].open(spec, trust_remote_code)
     found = dict(encoder.identity)

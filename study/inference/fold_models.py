@@ -57,7 +57,7 @@ def fold_models(
     tested: Sequence[TestedFold],
     on_epoch: OnEpoch,
 ) -> Iterator[FoldModel]:
-    """The models of runs of one configuration, of these `params`; `tested` are their stored predictions.
+    """The models of runs of one configuration, of these `params`; `tested` is what is reported of each.
 
     Raises:
         UserError: features are missing, or a run that is trained again predicts something else than it did.
@@ -115,7 +115,8 @@ def _trained_again(plan: Plan, job: Job, data: FoldData, use: Use, on_epoch: OnE
 
 
 def _require_equal(training: Training, stored: TestedFold, use: Use, kept: bool) -> None:
-    found = training.predictions[use.epoch - 1].test.numpy()
+    predicted = training.predictions[use.epoch - 1]
+    found = (predicted.validation if use.swapped else predicted.test).numpy()
     difference = float(np.abs(found - stored.probabilities).max())
     if not difference <= TOLERANCE:
         how = "the weights that were kept" if kept else "the same training, repeated on this machine,"

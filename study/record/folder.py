@@ -53,6 +53,11 @@ class StudyFolder:
         return self.path / "predictions"
 
     @property
+    def recognised_words(self) -> Path:
+        """What its reported models score on recognised words; there once that was asked for."""
+        return self.path / "recognised_words.json"
+
+    @property
     def pictures(self) -> Path:
         """The report's pictures."""
         return self.path / "pictures"

@@ -28,6 +28,7 @@ from study.report.formats import format_term
 from study.report.layer_weights import layer_weight_views
 from study.report.metric_view import MetricView, parts_view
 from study.report.probe import Probe, probe
+from study.report.recognised import recognised_view
 from study.report.systems import searched
 from study.report.variant_view import PROBE, CostView, NestedView, SettingView, VariantView
 from study.report.view import ReportView, SearchesView, TermView
@@ -81,6 +82,7 @@ def report_view(evidence: Evidence) -> ReportView:
         unfinished=f"unfinished: {evidence.left}; no conclusions are drawn" if evidence.left else "",
         warm_start=warm_start_sentence(plan),
         probe_note=linear.note,
+        recognised=recognised_view(evidence.recognised, evidence.outcomes),
     )
 
 

@@ -14,6 +14,7 @@ from study.record.folder import StudyFolder
 from study.record.incumbents import Incumbent, incumbents
 from study.record.outcome import Outcome
 from study.record.plan import Plan
+from study.record.recognised_words import RecognisedWords, read_recognised_words
 from study.record.results import ConfigResult, configurations
 from study.record.search_name import variant_of
 from study.report.predictions import StoredPredictions, TestedFold
@@ -28,7 +29,8 @@ class Evidence:
 
     Predictions of their test parts are `tested`, those of their validation parts `validated`. A variant of which
     nothing can be selected has no outcome and no predictions. `left` says what an unfinished study has left; empty for
-    a finished one. `paths` are the incumbents of each search.
+    a finished one. `paths` are the incumbents of each search. `recognised` has the scores on recognised words, where
+    there are any.
     """
 
     plan: Plan
@@ -38,6 +40,7 @@ class Evidence:
     validated: Mapping[str, Sequence[TestedFold]]
     left: str = ""
     paths: Mapping[str, Sequence[Incumbent]] = field(default_factory=dict)
+    recognised: RecognisedWords | None = None
 
 
 def gather(folder: StudyFolder) -> Evidence:
@@ -66,7 +69,8 @@ def gather(folder: StudyFolder) -> Evidence:
     outcomes = _outcomes(plan, found)
     tested = {name: stored.tested(outcome.uses) for name, outcome in outcomes.items()}
     validated = {name: stored.validated(outcome.uses) for name, outcome in outcomes.items()}
-    return Evidence(plan, found, outcomes, tested, validated, left, _paths(plan, events, found))
+    recognised = read_recognised_words(folder, plan)
+    return Evidence(plan, found, outcomes, tested, validated, left, _paths(plan, events, found), recognised)
 
 
 def _require_sound(folder: StudyFolder, plan: Plan, stored: StoredPredictions, configs: Sequence[ConfigResult]) -> None:

@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from study.plurals import counted
-from study.report import features, tables
+from study.report import features, recognised, tables
 from study.report.calibration import calibration_sentence
 from study.report.formats import (
     capitalise,
@@ -97,6 +97,7 @@ def _render(environment: jinja2.Environment, name: str, view: ReportView, **more
         captions=VARIANT_PICTURES,
         tables=tables,
         features=features,
+        recognised=recognised,
         layer_weight_lines=layer_weight_lines,
         calibration_sentence=calibration_sentence,
         interval=format_interval,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from study.report.metric_view import MetricView
+from study.report.recognised import RecognisedView
 from study.report.variant_view import VariantView
 
 
@@ -67,7 +68,7 @@ class ReportView:
     not empty, nothing is compared. `epoch_note` says at which epoch runs count.
     `whole_searches` are there for variants that were searched several times; each search is one of `variants`.
     `warm_start` is what the sampler knew of an earlier study, empty without one. `probe_note` says what the linear
-    probe among `variants` is, or why it is not there.
+    probe among `variants` is, or why it is not there. `recognised` has the scores on recognised words, where there are.
     """
 
     name: str
@@ -92,6 +93,7 @@ class ReportView:
     whole_searches: tuple[SearchesView, ...] = ()
     warm_start: str = ""
     probe_note: str = ""
+    recognised: RecognisedView | None = None
 
     @property
     def start_word(self) -> str:
@@ -104,8 +106,10 @@ class ReportView:
         return next((each.value for each in self.terms if each.name == name), "")
 
     def to_json(self) -> dict[str, Any]:
-        """The view as plain values; what is not finite is null."""
+        """The view as plain values; what is not finite is null. What was not asked for is left out."""
         found: dict[str, Any] = plain(asdict(self))
+        if self.recognised is None:
+            del found["recognised"]
         return found
 
 
