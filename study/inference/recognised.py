@@ -1,30 +1,27 @@
 """The reported models of a study on recognised words: each predicts its own test part from these.
 
-Utterances whose recognised words are the true ones keep their stored features, so that equal words are equal scores;
-others are encoded one by one, by the encoder that the study used.
+Nothing is trained but runs whose weights were not kept, which are trained again to their stored predictions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torchaudio.functional import edit_distance
 
 from study.corpus.plain_words import plain_words
-from study.corpus.utterance import Corpus, Utterance
+from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.features.inputs import input_of
 from study.features.pack import Pack
-from study.features.spec import FeatureChoice
-from study.inference.encoding import Places, opened_encoder
+from study.inference.encoding import Places
 from study.inference.ensemble import CPU, Member
 from study.inference.fold_models import fold_models
-from study.inference.model_config import ModalityConfig
+from study.inference.recognised_frames import TEXT, OnProgress, RecognisedFrames
 from study.inference.threads import one_core
-from study.modalities import MODALITIES
 from study.record.folder import StudyFolder
 from study.record.outcome import Use
 from study.record.plan import Plan
@@ -37,49 +34,6 @@ from study.training.batches import Part
 from study.training.loop import probabilities
 from study.training.metrics import confusion_matrix
 from study.variants import VARIANTS
-
-TEXT = "text"
-# Called with what is being done, how much of it is done, and of how much.
-OnProgress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class _Words:
-    """Where the text frames of the recognised words come from, by the label of a text encoder's choice of layers."""
-
-    plan: Plan
-    changed: Sequence[Utterance]
-    places: Places
-    trust_remote_code: bool
-    on_progress: OnProgress
-    made: dict[str, Pack]
-
-    def pack(self, choice: FeatureChoice) -> Pack:
-        """The frames of all utterances, with those of recognised words where these are not the true ones."""
-        if choice.label not in self.made:
-            self.made[choice.label] = self._pack(choice)
-        return self.made[choice.label]
-
-    def _pack(self, choice: FeatureChoice) -> Pack:
-        stored = Pack.open(Path(choice.path))
-        if not self.changed:
-            return stored
-        identity = dict(stored.metadata["encoder"])
-        encoder = opened_encoder(
-            TEXT, ModalityConfig(choice.spec, identity), self.places.get(TEXT), self.trust_remote_code
-        )
-        encoder.load()
-        frames = {id: stored.of(row) for row, id in enumerate(stored.ids)}
-        vectors = None if stored.vectors is None else dict(zip(stored.ids, stored.vectors, strict=True))
-        for number, utterance in enumerate(self.changed, start=1):
-            (encoded,) = MODALITIES[TEXT].encode(encoder, [utterance])
-            if isinstance(encoded, UserError):
-                raise encoded
-            frames[utterance.id] = encoded.frames
-            if vectors is not None and encoded.vector is not None:
-                vectors[utterance.id] = encoded.vector
-            self.on_progress(f"encoding words by {choice.label}", number, len(self.changed))
-        return _packed(stored, frames, vectors)
 
 
 def on_recognised_words(
@@ -107,8 +61,8 @@ def on_recognised_words(
     searches = _searches(evidence)
     true = {utterance.id: utterance.words for utterance in corpus.utterances}
     changed = [each for each in recognised.utterances if each.words != true[each.id]]
-    words = _Words(plan, changed, places, trust_remote_code, on_progress, {})
-    runs = {search: tuple(_runs(folder, evidence, search, words, on_progress)) for search in searches}
+    frames = RecognisedFrames(changed, places, trust_remote_code, on_progress)
+    runs = {search: tuple(_runs(folder, evidence, search, frames, on_progress)) for search in searches}
     pairs = [(plain_words(true[each.id]), plain_words(each.words)) for each in recognised.utterances]
     name, digest = manifest
     return RecognisedWords(
@@ -165,7 +119,7 @@ def _searches(evidence: Evidence) -> list[str]:
 
 
 def _runs(
-    folder: StudyFolder, evidence: Evidence, search: str, words: _Words, on_progress: OnProgress
+    folder: StudyFolder, evidence: Evidence, search: str, frames: RecognisedFrames, on_progress: OnProgress
 ) -> Iterator[TestedRun]:
     """What each reported run of a search tested, on recognised words."""
     plan, uses = evidence.plan, evidence.outcomes[search].uses
@@ -181,18 +135,18 @@ def _runs(
             [stored],
             lambda use, done, n: on_progress(f"training {use.run.name} again", done, n),
         )
-        streams = _streams(plan, search, own, words)
+        streams = _streams(plan, search, own, frames)
         yield _tested(use, model.member, stored, streams, len(plan.classes))
 
 
-def _streams(plan: Plan, search: str, params: Mapping[str, object], words: _Words) -> dict[str, Pack]:
+def _streams(plan: Plan, search: str, params: Mapping[str, object], frames: RecognisedFrames) -> dict[str, Pack]:
     """The frames that a configuration reads, its text frames those of recognised words."""
     row = VARIANTS[variant_of(search)]
     chosen = configuration(row, params)[1].features
     packs = {}
     for name in row.modalities:
         choice = next(each for each in plan.features[name] if each.label == chosen.get(name, each.label))
-        packs[name] = words.pack(choice) if name == TEXT else Pack.open(Path(choice.path))
+        packs[name] = frames.pack(choice) if name == TEXT else Pack.open(Path(choice.path))
     return {name: input_of(name).view(packs[input_of(name).modality]) for name in row.inputs}
 
 
@@ -205,11 +159,3 @@ def _tested(use: Use, member: Member, stored: TestedFold, streams: Mapping[str, 
         predicted = probabilities(member.module, part, n_classes).numpy().argmax(1)
     counts = confusion_matrix(stored.labels, predicted, n_classes)
     return TestedRun(use.run.name, use.epoch, use.block, use.swapped, counts.tolist())
-
-
-def _packed(stored: Pack, frames: Mapping[str, torch.Tensor], vectors: Mapping[str, torch.Tensor] | None) -> Pack:
-    """A pack in memory, of the ids of another."""
-    own = [frames[id] for id in stored.ids]
-    offsets = torch.tensor([0, *(len(each) for each in own)]).cumsum(0)
-    stacked = None if vectors is None else torch.stack([vectors[id] for id in stored.ids])
-    return Pack(stored.path, stored.ids, torch.cat(own), offsets, stacked, stored.metadata)

@@ -9,14 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from study.app.cli import main
 from study.corpus.source import open_corpus
 from study.corpus.utterance import Corpus
 from study.errors import UserError
+from study.features.hashed_words import HashedWords
+from study.features.pack import Pack
 from study.inference import model_folder
 from study.inference.predictor import Predictor
 from study.inference.recognised import on_recognised_words
+from study.inference.recognised_frames import RecognisedFrames
 from study.record.folder import StudyFolder
 from study.record.plan import Plan
 from study.record.recognised_words import read_recognised_words
@@ -63,10 +67,14 @@ def evaluated(capsys, folder: StudyFolder, words: Path, *more: object) -> tuple[
     return here(capsys, "evaluate", folder.path.name, "--words", words, "--output", folder.path.parent.parent, *more)
 
 
-@pytest.mark.parametrize("protocol", ["shared", "nested"])
-def test_with_the_true_words_figures_are_those_of_the_report(study, manifest, tmp_path, protocol):
-    if protocol == "nested":
-        study, _ = write_exportable(tmp_path / "nested", manifest, "--variant", "text", "--protocol", protocol)
+@pytest.mark.parametrize(
+    "options", [(), ("--variant", "text", "--protocol", "nested"), ("--variant", "cross-cls", "--seeds", "0")]
+)
+def test_with_the_true_words_figures_are_those_of_the_report(study, manifest, tiny_encoder, tmp_path, options):
+    """Under every protocol, and from sentence vectors: where weights of the epoch were not kept, too."""
+    if options:
+        encoder = ("--text-encoder", str(tiny_encoder("bert"))) if "cross-cls" in options else ()
+        study, _ = write_exportable(tmp_path / "own", manifest, *options, *encoder)
     found = scored(study, manifest, manifest)
     view = build(study)
     (name,) = (name for name, variant in view.variants.items() if "text" in variant.modalities and variant.trained)
@@ -98,6 +106,18 @@ def test_without_words_each_run_scores_what_its_model_predicts_of_silence(study,
         assert found.folds == pytest.approx(by_fold)
         assert (found.mean, found.std) == pytest.approx((np.mean(by_fold), np.std(by_fold, ddof=1)))
     assert (view.word_error_rate, view.empty_share) == (1, 1)
+
+
+def test_only_changed_words_are_encoded_and_frames_and_vectors_of_the_others_are_the_stored_ones(study, finished):
+    (choice,), said = Plan.read(study).features["text"], finished[1].utterances[7]
+    stored = Pack.open(Path(choice.path))
+    found = RecognisedFrames([replace(said, words="so say I")], {}, False, lambda *_: None).pack(choice)
+    tokens, sentence = HashedWords().encode(["so say I"])[0]
+    for row, id in enumerate(stored.ids):
+        assert torch.equal(found.of(row), tokens.half() if id == said.id else stored.of(row))
+        assert torch.equal(found.vectors[row], sentence.half() if id == said.id else stored.vectors[row])
+    assert found.ids == stored.ids
+    assert len(found.frames) == len(stored.frames) - len(stored.of(stored.ids.index(said.id))) + len(tokens)
 
 
 def test_recognised_words_go_from_transcribe_into_every_form_of_the_report(
