@@ -96,7 +96,7 @@ def evaluate_model(name: str, output: Path, options: EvaluateOptions, places: En
     overlap = _overlap(predictor, own.corpus, aside)
     require_unseen(config, own.corpus, overlap)
     found = evaluation(config.classes, _predicted(predictor, own.corpus, aside))
-    notes = [*own.corpus.notes, *overlap_notes(overlap, reads_audio=config.reads_audio)]
+    notes = [*own.corpus.notes, *overlap_notes(overlap, reads_audio=config.reads_audio), *found.remarks]
     if options.as_json:
         facts = {"corpus": own.corpus.name, "n_all": own.n_all, **asdict(found)}
         facts |= {"training_overlap": asdict(overlap) if overlap else None, "notes": notes}

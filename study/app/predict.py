@@ -159,6 +159,8 @@ def _json(outcome: Outcome, classes: Sequence[str], top_k: int | None) -> dict[s
     if prediction.words is not None:
         found["text"] = prediction.words
     found["scores"] = scored(classes, prediction.probabilities, top_k)
+    if prediction.notes:
+        found["notes"] = list(prediction.notes)
     if len(prediction.windows) > 1:
         found["windows"] = [
             {"start": each.start, "end": each.end, "scores": scored(classes, each.probabilities, top_k)}
@@ -174,6 +176,8 @@ def _print(
     if (prediction := outcome.prediction) is None:
         print_line(aside, f"{name}: {outcome.reason}", style="red")
         return
+    for note in prediction.notes:
+        print_line(aside, f"{name}: {note}", style="yellow")
     if several:
         print_line(console, f"{name}  {_in_line(classes, prediction.probabilities, top_k or SHOWN_OF_SEVERAL)}")
     else:

@@ -23,7 +23,7 @@ from study.plurals import counted
 from study.report.cells import csv_text
 
 BEFORE = ("file_name", "utterance_id", "start", "end", "label", "score", "recognised")
-AFTER = ("reason", "key")
+AFTER = ("note", "reason", "key")
 Cells = list[str]
 
 
@@ -92,21 +92,23 @@ def _rows(outcome: Outcome, classes: Sequence[str], key: str) -> Iterator[Cells]
     utterance, prediction = outcome.item.utterance, outcome.prediction
     id = utterance.id if utterance else ""
     if prediction is None:
-        yield [outcome.item.file_name, id, *[""] * (len(BEFORE) - 2 + len(classes)), outcome.reason, key]
+        yield [outcome.item.file_name, id, *[""] * (len(BEFORE) - 2 + len(classes)), "", outcome.reason, key]
         return
     windows = prediction.windows if len(prediction.windows) > 1 else ()
     # The mean comes last: rows of a recording that end without it were cut by a kill.
-    for each in [*windows, Window(prediction.probabilities, words=prediction.words)]:
+    whole = Window(prediction.probabilities, words=prediction.words)
+    for each, notes in [*((window, window.notes) for window in windows), (whole, prediction.notes)]:
         probabilities = each.probabilities
         best = max(range(len(classes)), key=probabilities.__getitem__)
         shown = ["" if second is None else f"{second:.3f}" for second in (each.start, each.end)]
         shares = [f"{share:.6f}" for share in probabilities]
-        yield [outcome.item.file_name, id, *shown, classes[best], shares[best], each.words or "", *shares, "", key]
+        found = [*shown, classes[best], shares[best], each.words or "", *shares, "; ".join(notes)]
+        yield [outcome.item.file_name, id, *found, "", key]
 
 
 def _is_whole(rows: Sequence[Cells]) -> bool:
     """Whether the rows of a recording end with their mean, and have no reason in its place."""
-    start, reason = rows[-1][BEFORE.index("start")], rows[-1][-len(AFTER)]
+    start, reason = rows[-1][BEFORE.index("start")], rows[-1][AFTER.index("reason") - len(AFTER)]
     return not start and not reason
 
 

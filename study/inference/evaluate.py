@@ -17,6 +17,7 @@ from study.errors import UserError
 from study.inference.batch import Outcome
 from study.inference.model_config import ModelConfig
 from study.inference.model_folder import CARD
+from study.inference.remarks import summary
 from study.inference.trained_on import Overlap
 from study.plurals import counted
 from study.seeding import derived_seed
@@ -61,7 +62,8 @@ class Evaluation:
     classes alone that the corpus has (`classes`), their probabilities renormalised. `absent` are the others: in
     `scores`, each counts an F1 of 0 in UWF1, and UWA leaves it out. `recalls` are by class, among all. `unit` is what
     intervals resample ("speaker" or "group"), of which there are `n_units`. `failed` has the reasons of utterances that
-    could not be predicted, by id: they are in no score.
+    could not be predicted, by id: they are in no score. `remarks` counts recordings that are silent, very short, beyond
+    full scale or without words: they are in the scores.
     """
 
     n_utterances: int
@@ -73,6 +75,7 @@ class Evaluation:
     unit: str
     n_units: int
     failed: dict[str, str]
+    remarks: tuple[str, ...] = ()
 
 
 def labelled(config: ModelConfig, source: str, labels: str | None, label_map: Path | None, outside: bool) -> Labelled:
@@ -159,6 +162,7 @@ def evaluation(classes: Sequence[str], found: Sequence[Outcome]) -> Evaluation:
         unit=unit,
         n_units=len(by_unit),
         failed=failed,
+        remarks=summary((window.remarks for _, each in done for window in each.windows), len(done), "utterances"),
     )
 
 

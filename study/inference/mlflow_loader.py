@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.errors import UserError
-from study.inference.ser_model import SerModel
+from study.inference.ser_model import SerModel, scored
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -36,7 +36,7 @@ class ServedModel:
         """For each row the most probable class `label`, its probability `score`, and `p_CLASS` of every class.
 
         `audio` is a path where the model runs, or "data:audio/wav;base64,..." with the recording itself; `text` are
-        the words.
+        the words. `note` says what makes a prediction worth little, as silence; it is empty for most.
 
         Raises:
             study.errors.UserError: a recording cannot be read, or lacks its words; the line names the row.
@@ -48,11 +48,12 @@ class ServedModel:
             audio, text = (_value(row.get(name)) for name in (AUDIO, TEXT))
             try:
                 with _recording(audio) as place:
-                    found = self._model(place, text=text)
+                    found = self._model.predict(place, text=text)
             except UserError as error:
                 raise UserError(f"row {number}: {error}") from None
-            shares = {each["label"]: each["score"] for each in found}
-            rows.append({**found[0], **{f"p_{label}": shares[label] for label in self._model.labels}})
+            best, *_ = scored(self._model.labels, found.probabilities)
+            shares = zip(self._model.labels, found.probabilities, strict=True)
+            rows.append({**best, **{f"p_{label}": share for label, share in shares}, "note": "; ".join(found.notes)})
         return pandas.DataFrame(rows)
 
 

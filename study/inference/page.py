@@ -43,6 +43,8 @@ def page(model: SerModel, title: str, note: str) -> Blocks:
             found = model.predict(recording, text=given if model.reads_words else None)
         except UserError as error:
             raise gradio.Error(str(error), print_exception=False) from None
+        for note in found.notes:
+            gradio.Warning(note)
         rows = _windows(model, found)
         shown = gradio.Dataframe(rows, visible=bool(rows))
         return _shares(model, found), words if found.words is None else found.words, shown

@@ -21,6 +21,7 @@ from study.inference.encoding import NOWHERE, Encoders, Places
 from study.inference.ensemble import Ensemble
 from study.inference.model_folder import Model
 from study.inference.recognition import Recogniser
+from study.inference.remarks import Remark, remarks_of, require_span, summary
 
 # Of a recording that is longer than WHOLE_SECONDS, where nothing else is asked for.
 USUAL_WINDOW_SECONDS = 10.0
@@ -31,13 +32,20 @@ SHORTEST_WINDOW_SECONDS = 0.5
 class Window:
     """Class probabilities of a stretch of a recording, from `start` to `end` in seconds; None for all of it.
 
-    `words` are those that were recognised in it; None where they were given, or are not read.
+    `words` are those that were recognised in it; None where they were given, or are not read. `remarks` are on what it
+    was predicted from.
     """
 
     probabilities: tuple[float, ...]
     start: float | None = None
     end: float | None = None
     words: str | None = None
+    remarks: tuple[Remark, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The remarks in sentences."""
+        return tuple(remark.sentence for remark in self.remarks)
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,13 @@ class Prediction:
         """The words that were recognised; None where they were given, or are not read."""
         found = [window.words for window in self.windows if window.words is not None]
         return " ".join(filter(None, found)) if found else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What makes the prediction worth little, in sentences; of several windows, in how many of them."""
+        if len(self.windows) == 1:
+            return self.windows[0].notes
+        return summary((window.remarks for window in self.windows), len(self.windows), "windows")
 
     @property
     def probabilities(self) -> tuple[float, ...]:
@@ -118,9 +133,12 @@ class Predictor:
         are equal and at most so long, or 10 s. With 0 it is never divided.
 
         Raises:
-            UserError: the recording cannot be read, an encoder fails on it, or it has words and would be divided.
+            UserError: the recording cannot be read or is shorter than its span, an encoder fails on it, or it has words
+                and would be divided.
         """
         self.load()
+        if self.config.reads_audio:
+            require_span(utterance)
         spans = self._spans(utterance, window_seconds)
         if not spans:
             return Prediction((self._window(utterance),))
@@ -138,7 +156,8 @@ class Predictor:
         if self.recogniser is not None and not utterance.words:
             words = self.recogniser.words(utterance)
             utterance = replace(utterance, words=words)
-        return Window(tuple(self.ensemble(self.encoders.streams(utterance)).tolist()), words=words)
+        shares = tuple(self.ensemble(self.encoders.streams(utterance)).tolist())
+        return Window(shares, words=words, remarks=remarks_of(utterance, self.config))
 
     def _spans(self, utterance: Utterance, window_seconds: float | None) -> list[tuple[float, float]]:
         """The windows of an utterance in seconds of its file; none if it is read as a whole."""

@@ -20,11 +20,8 @@ from study.features.content import digest
 from study.features.huggingface import folder_digest, loaded, model_folder, model_name, quiet
 from study.features.model_faults import encoding_fault
 from study.inference.recording import words_of
+from study.inference.silence import SILENCE, is_silent
 
-# Whisper writes words for silence that were frequent in its training. Speech that a recorder can tell from its own
-# noise has moments above -50 dB of full scale.
-SILENCE = 10 ** (-50 / 20)
-MOMENT_SECONDS = 0.05
 # Recognisers that read whole waveforms are given longer ones in overlapping pieces.
 PIECE_SECONDS = 30.0
 # Below this, convolutions over the waveform have nothing to read.
@@ -117,10 +114,3 @@ class Recogniser:
             # Beyond its window of 30 s, Whisper goes on by its own time stamps.
             return {"return_timestamps": True} if seconds > PIECE_SECONDS else {}
         return {"chunk_length_s": PIECE_SECONDS} if self._pipeline.type == "ctc" and seconds > WHOLE_SECONDS else {}
-
-
-def is_silent(samples: Float[Tensor, " samples"], rate_hz: int) -> bool:
-    """Whether no moment of the samples is louder than `SILENCE`, by its root mean square."""
-    moment = min(len(samples), round(MOMENT_SECONDS * rate_hz))
-    moments = samples[: len(samples) // moment * moment].view(-1, moment)
-    return bool(moments.square().mean(1).max().sqrt() < SILENCE)

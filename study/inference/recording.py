@@ -18,6 +18,8 @@ from study.errors import UserError
 # What libsndfile reads of the formats that people record in, by the ends of file names.
 SOUND = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".sph")
 ARRAY_KEYS = ("raw", "array")
+# Decoders and resampling overshoot full scale by less; beyond are numbers of another scale.
+LARGEST_OVERSHOOT = 2.0
 
 
 def words_of(text: str) -> str:
@@ -98,6 +100,11 @@ def _checked(samples: Any, sampling_rate: Any) -> tuple[np.ndarray, int]:
         raise UserError(f"{law}: floats in -1..1, int16 or int32; found type {array.dtype}")
     if array.ndim != 1 or not len(array):
         raise UserError(f"{law}; found shape {list(array.shape)}")
+    if array.dtype.kind == "f" and np.abs(array).max() > LARGEST_OVERSHOOT:
+        raise UserError(
+            f"{law}: floats in -1..1; found values to {np.abs(array).max():.3g}: divide them by the largest value of "
+            "their format, 32768 for 16 bits"
+        )
     if array.dtype.kind == "i":
         array = array / (float(np.iinfo(array.dtype).max) + 1)
     is_number = isinstance(sampling_rate, int | float | np.integer | np.floating)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from study.inference.place import local_folder
 from study.inference.predictor import Prediction, Predictor
 from study.inference.recognition import Recogniser
 from study.inference.recording import given
+from study.inference.remarks import PredictionWarning
 from study.inference.threads import one_core_each
 
 Scored = list[dict[str, Any]]
@@ -70,13 +72,16 @@ class SerModel(
         `inputs` is the path of a recording, an array of samples with its `sampling_rate`, a dictionary of "raw" or
         "array" and "sampling_rate", or nothing for a model that reads words alone. `text` are the words, which a model
         that reads words needs. Of a list of inputs (and of texts), it is a list of such lists. A recording of more than
-        40 s is read in windows of at most `window` seconds (10), and scores are their mean.
+        40 s is read in windows of at most `window` seconds (10), and scores are their mean. Of silence, of a recording
+        that is very short or beyond full scale, and without words where they are read, it warns (`PredictionWarning`).
 
         Raises:
             study.errors.UserError: an input is none of these, cannot be read, or lacks its words.
         """
         if not isinstance(inputs, list | tuple) or _is_samples(inputs):
-            return self._scored(self.predict(inputs, text=text, sampling_rate=sampling_rate, window=window), top_k)
+            found = self.predict(inputs, text=text, sampling_rate=sampling_rate, window=window)
+            _warn(found)
+            return self._scored(found, top_k)
         texts = text if isinstance(text, list | tuple) else [text] * len(inputs)
         if len(texts) != len(inputs):
             raise UserError(f"a text for each recording is needed; found {len(inputs)} recordings, {len(texts)} texts")
@@ -94,6 +99,7 @@ class SerModel(
             study.errors.UserError: see `__call__`.
         """
         found = self.predict(inputs, text=text, sampling_rate=sampling_rate, window=window)
+        _warn(found)
         return [
             {"start": each.start, "end": each.end, "scores": self._scored(Prediction((each,)), None)}
             for each in found.windows
@@ -102,7 +108,7 @@ class SerModel(
     def predict(
         self, inputs: Any, *, text: str | None = None, sampling_rate: int | None = None, window: float | None = None
     ) -> Prediction:
-        """The probabilities of one recording and of its windows.
+        """The probabilities of one recording and of its windows; its `notes` are what a call warns of.
 
         Raises:
             study.errors.UserError: see `__call__`.
@@ -186,6 +192,12 @@ def scored(labels: Sequence[str], probabilities: Sequence[float], top_k: int | N
         raise UserError(f"top_k is a whole number, at least 1; found {top_k!r}")
     pairs = sorted(zip(labels, probabilities, strict=True), key=lambda pair: -pair[1])
     return [{"label": label, "score": share} for label, share in pairs[:top_k]]
+
+
+def _warn(found: Prediction) -> None:
+    """Warn the caller of a method of what makes a prediction worth little."""
+    for note in found.notes:
+        warnings.warn(note, PredictionWarning, stacklevel=3)
 
 
 def _is_samples(found: Sequence[Any]) -> bool:

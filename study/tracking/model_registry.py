@@ -153,12 +153,13 @@ def _run(client: Any, tags: Mapping[str, str], name: str) -> dict[str, Any]:
 
 
 def _signature(mlflow: Any, classes: Sequence[str]) -> Any:
-    """Audio and words in; label, score and a probability for each class out."""
+    """Audio and words in; label, score, a probability for each class, and a note out."""
     types = mlflow.types.schema
     text, number = types.DataType.string, types.DataType.double
     inputs = [types.ColSpec(text, name, required=False) for name in ("audio", "text")]
     numbers = [types.ColSpec(number, name) for name in ("score", *(f"p_{each}" for each in classes))]
-    return mlflow.models.ModelSignature(types.Schema(inputs), types.Schema([types.ColSpec(text, "label"), *numbers]))
+    outputs = [types.ColSpec(text, "label"), *numbers, types.ColSpec(text, "note")]
+    return mlflow.models.ModelSignature(types.Schema(inputs), types.Schema(outputs))
 
 
 def _requirements() -> list[str]:

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,12 @@ import pytest
 import soundfile
 
 from study import SerModel
+from study.corpus.check import inspect_audio
 from study.errors import UserError
 from study.inference import model_folder
 from study.inference.predictor import Predictor
+from study.inference.recording import utterance_of
+from study.inference.remarks import PredictionWarning
 from tests.plugins.exportable_study import N_UTTERANCES, write_exportable
 from tests.plugins.study_process import here
 
@@ -245,6 +249,66 @@ def test_spans_of_a_manifest_are_read(audio_model, recordings, tmp_path, capsys)
     assert code == 1
     assert "must run forward" in backwards["reason"]
     assert "start and end are in seconds" in text["reason"]
+
+
+@pytest.mark.parametrize(("end", "fits"), [(0.0, True), (0.04, True), (0.06, False), (5.0, False)])
+def test_a_span_that_ends_after_its_file_is_refused_as_the_check_refuses_it(
+    audio_model, recordings, tmp_path, capsys, end, fits
+):
+    name = str(recordings / "said-00.wav")
+    end += soundfile.info(name).frames / 16_000
+    (tmp_path / "m.csv").write_text(f"file_name,start,end\n{name},0.1,{end}\n", encoding="utf-8")
+    code, out, _ = predict(capsys, audio_model, tmp_path / "m.csv", "--json")
+    _, problems = inspect_audio([utterance_of(Path(name), None, "a", 0.1, end)])
+    assert (code, not problems) == (0 if fits else 1, fits)
+    if not fits:
+        [found] = objects(out)
+        assert "must lie in" in found["reason"]
+        assert "must lie in" in problems[0].message
+
+
+SILENT, SHORT, LOUD = np.zeros(8000), 0.1 * np.ones(10), 1.3 * np.sin(np.arange(8000))
+
+
+@pytest.mark.parametrize(
+    ("samples", "words", "notes"),
+    [
+        (SILENT, "so", ["silence: no moment is louder than -50 dB"]),
+        (SHORT, "so", ["very short: 0.0006"]),
+        (LOUD, "so", ["beyond full scale: samples reach 1.3,"]),
+        (LOUD / 2, " ", ["no words: the model reads words"]),
+        (SILENT, "", ["silence", "no words"]),
+        (LOUD / 2, "so", []),
+    ],
+)
+def test_what_makes_a_prediction_worth_little_is_said_at_every_door(capsys, model, tmp_path, samples, words, notes):
+    path, loaded = tmp_path / "a.wav", SerModel.from_pretrained(model)
+    soundfile.write(path, samples, 16_000, subtype="FLOAT")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        found = loaded(samples.astype(np.float32), sampling_rate=16_000, text=words)
+    assert [set(row) for row in found] == [{"label", "score"}] * 2
+    assert all(each.category is PredictionWarning and each.filename == __file__ for each in warned)
+    (tmp_path / "m.csv").write_text(f"file_name,text\n{path},{words}\n", encoding="utf-8")
+    assert predict(capsys, model, tmp_path / "m.csv", "--csv", tmp_path / "out.csv")[0] == 0
+    [row] = rows_of(tmp_path / "out.csv")
+    _, out, err = predict(capsys, model, path, "--text", words, "--json")
+    _, _, shown = predict(capsys, model, path, "--text", words)
+    assert err == ""
+    every = [[str(each.message) for each in warned], objects(out)[0].get("notes", [])]
+    every += [list(filter(None, row["note"].split("; "))), [line.partition(".wav: ")[2] for line in shown.splitlines()]]
+    for own in every:
+        assert len(own) == len(notes)
+        assert all(note.startswith(expected) for note, expected in zip(own, notes, strict=True))
+
+
+def test_of_windows_it_is_said_how_many_are_silent(audio_model, recordings, tmp_path):
+    samples, _ = soundfile.read(recordings / "said-00.wav")
+    soundfile.write(tmp_path / "half.wav", np.concatenate([samples, 0 * samples]), 16_000)
+    found = SerModel.from_pretrained(audio_model).predict(tmp_path / "half.wav", window=0.5)
+    quiet = sum(bool(window.remarks) for window in found.windows)
+    assert 0 < quiet < len(found.windows)
+    assert found.notes == (f"silence: {quiet} of {len(found.windows)} windows",)
 
 
 def test_a_study_is_predicted_with_by_its_name_and_is_exported_once(capsys, tmp_path, manifest, recordings):

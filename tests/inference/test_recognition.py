@@ -19,9 +19,10 @@ from study.app.transcribe import ManifestOptions, RecogniserOptions, manifest, t
 from study.corpus.options import CorpusOptions
 from study.corpus.utterance import Corpus
 from study.errors import FAILED, FINISHED, UserError
-from study.inference.recognition import Recogniser, is_silent
+from study.inference.recognition import Recogniser
 from study.inference.recording import utterance_of
 from study.inference.ser_model import SerModel
+from study.inference.silence import is_silent
 
 TinyRecogniser = Callable[[str], Path]
 RATE_HZ = 16_000

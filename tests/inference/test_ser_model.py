@@ -60,6 +60,11 @@ def test_samples_dictionaries_and_lists_give_what_the_file_gives(loaded, wav):
         (np.zeros(100, dtype=complex), {"sampling_rate": 16_000}, "complex"),
         (np.zeros(100, dtype=np.uint8), {"sampling_rate": 16_000}, "uint8"),
         (np.full(100, np.nan), {"sampling_rate": 16_000}, "not numbers"),
+        (
+            {"raw": np.linspace(-9000, 9000, 100), "sampling_rate": 16_000},
+            {},
+            r"floats in -1\.\.1; found values to 9e\+03",
+        ),
         ({"raw": [0.0]}, {}, '"sampling_rate"; found the keys'),
         ({"sampling_rate": 8000}, {}, "found the keys"),
         (object(), {"sampling_rate": 16_000}, "found type object"),
@@ -77,7 +82,7 @@ def test_missing_words_and_a_wrong_number_of_classes_are_refused(loaded, wav):
     with pytest.raises(UserError, match="reads words, and none are given"):
         loaded(wav)
     with pytest.raises(UserError, match="top_k is a whole number"):
-        loaded(wav, text="", top_k=0)
+        loaded(wav, text="so", top_k=0)
     with pytest.raises(UserError, match="found 2 recordings, 1 texts"):
         loaded([wav, wav], text=["all"])
 

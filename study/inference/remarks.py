@@ -1,0 +1,87 @@
+"""What a reader of a prediction has to know of its recording and words: a sure label of silence is no finding."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import soundfile
+
+from study.corpus.check import ROUNDING_SECONDS
+from study.corpus.utterance import Utterance
+from study.errors import UserError
+from study.inference.model_config import ModelConfig
+from study.inference.own_samples import own_samples
+from study.inference.silence import SILENCE_DB, is_silent
+
+# No syllable is shorter.
+SHORTEST_SECONDS = 0.1
+# Of samples in 16 bits, the largest has a magnitude of 1; conversions between formats overshoot a little.
+FULL_SCALE = 1.0
+
+
+class PredictionWarning(UserWarning):
+    """A prediction was made, and something about its recording or its words makes it worth little."""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something about a recording or its words, of a `kind` that is counted over many, and its details."""
+
+    kind: str
+    details: str
+
+    @property
+    def sentence(self) -> str:
+        """The remark by itself."""
+        return f"{self.kind}: {self.details}"
+
+
+def remarks_of(utterance: Utterance, config: ModelConfig) -> tuple[Remark, ...]:
+    """The remarks on what a model of this config reads of an utterance, whose words are given or recognised.
+
+    Raises:
+        UserError: the recording cannot be read.
+    """
+    found = list(_of_sound(utterance)) if config.reads_audio else []
+    if config.reads_words and not utterance.words.strip():
+        found.append(Remark("no words", "the model reads words, and there are none here"))
+    return tuple(found)
+
+
+def _of_sound(utterance: Utterance) -> Iterator[Remark]:
+    samples, rate_hz = own_samples(utterance)
+    seconds, largest = len(samples) / rate_hz, float(samples.abs().max())
+    if seconds < SHORTEST_SECONDS:
+        yield Remark("very short", f"{seconds:.2g} s, and speech is recognised from {SHORTEST_SECONDS:g} s on")
+    if is_silent(samples, rate_hz):
+        yield Remark("silence", f"no moment is louder than {SILENCE_DB} dB of full scale")
+    if largest > FULL_SCALE:
+        yield Remark("beyond full scale", f"samples reach {largest:.3g}, and recordings are in -1 to 1")
+
+
+def summary(remarks: Iterable[tuple[Remark, ...]], number: int, noun: str) -> tuple[str, ...]:
+    """How many of `number` windows or utterances have a remark of each kind, in sentences."""
+    kinds = Counter(remark.kind for own in remarks for remark in own)
+    return tuple(f"{kind}: {count} of {number} {noun}" for kind, count in kinds.items())
+
+
+def require_span(utterance: Utterance) -> None:
+    """Make sure that an utterance's span lies in its file, by the law of `ser-study check`.
+
+    Raises:
+        UserError: it ends later than the file.
+    """
+    if utterance.end is None:
+        return
+    try:
+        info = soundfile.info(str(utterance.audio))
+    except (OSError, RuntimeError, TypeError, ValueError):  # whatever it is, the reader of the file says it
+        return
+    seconds = info.frames / info.samplerate
+    if utterance.end > seconds + ROUNDING_SECONDS:
+        raise UserError(
+            f"start {utterance.start or 0:g} and end {utterance.end:g} must lie in {utterance.audio}, which lasts "
+            f"{seconds:.2f} s (utterance {utterance.id}); correct them"
+        )
