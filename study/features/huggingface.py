@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,7 +34,20 @@ AUDIO_PARTS = ("audio_tower", "audio_model", "speech_encoder")
 Loaded = TypeVar("Loaded")
 
 
-def model_folder(spec: str) -> Path:
+@dataclass(frozen=True)
+class Role:
+    """What a pretrained model is for, in the words of errors: its noun, an id of the hub, and what is built in."""
+
+    noun: str
+    example: str
+    built_in: str = ""
+
+
+ENCODER = Role("encoder", "microsoft/wavlm-base-plus", "logmel (audio) and hash (text)")
+RECOGNISER = Role("speech recogniser", "openai/whisper-small")
+
+
+def model_folder(spec: str, role: Role = ENCODER) -> Path:
     """The folder with the model's files: `spec` itself, or where the hub's cache keeps the model of that id.
 
     Raises:
@@ -47,8 +61,8 @@ def model_folder(spec: str) -> Path:
                 f"not; pass a folder written by save_pretrained or by hf download"
             )
         return folder
-    cached = _cached(spec)
-    return cached if cached else _downloaded(spec)
+    cached = _cached(spec, role)
+    return cached if cached else _downloaded(spec, role)
 
 
 def folder_digest(folder: Path) -> str:
@@ -179,19 +193,19 @@ def _is_complete(folder: Path) -> bool:
     return "config.json" in _needed(path.name for path in folder.iterdir() if path.is_file())
 
 
-def _cached(spec: str) -> Path | None:
+def _cached(spec: str, role: Role) -> Path | None:
     try:
         config = huggingface_hub.try_to_load_from_cache(spec, "config.json")
     except ValueError as error:
+        kinds = f"{'a built-in name, ' if role.built_in else ''}a model folder or a hub id such as {role.example}"
         raise UserError(
-            f"an encoder is a built-in name, a model folder or a hub id such as "
-            f"microsoft/wavlm-base-plus, found {spec!r}, which is neither a folder here nor such an id"
+            f"the {role.noun} is {kinds}; found {spec!r}, which is neither a folder here nor such an id"
         ) from error
     folder = Path(config).parent if isinstance(config, str) else None
     return folder if folder and _is_complete(folder) else None
 
 
-def _downloaded(spec: str) -> Path:
+def _downloaded(spec: str, role: Role) -> Path:
     try:
         # One request without the library's retries, which would keep a machine without a network waiting.
         model = huggingface_hub.HfApi().model_info(spec, timeout=HUB_TIMEOUT_SECONDS)
@@ -206,7 +220,7 @@ def _downloaded(spec: str) -> Path:
     # The hub's errors share no base class with those of its network library, nor with a full disk's.
     except Exception as error:
         raise UserError(
-            f"encoder {spec!r} is not a folder here, not in the Hugging Face cache, and the hub did not give it "
-            f"({type_and_line(error)[:LONGEST_CAUSE]}); run `hf download {spec}` where there is a network, pass a "
-            f"model folder, or use the built-in encoders logmel (audio) and hash (text)"
+            f"{role.noun} {spec!r} is not a folder here, not in the Hugging Face cache, and the hub did not give it "
+            f"({type_and_line(error)[:LONGEST_CAUSE]}); run `hf download {spec}` where there is a network, or pass a "
+            f"model folder{f', or use the built-in encoders {role.built_in}' if role.built_in else ''}"
         ) from error

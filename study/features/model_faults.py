@@ -41,13 +41,13 @@ def loading_fault(spec: str, folder: Path, kind: str, error: Exception) -> UserE
     return UserError(f"expected {kind} in {spec!r}, could not load it: {_loading_cause(folder, error)}")
 
 
-def encoding_fault(encoder: str, where: str, error: Exception) -> UserError:
-    """The error for an encoder that fails on an utterance; `where` names that and its file."""
+def encoding_fault(encoder: str, where: str, error: Exception, noun: str = "encoder") -> UserError:
+    """The error for an encoder (or what `noun` says) that fails on an utterance; `where` names that and its file."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error):
-        remedy = "memory is too small for it; run where there is more, or pass a smaller encoder"
+        remedy = f"memory is too small for it; run where there is more, or pass a smaller {noun}"
     else:
-        remedy = f"{_words(error)}; if others fail too, pass another encoder, else correct or drop the utterance"
-    return UserError(f"encoder {encoder} fails on {where}: {remedy}")
+        remedy = f"{_words(error)}; if others fail too, pass another {noun}, else correct or drop the utterance"
+    return UserError(f"{noun} {encoder} fails on {where}: {remedy}")
 
 
 def _loading_cause(folder: Path, error: Exception) -> str:

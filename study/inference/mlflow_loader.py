@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.errors import UserError
+from study.inference.door import SERVED, named
 from study.inference.ser_model import SerModel, scored
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class ServedModel:
 
     def __init__(self, model: SerModel) -> None:
         """Predict with `model`."""
-        self._model = model
+        self._model = model.behind(SERVED)
 
     def predict(self, model_input: DataFrame, params: dict[str, Any] | None = None) -> DataFrame:
         """For each row the most probable class `label`, its probability `score`, and `p_CLASS` of every class.
@@ -87,4 +88,5 @@ def _recording(audio: str | None) -> Iterator[str | None]:
         # What the file is shows its content, whatever its name says.
         path = Path(folder) / "recording.wav"
         path.write_bytes(data)
-        yield str(path)
+        with named(path, "the recording"):
+            yield str(path)

@@ -6,9 +6,12 @@ It needs the extra `page` (gradio), and no network: nothing is sent anywhere but
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.errors import UserError
+from study.inference.door import PAGE, named
 from study.inference.predictor import Prediction
 from study.inference.recording import words_of
 from study.inference.ser_model import SerModel
@@ -40,7 +43,8 @@ def page(model: SerModel, title: str, note: str) -> Blocks:
         try:
             # An empty box is no words where they can be recognised, and the words of silence where not.
             given = words_of(words) or (None if model.recognises else "")
-            found = model.predict(recording, text=given if model.reads_words else None)
+            with named(Path(recording), "the recording") if recording else nullcontext():
+                found = model.behind(PAGE).predict(recording, text=given if model.reads_words else None)
         except UserError as error:
             raise gradio.Error(str(error), print_exception=False) from None
         for note in found.notes:

@@ -17,7 +17,7 @@ from study.corpus.utterance import Utterance
 from study.errors import UserError
 from study.features.audio import read_audio
 from study.features.content import digest
-from study.features.huggingface import folder_digest, loaded, model_folder, model_name, quiet
+from study.features.huggingface import RECOGNISER, folder_digest, loaded, model_folder, model_name, quiet
 from study.features.model_faults import encoding_fault
 from study.inference.recording import words_of
 from study.inference.silence import SILENCE, is_silent
@@ -39,7 +39,7 @@ class Recogniser:
             UserError: there is no such model.
         """
         self.spec, self._trust = spec, trust_remote_code
-        self._folder = model_folder(spec)
+        self._folder = model_folder(spec, RECOGNISER)
         self.name = model_name(spec, self._folder)
         # Generation keeps state in the model.
         self._lock = threading.Lock()
@@ -59,7 +59,7 @@ class Recogniser:
         try:
             self._recognised(noise)
         except Exception as error:  # of the model's code, for whatever its files have
-            raise encoding_fault(repr(self.spec), "a second of noise", error) from error
+            raise encoding_fault(repr(self.spec), "a second of noise", error, RECOGNISER.noun) from error
 
     def words(self, utterance: Utterance) -> str:
         """What is said in the utterance's audio; empty where it is silent, or where nothing is recognised.
@@ -73,7 +73,9 @@ class Recogniser:
         try:
             return words_of(self._recognised(samples))
         except Exception as error:  # of the model's code, for whatever its files and this audio have
-            raise encoding_fault(repr(self.spec), f"{utterance.audio} (utterance {utterance.id})", error) from error
+            raise encoding_fault(
+                repr(self.spec), f"{utterance.audio} (utterance {utterance.id})", error, RECOGNISER.noun
+            ) from error
 
     @property
     def _rate_hz(self) -> int:

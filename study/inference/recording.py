@@ -14,6 +14,7 @@ import soundfile
 from study.corpus.quoting import path_text, quoted
 from study.corpus.utterance import NO_FILE, Utterance
 from study.errors import UserError
+from study.inference.door import named
 
 # What libsndfile reads of the formats that people record in, by the ends of file names.
 SOUND = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".sph")
@@ -79,7 +80,8 @@ def given(inputs: Any, text: str | None, sampling_rate: int | None = None) -> It
         with tempfile.TemporaryDirectory(prefix="ser-study-") as folder:
             path = Path(folder) / "array.wav"
             soundfile.write(path, samples, rate_hz, subtype="FLOAT")
-            yield utterance_of(path, text, "array")
+            with named(path, "the array of samples"):
+                yield utterance_of(path, text, "array")
 
 
 def _of_dictionary(found: Mapping[str, Any]) -> tuple[Any, Any]:

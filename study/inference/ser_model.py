@@ -11,6 +11,7 @@ from huggingface_hub import ModelHubMixin
 
 from study.errors import UserError
 from study.inference import model_folder
+from study.inference.door import PYTHON, Door, words_of_door
 from study.inference.place import local_folder
 from study.inference.predictor import Prediction, Predictor
 from study.inference.recognition import Recogniser
@@ -36,7 +37,14 @@ class SerModel(
 
     def __init__(self, predictor: Predictor) -> None:
         """Predict with `predictor`; `from_pretrained` makes it."""
-        self._predictor = predictor
+        # No argument of this: the library would take it for a part of the model's configuration.
+        self._predictor, self._door = predictor, PYTHON
+
+    def behind(self, door: Door) -> SerModel:
+        """The model with errors in the words of another door."""
+        found = SerModel(self._predictor)
+        found._door = door
+        return found
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -113,11 +121,12 @@ class SerModel(
         Raises:
             study.errors.UserError: see `__call__`.
         """
-        self.require_inputs(inputs, text)
-        with given(inputs, text, sampling_rate) as utterance, one_core_each(1) as threads:
-            return threads.submit(self._predictor.predict, utterance, window).result()
+        with words_of_door(self._door):
+            self._require_inputs(inputs, text)
+            with given(inputs, text, sampling_rate) as utterance, one_core_each(1) as threads:
+                return threads.submit(self._predictor.predict, utterance, window).result()
 
-    def require_inputs(self, inputs: Any, text: str | None) -> None:
+    def _require_inputs(self, inputs: Any, text: str | None) -> None:
         """Make sure that a recording has what this model reads.
 
         Raises:
@@ -126,8 +135,8 @@ class SerModel(
         config = self._predictor.config
         if config.reads_words and text is None and self._predictor.recogniser is None:
             raise UserError(
-                f"variant {config.variant} reads words, and none are given; give them with --text (text=), or have "
-                "them recognised with --asr (asr=)"
+                f"variant {config.variant} reads words, and none are given; give them with --text, or have them "
+                "recognised with --asr ID"
             )
         if config.reads_audio and inputs is None:
             raise UserError(f"variant {config.variant} reads sound, and no recording is given; name one")
@@ -177,9 +186,10 @@ class SerModel(
         trust_remote_code: bool = False,
         **download: Any,
     ) -> SerModel:
-        model = model_folder.read(local_folder(model_id, **download))
-        recogniser = Recogniser(asr, trust_remote_code) if asr is not None else None
-        return cls(Predictor(model, encoders or {}, trust_remote_code, recogniser))
+        with words_of_door(PYTHON):
+            model = model_folder.read(local_folder(model_id, **download))
+            recogniser = Recogniser(asr, trust_remote_code) if asr is not None else None
+            return cls(Predictor(model, encoders or {}, trust_remote_code, recogniser))
 
 
 def scored(labels: Sequence[str], probabilities: Sequence[float], top_k: int | None = None) -> Scored:

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from study.inference.ser_model import SerModel
 
@@ -92,6 +94,19 @@ def test_what_is_missing_is_said_and_the_page_needs_no_other_server(address: str
     assert "googleapis" not in theme + config
     assert "url(http" not in theme
     assert "share" not in json.dumps([each["props"].get("buttons") for each in json.loads(config)["components"]])
+
+
+def test_errors_are_in_the_words_of_the_page_and_name_no_temporary_file(address: str, tmp_path: Path) -> None:
+    broken, long = tmp_path / "broken.wav", tmp_path / "long.wav"
+    broken.write_text("no sound")
+    soundfile.write(long, np.zeros(16_000 * 41), 16_000)
+    for path, expected in ((long, "`ser-study predict --window 0`"), (broken, "the recording (utterance a.wav)")):
+        place = uploaded(address, path)
+        event, error = predicted(address, {"path": place, "meta": {"_type": "gradio.FileData"}}, "so")
+        assert event == "error"
+        assert expected in str(error)
+        assert str(Path(place).parent) not in str(error)
+        assert "=..." not in str(error)
 
 
 def test_a_port_that_is_taken_is_one_line(address: str, model: Path) -> None:

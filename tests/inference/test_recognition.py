@@ -186,7 +186,7 @@ def test_words_that_are_not_given_are_recognised_and_shown(
     by_ear, plain = SerModel.from_pretrained(model, asr=asr), SerModel.from_pretrained(model)
     assert by_ear(recording) == plain(recording, text=words)
     assert by_ear(recording, text="hello") == plain(recording, text="hello")
-    with pytest.raises(UserError, match=r"or have them recognised with --asr"):
+    with pytest.raises(UserError, match=r"or have them recognised with asr="):
         plain(recording)
     shown, places = console(), EncoderPlaces(asr=asr)
     assert predict(str(model), [str(recording)], tmp_path, PredictOptions(), places, shown) == FINISHED
