@@ -29,6 +29,10 @@ def evaluate_on_words(
     Raises:
         UserError: there is no such finished study, or the manifest is not of its corpus.
     """
+    if places.asr is not None or places.audio_encoder is not None:
+        raise UserError(
+            "--words has words that were recognised, and stored audio features; leave out --asr, --audio-encoder"
+        )
     folder = study_folder(name, output)
     path = words.expanduser()
     if not path.is_file():

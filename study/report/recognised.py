@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from study.record.outcome import Outcome
 from study.record.recognised_words import RecognisedWords
 from study.record.results import Spread
+from study.report.aligned import aligned_lines
 from study.report.formats import format_percent, format_score, format_spread
 from study.report.metric_view import MetricView
 from study.training.metrics import METRICS
@@ -72,15 +73,7 @@ def recognised_sentences(view: RecognisedView) -> Iterator[str]:
 
 def recognised_lines(view: RecognisedView) -> Iterator[str]:
     """The rows as lines of aligned columns, with a heading."""
-    rows = [["", "test", *METRICS], *recognised_rows(view)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(_aligned(row, widths)).rstrip()
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
-        yield cell.ljust(width) if place < 2 else cell.rjust(width)
+    yield from aligned_lines([["", "test", *METRICS], *recognised_rows(view)], "ll" + "r" * len(METRICS))
 
 
 def _views(figures: Mapping[str, Spread]) -> dict[str, MetricView]:

@@ -10,6 +10,7 @@ from study.record.incumbents import overtuning
 from study.record.results import PARTS
 from study.record.search_variance import FEWEST_CONFIGS
 from study.record.terms import MAX_EPOCHS
+from study.report.aligned import aligned_lines
 from study.report.formats import (
     NOTHING,
     format_difference,
@@ -102,10 +103,7 @@ def comparison_lines(view: ReportView) -> Iterator[str]:
     """The comparisons as lines of aligned columns, with a heading; nothing without comparisons."""
     heading = ["", view.metric, "95 % interval", "Holm p", "could show", ""]
     rows = [heading, *map(comparison_row, view.comparisons)] if view.comparisons else []
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for name, *values, decision in rows:
-        cells = (value.rjust(width) for value, width in zip(values, widths[1:-1], strict=True))
-        yield "  ".join([name.ljust(widths[0]), *cells, decision]).rstrip()
+    yield from aligned_lines(rows, "lrrrrl")
 
 
 def every_metric(view: ReportView) -> Iterator[list[ComparisonView]]:

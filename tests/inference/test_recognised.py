@@ -175,6 +175,7 @@ def test_another_corpus_is_refused_and_nothing_is_written(capsys, study, manifes
     ("more", "message"),
     [
         (["--json"], "leave out --labels"),
+        (["--asr", "openai/whisper-small"], "leave out --asr"),
         (["--corpus", "nowhere.csv"], "compared with the true ones of the study's corpus"),
     ],
 )
