@@ -14,6 +14,7 @@ from study.app.model_place import model_at
 from study.app.output import plain_table, print_line
 from study.app.predict import EncoderPlaces
 from study.app.step_progress import step_progress
+from study.app.transfer import add_to_report
 from study.corpus.utterance import Corpus
 from study.errors import FAILED, FINISHED, UserError
 from study.inference.batch import Outcome, outcomes
@@ -29,6 +30,7 @@ from study.inference.evaluate import (
 from study.inference.inputs import Item
 from study.inference.predictor import Predictor
 from study.inference.trained_on import Overlap
+from study.inference.transfer import transfer_of
 from study.option import option
 from study.plurals import counted
 from study.report.formats import NOTHING, format_score
@@ -90,12 +92,14 @@ class EvaluateOptions:
 def evaluate_model(name: str, output: Path, options: EvaluateOptions, places: EncoderPlaces, console: Console) -> int:
     """Print what the model that `name` stands for reaches; FAILED if some utterances could not be predicted."""
     aside = Console(stderr=True, quiet=console.quiet)
-    predictor = places.predictor(model_at(name, output, aside))
+    place = model_at(name, output, aside)
+    predictor = places.predictor(place)
     config = predictor.config
     own = labelled(config, options.corpus, options.labels, options.label_map, options.allow_outside_files)
     overlap = _overlap(predictor, own.corpus, aside)
     require_unseen(config, own.corpus, overlap)
     found = evaluation(config.classes, _predicted(predictor, own.corpus, aside))
+    report = add_to_report(place, transfer_of(config, own, found, overlap))
     notes = [*own.corpus.notes, *overlap_notes(overlap, reads_audio=config.reads_audio), *found.remarks]
     if options.as_json:
         facts = {"corpus": own.corpus.name, "n_all": own.n_all, **asdict(found)}
@@ -103,6 +107,8 @@ def evaluate_model(name: str, output: Path, options: EvaluateOptions, places: En
         console.file.write(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     else:
         _print(console, own, found, notes)
+    if report is not None:
+        print_line(aside, f"section Transfer of the study's report  {report}")
     for id, reason in list(found.failed.items())[:SHOWN_FAILURES]:
         print_line(aside, f"{id}: {reason}", style="red")
     if found.failed:

@@ -58,9 +58,9 @@ def _of_study(folder: StudyFolder, console: Console) -> Path:
     """The folder that a study was exported to, if it has not gone on since; else a new one."""
     # Here because a model folder needs no study, nor what reads one.
     from study.app.model_export import ModelOptions, exported, print_exported
-    from study.inference.selected import ledger_digest
+    from study.record.ledger import ledger_digest
 
-    digest = ledger_digest(folder)
+    digest = ledger_digest(folder.ledger)
     for path in filter(is_model_folder, sorted(folder.models.glob("*"))):
         config = model_folder.read(path).config
         is_best = config.weights == "folds" and config.study.get("search") == config.study.get("best")

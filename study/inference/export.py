@@ -21,9 +21,10 @@ from study.inference.fold_models import fold_models
 from study.inference.model_config import MemberConfig, ModalityConfig, ModelConfig, StreamConfig
 from study.inference.model_folder import FILES, WEIGHTS, Model
 from study.inference.refit import refit, refit_epochs
-from study.inference.selected import Selected, ledger_digest
+from study.inference.selected import Selected
 from study.inference.self_check import Expected, SelfCheck, check, expected_of_folds, expected_of_refit
 from study.inference.trained_on import TrainedOn
+from study.record.ledger import ledger_digest
 from study.record.search_name import variant_of
 
 LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
@@ -179,7 +180,7 @@ def _config(selected: Selected, weights: str, members: tuple[MemberConfig, ...],
             "search": selected.search,
             "best": selected.best,
             "plan": plan.digest(),
-            "ledger": ledger_digest(selected.folder),
+            "ledger": ledger_digest(selected.folder.ledger),
         },
         corpus={
             "name": plan.corpus["name"],

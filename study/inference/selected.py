@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,18 +114,6 @@ def select(folder: StudyFolder, search: str | None = None) -> Selected:
     reported = tuple(evidence.tested[search])
     calibrated = calibration(evidence.validated[search], reported)
     return Selected(folder, plan, search, outcome, uses, tuple(tested), reported, calibrated, best, others)
-
-
-def ledger_digest(folder: StudyFolder) -> str:
-    """sha256 of a study's ledger: a model folder says of which state of its study it is.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    try:
-        return hashlib.sha256(folder.ledger.read_bytes()).hexdigest()
-    except OSError as error:
-        raise UserError(f"a study's ledger is needed, and {folder.ledger} cannot be read ({error.strerror})") from None
 
 
 def distinct_epochs(uses: Sequence[Use]) -> str:

@@ -58,6 +58,11 @@ class StudyFolder:
         return self.path / "recognised_words.json"
 
     @property
+    def transfers(self) -> Path:
+        """What its models reach on other corpora; there once one was evaluated."""
+        return self.path / "transfers.json"
+
+    @property
     def pictures(self) -> Path:
         """The report's pictures."""
         return self.path / "pictures"

@@ -1,5 +1,6 @@
 """The study's memory: one JSON line for every event, appended and never changed."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,3 +125,15 @@ def _require(name: str, found: int, expected: int) -> None:
 def _whole_length(path: Path) -> int:
     """Bytes up to the end of the last whole line."""
     return path.read_bytes().rfind(b"\n") + 1
+
+
+def ledger_digest(path: Path) -> str:
+    """sha256 of the ledger at `path`: a model folder or an evaluation says of which state of its study it is.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(f"a study's ledger is needed, and {path} cannot be read ({error.strerror})") from None

@@ -30,6 +30,7 @@ from study.report.metric_view import MetricView, parts_view
 from study.report.probe import Probe, probe
 from study.report.recognised import recognised_view
 from study.report.systems import searched
+from study.report.transfer import transfer_view
 from study.report.variant_view import PROBE, CostView, NestedView, SettingView, VariantView
 from study.report.view import ReportView, SearchesView, TermView
 from study.samplers import SAMPLERS
@@ -83,6 +84,7 @@ def report_view(evidence: Evidence) -> ReportView:
         warm_start=warm_start_sentence(plan),
         probe_note=linear.note,
         recognised=recognised_view(evidence.recognised, evidence.outcomes),
+        transfer=transfer_view(evidence.transfers, evidence.ledger),
     )
 
 

@@ -17,6 +17,7 @@ from study.record.plan import Plan
 from study.record.recognised_words import RecognisedWords, read_recognised_words
 from study.record.results import ConfigResult, configurations
 from study.record.search_name import variant_of
+from study.record.transfer import Transfer, read_transfers
 from study.report.predictions import StoredPredictions, TestedFold
 from study.samplers.space import misfit
 from study.searches import replayed, searches_of, what_is_left
@@ -30,7 +31,8 @@ class Evidence:
     Predictions of their test parts are `tested`, those of their validation parts `validated`. A variant of which
     nothing can be selected has no outcome and no predictions. `left` says what an unfinished study has left; empty for
     a finished one. `paths` are the incumbents of each search. `recognised` has the scores on recognised words, where
-    there are any.
+    there are any, and `transfers` those on other corpora; `ledger` is the digest
+    of the ledger.
     """
 
     plan: Plan
@@ -41,6 +43,8 @@ class Evidence:
     left: str = ""
     paths: Mapping[str, Sequence[Incumbent]] = field(default_factory=dict)
     recognised: RecognisedWords | None = None
+    transfers: Sequence[Transfer] = ()
+    ledger: str = ""
 
 
 def gather(folder: StudyFolder) -> Evidence:
@@ -69,8 +73,18 @@ def gather(folder: StudyFolder) -> Evidence:
     outcomes = _outcomes(plan, found)
     tested = {name: stored.tested(outcome.uses) for name, outcome in outcomes.items()}
     validated = {name: stored.validated(outcome.uses) for name, outcome in outcomes.items()}
-    recognised = read_recognised_words(folder, plan)
-    return Evidence(plan, found, outcomes, tested, validated, left, _paths(plan, events, found), recognised)
+    return Evidence(
+        plan,
+        found,
+        outcomes,
+        tested,
+        validated,
+        left,
+        _paths(plan, events, found),
+        recognised=read_recognised_words(folder, plan),
+        transfers=read_transfers(folder, plan),
+        ledger=ledger.ledger_digest(folder.ledger) if records else "",
+    )
 
 
 def _require_sound(folder: StudyFolder, plan: Plan, stored: StoredPredictions, configs: Sequence[ConfigResult]) -> None:

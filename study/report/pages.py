@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from study.plurals import counted
-from study.report import features, recognised, tables
+from study.report import features, recognised, tables, transfer
 from study.report.calibration import calibration_sentence
 from study.report.formats import (
     capitalise,
@@ -98,6 +98,7 @@ def _render(environment: jinja2.Environment, name: str, view: ReportView, **more
         tables=tables,
         features=features,
         recognised=recognised,
+        transfer=transfer,
         layer_weight_lines=layer_weight_lines,
         calibration_sentence=calibration_sentence,
         interval=format_interval,

@@ -9,6 +9,7 @@ from typing import Any
 
 from study.report.metric_view import MetricView
 from study.report.recognised import RecognisedView
+from study.report.transfer import TransferView
 from study.report.variant_view import VariantView
 
 
@@ -68,7 +69,8 @@ class ReportView:
     not empty, nothing is compared. `epoch_note` says at which epoch runs count.
     `whole_searches` are there for variants that were searched several times; each search is one of `variants`.
     `warm_start` is what the sampler knew of an earlier study, empty without one. `probe_note` says what the linear
-    probe among `variants` is, or why it is not there. `recognised` has the scores on recognised words, where there are.
+    probe among `variants` is, or why it is not there. `recognised` has the scores on recognised words and
+    `transfer` those on other corpora, where there are.
     """
 
     name: str
@@ -94,6 +96,7 @@ class ReportView:
     warm_start: str = ""
     probe_note: str = ""
     recognised: RecognisedView | None = None
+    transfer: TransferView | None = None
 
     @property
     def start_word(self) -> str:
@@ -108,9 +111,8 @@ class ReportView:
     def to_json(self) -> dict[str, Any]:
         """The view as plain values; what is not finite is null. What was not asked for is left out."""
         found: dict[str, Any] = plain(asdict(self))
-        if self.recognised is None:
-            del found["recognised"]
-        return found
+        asked_for = {"recognised": self.recognised, "transfer": self.transfer}
+        return {name: value for name, value in found.items() if asked_for.get(name, value) is not None}
 
 
 def plain(value: Any) -> Any:
