@@ -81,6 +81,11 @@ class Pack:
         return self.frames.shape[1]
 
     @property
+    def band_dim(self) -> int:
+        """Dimensions of one band of a frame; of the frame, where it has no bands."""
+        return self.dim // max(1, len(self.bands))
+
+    @property
     def bands(self) -> tuple[str, ...]:
         """The names of the bands of layers that a frame holds side by side; none where it holds one state."""
         return _bands(self.metadata)

@@ -25,11 +25,13 @@ from study.report.details import details, speaker_source
 from study.report.evidence import Evidence, gather
 from study.report.features import feature_views
 from study.report.formats import format_term
+from study.report.glance import glance
 from study.report.layer_weights import layer_weight_views
 from study.report.metric_view import MetricView, parts_view
+from study.report.model_size import n_parameters
 from study.report.probe import Probe, probe
 from study.report.recognised import recognised_view
-from study.report.systems import searched
+from study.report.systems import searched, systems_of
 from study.report.transfer import transfer_view
 from study.report.variant_view import PROBE, CostView, NestedView, SettingView, VariantView
 from study.report.view import ReportView, SearchesView, TermView
@@ -57,9 +59,13 @@ def report_view(evidence: Evidence) -> ReportView:
     """Everything that the report shows."""
     plan = evidence.plan
     protocol = PROTOCOLS[plan.terms.protocol]
-    compared = comparisons(plan, {} if evidence.left else evidence.outcomes, evidence.configs)
+    # While a study is unfinished, nothing is compared.
+    outcomes = {} if evidence.left else evidence.outcomes
+    systems = systems_of(plan, outcomes, evidence.configs)
+    compared = comparisons(plan, outcomes, systems)
     shown = {metric: tuple(as_view(comparison) for comparison in found) for metric, found in compared.items()}
     own, linear = shown.pop(plan.metric), probe(plan)
+    variants = {**{name: _variant(evidence, name) for name in searches_of(plan)}, **_probe(linear)}
     return ReportView(
         name=plan.name,
         corpus=plan.corpus,
@@ -73,7 +79,8 @@ def report_view(evidence: Evidence) -> ReportView:
         terms=tuple(terms_view(plan.terms)),
         folds=tuple(plan.folds),
         environment=plan.environment,
-        variants={**{name: _variant(evidence, name) for name in searches_of(plan)}, **_probe(linear)},
+        variants=variants,
+        glance=glance(plan, outcomes, systems, variants),
         comparisons=own,
         conclusion=tuple(f"{comparison.sentence}." for comparison in own),
         other_metrics=tuple(comparison for found in shown.values() for comparison in found),
@@ -120,6 +127,8 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
         layer_weights=layer_weight_views(configs, outcome) if outcome else (),
         sources=tuple(_sources(evidence, name)) if outcome else (),
         incumbents=tuple(evidence.paths.get(name, ())),
+        n_parameters=n_parameters(plan, name, outcome.config.params) if outcome else None,
+        epoch_seconds=outcome.config.seconds / outcome.config.epochs_run if outcome else None,
     )
 
 

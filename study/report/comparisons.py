@@ -9,35 +9,22 @@ from statistics import fmean
 from study.protocols import PROTOCOLS
 from study.record.plan import Plan
 from study.report.significance import Comparison, compare, with_holm
-from study.report.systems import (
-    Configs,
-    Outcomes,
-    published_system,
-    searched,
-    tuned_figures,
-    tuned_system,
-    untuned,
-)
+from study.report.systems import Outcomes, Systems, published_system, searched, tuned_figures, untuned
 from study.report.verdict import decision, sentence
 from study.report.view import ComparisonView
 from study.training.metrics import METRICS
 from study.variants import VARIANTS
 
 
-def comparisons(plan: Plan, outcomes: Outcomes, configs: Configs) -> dict[str, list[Comparison]]:
+def comparisons(plan: Plan, outcomes: Outcomes, systems: Systems) -> dict[str, list[Comparison]]:
     """By metric, the study's own first: the comparison of every pair, with Holm's adjustment over those of a metric."""
-    wanted = pairs(outcomes, plan.metric)
-    named = {name for pair in wanted for name in pair}
-    variants = [name for name in searched(outcomes) if named & {name, untuned(name)}]
-    systems = {name: tuned_system(plan, outcomes, configs, name) for name in variants}
-    for name in variants:
-        if (published := published_system(outcomes, name)) is not None:
-            systems[untuned(name)] = published
-    share, found = share_tested(plan), {}
-    for metric in (plan.metric, *(name for name in METRICS if name != plan.metric)):
-        compared = [compare(systems[one][metric], systems[other][metric], metric, share) for one, other in wanted]
-        found[metric] = with_holm(compared)
-    return found
+    wanted, share = pairs(outcomes, plan.metric), share_tested(plan)
+    return {
+        metric: with_holm(
+            [compare(systems[one][metric], systems[other][metric], metric, share) for one, other in wanted]
+        )
+        for metric in (plan.metric, *(name for name in METRICS if name != plan.metric))
+    }
 
 
 def pairs(outcomes: Outcomes, metric: str) -> list[tuple[str, str]]:

@@ -10,12 +10,15 @@ from study.record.folder import StudyFolder
 from study.record.results import PARTS
 from study.report.cells import csv_text, latex_text
 from study.report.formats import format_spread
+from study.report.glance_table import HEADINGS, glance_rows
+from study.report.glance_view import GlanceView
+from study.report.letter_groups import letters_of
 from study.report.metric_view import MetricView, PartsView
 from study.report.tables import comparison_row, settings, table_rows
 from study.report.view import ComparisonView, ReportView
 from study.training.metrics import METRICS
 
-RESULTS, COMPARISONS = "results", "comparisons"
+RESULTS, COMPARISONS, GLANCE = "results", "comparisons", "glance"
 SETTING = ("variant", "setting")
 STATISTICS = tuple(f"{metric}_{what}" for metric in METRICS for what in ("mean", "std"))
 # The figures of a comparison, by the names of its fields.
@@ -23,7 +26,7 @@ FIGURES = ("mean", "low", "high", "p", "p_holm", "smallest", "worse", "equal", "
 
 
 def tables(view: ReportView) -> dict[str, str]:
-    """The text of every file by its name: the four metrics, and the comparisons where there are some."""
+    """The text of every file by its name: the four metrics, and comparisons and all systems where there are several."""
     about = f"{view.name}: mean ± std over {view.over}, chosen by validation {view.metric}"
     found = {
         f"{RESULTS}.csv": csv_text([*SETTING, "scored on", *STATISTICS], _result_rows(view)),
@@ -31,6 +34,8 @@ def tables(view: ReportView) -> dict[str, str]:
     }
     if view.comparisons:
         found |= comparison_tables((*view.comparisons, *view.other_metrics), f"{view.name}: comparisons on test folds")
+    if view.glance is not None:
+        found |= _glance_tables(view.glance, view.metric, f"{view.name}: test {view.metric} of all systems")
     return found
 
 
@@ -63,10 +68,30 @@ def keep_tables(folder: StudyFolder, view: ReportView) -> None:
     found = tables(view)
     for name, text in found.items():
         write_file(folder.tables / name, text)
-    for kind in (RESULTS, COMPARISONS):
+    for kind in (RESULTS, COMPARISONS, GLANCE):
         for name in (f"{kind}.csv", f"{kind}.tex"):
             if name not in found:
                 (folder.tables / name).unlink(missing_ok=True)
+
+
+def _glance_tables(glance: GlanceView, metric: str, about: str) -> dict[str, str]:
+    columns = ["system", "mean", "std", "low", "high", "groups", "parameters", "epoch_seconds", "epochs"]
+    rows = (
+        [
+            row.name,
+            *(getattr(row.test, name) for name in columns[1:5]),
+            letters_of(row.name, glance.groups),
+            row.n_parameters,
+            row.epoch_seconds,
+            row.epochs,
+        ]
+        for row in glance.rows
+    )
+    headings = ["system", f"test {metric}", *HEADINGS]
+    return {
+        f"{GLANCE}.csv": csv_text(columns, rows),
+        f"{GLANCE}.tex": latex_text(headings, glance_rows(glance), 1, about),
+    }
 
 
 def _result_rows(view: ReportView) -> Iterator[list[Any]]:

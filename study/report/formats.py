@@ -52,6 +52,23 @@ def format_interval(low: float | None, high: float | None) -> str:
     return NOTHING if NOTHING in ends else " to ".join(ends)
 
 
+def format_range(low: float, high: float) -> str:
+    """The ends of an interval of a score, ".412 to .531"; no score is outside 0 and 1."""
+    return f"{format_score(max(0.0, low))} to {format_score(min(1.0, high))}"
+
+
+def format_size(n: int | None) -> str:
+    """A number of parameters, "950", "41 k", "1.2 M"; a dash for None."""
+    if n is None:
+        return NOTHING
+    return str(n) if n < 1000 else f"{n / 1e3:.0f} k" if n < 1e6 else f"{n / 1e6:.1f} M"
+
+
+def format_epoch_seconds(seconds: float | None) -> str:
+    """The seconds that an epoch takes, "0.034 s", "1.3 s", "41 s"; a dash for None."""
+    return NOTHING if seconds is None else f"{seconds:.2g} s" if seconds < 100 else format_duration(seconds)
+
+
 def format_p(p: float | None) -> str:
     """A p value, "< .001" where three digits would print it as 0; a dash for None."""
     return "< .001" if p is not None and p < 0.0005 else format_score(p)

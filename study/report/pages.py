@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from study.plurals import counted
-from study.report import features, recognised, tables, transfer
+from study.report import features, glance_table, recognised, tables, transfer
 from study.report.calibration import calibration_sentence
 from study.report.formats import (
     capitalise,
@@ -62,8 +62,8 @@ OPEN_VARIANTS = 3
 def html_page(view: ReportView, pictures: Mapping[str, str]) -> str:
     """The report as a page with its pictures inside.
 
-    `pictures` has SVG text by name: "metric" for the whole study, and "curves-cross" and so on per variant, see
-    VARIANT_PICTURES. What `view` or `pictures` lack is left out.
+    `pictures` has SVG text by name: "glance" and "metric" for the whole study, and "curves-cross" and so on per
+    variant, see VARIANT_PICTURES. What `view` or `pictures` lack is left out.
     """
     environment = _environment(autoescape=True)
     inside = {name: _data_uri(text) for name, text in pictures.items()}
@@ -99,6 +99,7 @@ def _render(environment: jinja2.Environment, name: str, view: ReportView, **more
         features=features,
         recognised=recognised,
         transfer=transfer,
+        glance_table=glance_table,
         layer_weight_lines=layer_weight_lines,
         calibration_sentence=calibration_sentence,
         interval=format_interval,

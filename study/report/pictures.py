@@ -14,6 +14,7 @@ from study.record.search_name import variant_of
 from study.report.charts.budget import incumbent_paths
 from study.report.charts.confusion import confusion, fold_confusions
 from study.report.charts.curves import learning_curves, optimisation_history
+from study.report.charts.glance import glance_chart
 from study.report.charts.layer_weights import layer_weights
 from study.report.charts.parameters import parallel_coordinates, parameter_importance
 from study.report.charts.reliability import reliability
@@ -27,13 +28,15 @@ Spaces = Mapping[str, Callable[[Any], object]]
 
 
 def draw(evidence: Evidence, view: ReportView, spaces: Spaces) -> dict[str, str]:
-    """The SVG text of every picture by name: "metric", "budget", and "curves-cross" and so on.
+    """The SVG text of every picture by name: "glance", "metric", "budget", and "curves-cross" and so on.
 
     `spaces` has the function that draws a configuration, by variant: for the parameters' importance, which is left
     out where there is too little to go by.
     """
     figures: dict[str, Figure | None] = {}
     if evidence.tested:
+        if view.glance is not None:
+            figures["glance"] = glance_chart(view.glance, view.metric)
         figures |= {"metric": metric_per_variant(view), "budget": incumbent_paths(view)}
     for name in evidence.tested:
         figures |= {

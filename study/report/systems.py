@@ -20,6 +20,8 @@ from study.variants import VARIANTS
 
 Outcomes = Mapping[str, Outcome]
 Configs = Mapping[str, Sequence[ConfigResult]]
+# By the name that tables give it, then by metric.
+Systems = Mapping[str, Mapping[str, System]]
 
 
 def searched(outcomes: Outcomes) -> dict[str, list[str]]:
@@ -33,6 +35,13 @@ def searched(outcomes: Outcomes) -> dict[str, list[str]]:
 def untuned(variant: str) -> str:
     """What a variant's configuration 0 is called among systems: "cross published"."""
     return f"{variant} {VARIANTS[variant].start_word}"
+
+
+def systems_of(plan: Plan, outcomes: Outcomes, configs: Configs) -> Systems:
+    """Every tuned variant, and the published setting of those where it is compared."""
+    found = {name: tuned_system(plan, outcomes, configs, name) for name in searched(outcomes)}
+    start = {untuned(name): published_system(outcomes, name) for name in found}
+    return {**found, **{name: system for name, system in start.items() if system is not None}}
 
 
 def tuned_figures(outcomes: Outcomes, variant: str) -> Figures:

@@ -152,7 +152,8 @@ class VariantView:
     variant's row. `late` counts the search's runs of what is reported that were still getting better at their end.
     `features` are those that its search chose from, where there were several; `layer_weights` those that the reported
     models have learned; `calibration` is theirs. `sources` are what its test scores vary
-    by, and `incumbents` the path of its search.
+    by, and `incumbents` the path of its search. `n_parameters` and `epoch_seconds`, the mean over its epochs, are those
+    of the selected configuration; the one is None where its features cannot be read, both while nothing is selected.
     """
 
     name: str
@@ -175,6 +176,8 @@ class VariantView:
     calibration: CalibrationView | None = None
     sources: tuple[Source, ...] = ()
     incumbents: tuple[Incumbent, ...] = ()
+    n_parameters: int | None = None
+    epoch_seconds: float | None = None
 
     @property
     def trained(self) -> bool:

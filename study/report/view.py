@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from study.report.glance_view import GlanceView
 from study.report.metric_view import MetricView
 from study.report.recognised import RecognisedView
 from study.report.transfer import TransferView
@@ -71,6 +72,7 @@ class ReportView:
     `warm_start` is what the sampler knew of an earlier study, empty without one. `probe_note` says what the linear
     probe among `variants` is, or why it is not there. `recognised` has the scores on recognised words and
     `transfer` those on other corpora, where there are.
+    `glance` has all systems in `metric`; None where fewer than two were tuned.
     """
 
     name: str
@@ -97,6 +99,7 @@ class ReportView:
     probe_note: str = ""
     recognised: RecognisedView | None = None
     transfer: TransferView | None = None
+    glance: GlanceView | None = None
 
     @property
     def start_word(self) -> str:

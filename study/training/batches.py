@@ -92,7 +92,7 @@ class FoldData:
     @property
     def dims(self) -> dict[str, int]:
         """Dimensions of a frame, by stream: of one band, where frames hold several side by side."""
-        return {name: pack.dim // max(1, len(pack.bands)) for name, pack in self.training.packs.items()}
+        return {name: pack.band_dim for name, pack in self.training.packs.items()}
 
     @property
     def bands(self) -> dict[str, tuple[str, ...]]:

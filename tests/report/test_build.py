@@ -242,7 +242,7 @@ def test_json_holds_the_view_and_every_file_is_named(folder: StudyFolder, view: 
     drawn = sorted(path.stem for path in written.files if path.suffix == ".svg")
     kinds = ("confusion", "coordinates", "curves", "folds", "history", "reliability")
     assert drawn == sorted(
-        ["budget", "metric", *(f"{kind}-{name}" for kind in kinds for name in ("text", "self", "cross"))]
+        ["budget", "glance", "metric", *(f"{kind}-{name}" for kind in kinds for name in ("text", "self", "cross"))]
     )
     assert sorted(path.stem for path in folder.pictures.iterdir()) == drawn
 

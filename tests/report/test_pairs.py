@@ -8,6 +8,7 @@ from study.record.events import EpochDone, FoldRun, Phase
 from study.record.outcome import NestedFigures, Outcome
 from study.record.results import ConfigResult, FoldResult, spread
 from study.report.comparisons import as_view, comparisons, pairs, share_tested
+from study.report.systems import systems_of
 from study.training.metrics import METRICS
 from study.variants import VARIANTS
 from tests.report.toy import toy_plan
@@ -86,7 +87,7 @@ def plan():
 
 def compared(plan, scores, n_configs=16, last=Phase.COMPLETE):
     found = {name: outcome(name, 0.5, test) for name, test in scores.items()}
-    return comparisons(plan, found, {name: searched(name, n_configs, last) for name in found})
+    return comparisons(plan, found, systems_of(plan, found, {name: searched(name, n_configs, last) for name in found}))
 
 
 SCORES = {"text": (0.40, 0.50, 0.61), "self": (0.50, 0.62, 0.70), "cross": (0.7, 0.72, 0.75)}
@@ -128,7 +129,7 @@ def test_a_search_with_one_complete_configuration_decides_nothing(plan):
         name: [config if not config.number else replace(config, outcome=Phase.STOPPED) for config in searched(name, 20)]
         for name in found
     }
-    decisions = {as_view(each).decision for each in comparisons(plan, found, stopped)["UWA"]}
+    decisions = {as_view(each).decision for each in comparisons(plan, found, systems_of(plan, found, stopped))["UWA"]}
     assert decisions == {"too few complete"}
 
 
