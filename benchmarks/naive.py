@@ -116,7 +116,7 @@ class PaddedFusion(nn.Module):
     def __init__(self, config: FusionConfig, dims: Mapping[str, int], n_classes: int, cross: bool, fused: bool) -> None:
         """`cross` pairs different modalities, else each attends to itself; `fused` uses `FusedAttention`."""
         super().__init__()
-        kind = FusedAttention if fused else _attention
+        kind = FusedAttention if fused else attention
         self.pairs = tuple(permutations(dims, 2)) if cross else tuple((name, name) for name in dims)
         self.context = nn.ModuleDict(
             {name: PaddedContext(config.context, dim, config.width) for name, dim in dims.items()}
@@ -213,7 +213,8 @@ class NaiveRun:
         return torch.cat([self.model(padded, lengths) for padded, lengths, _ in loader])
 
 
-def _attention(width: int, n_heads: int, dropout: float) -> nn.MultiheadAttention:
+def attention(width: int, n_heads: int, dropout: float) -> nn.MultiheadAttention:
+    """PyTorch's attention, batch first."""
     return nn.MultiheadAttention(width, n_heads, dropout=dropout, batch_first=True)
 
 

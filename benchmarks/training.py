@@ -19,6 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import machine, synthetic
 from benchmarks.naive import NaiveRun, PaddedFusion, PaddedMDRE, same_weights
+from benchmarks.naive_fusions import padded_fusion
+from models.bottleneck import BottleneckConfig
+from models.crossmodal import CrossmodalConfig
 from models.fusion import FusionConfig
 from models.mdre import MDREConfig
 from search_spaces.recipe import Recipe
@@ -35,6 +38,8 @@ FUSION = FusionConfig(n_heads=4, width_per_head=32, context="linear")
 RECURRENT = FusionConfig(n_heads=4, width_per_head=32, context="gru")
 # Without dropped attention weights, the padded baseline too has PyTorch's fast attention in training.
 PLAIN = FusionConfig(n_heads=4, width_per_head=32, context="linear", dropout=0.0)
+# Systems that are measured as their configuration 0.
+UNTUNED = ("concat", "gated", "tfn", "lmf", "late", "mult", "bottleneck")
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,11 @@ class Row:
     config: Any
     targets: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def has_attention(self) -> bool:
+        """Whether its model attends, so that there are two baselines."""
+        return isinstance(self.config, FusionConfig | CrossmodalConfig | BottleneckConfig)
+
 
 ROWS = (
     Row("self", "self", FUSION, {"vs_naive": 15, "vs_sdpa": 3, "matmul_share": 0.4}),
@@ -55,6 +65,7 @@ ROWS = (
     Row("self-no-dropout", "self", PLAIN, {"vs_naive": 15, "vs_sdpa": 3, "matmul_share": 0.4}),
     Row("self-gru", "self", RECURRENT),
     Row("cross-gru", "cross", RECURRENT),
+    *(Row(name, name, VARIANTS[name].config) for name in UNTUNED),
 )
 COLUMNS = ("epoch_seconds", "vs_naive", "vs_sdpa", "matmul_share", "data_share", "max_logit_difference")
 
@@ -132,7 +143,7 @@ def measure(
     data = features.fold(n_utterances, VARIANTS[row.variant].modalities)
     ours = OurRun(row, data)
     runs = {"naive": padded(row, ours, folder, fused=False)}
-    if isinstance(row.config, FusionConfig):
+    if row.has_attention:
         runs["sdpa"] = padded(row, ours, folder, fused=True)
     expected = ours.logits()
     difference = max(float((run.logits(data.test) - expected).abs().max()) for run in runs.values())
@@ -155,14 +166,20 @@ def measure(
 
 def padded(row: Row, ours: OurRun, folder: Path, fused: bool) -> NaiveRun:
     """The baseline of `row` with the weights of `ours`."""
-    dims, model = ours.data.dims, ours.training.model
+    return NaiveRun(_padded_model(row, ours, fused), folder, ours.data, RECIPE, SEED, EPOCHS)
+
+
+def _padded_model(row: Row, ours: OurRun, fused: bool) -> nn.Module:
+    dims, model, n_classes = ours.data.dims, ours.training.model, ours.data.n_classes
+    if (copied := padded_fusion(row.config, model, dims, n_classes, fused)) is not None:
+        return copied
     other: nn.Module
     if isinstance(row.config, MDREConfig):
-        other = PaddedMDRE(row.config, dims, ours.data.n_classes)
+        other = PaddedMDRE(row.config, dims, n_classes)
     else:
-        other = PaddedFusion(row.config, dims, ours.data.n_classes, cross=row.variant == "cross", fused=fused)
+        other = PaddedFusion(row.config, dims, n_classes, cross=row.variant == "cross", fused=fused)
     other.load_state_dict(same_weights(model.state_dict(), list(dims)))
-    return NaiveRun(other, folder, ours.data, RECIPE, SEED, EPOCHS)
+    return other
 
 
 def growth(folder: Path, sizes: Sequence[int], repeats: int) -> dict[str, float]:

@@ -29,13 +29,13 @@ def mean_and_deviation_over_time(stream: Stream) -> Float[Tensor, "batch twice_d
 
     The deviation has n in the denominator, so that of a single frame is 0.
     """
-    mean = mean_over_time(stream)
-    squares = _sum_by_owner((stream.frames - mean[stream.owner]).square(), stream)
-    counts = torch.tensor(stream.lengths, dtype=mean.dtype, device=mean.device).unsqueeze(1)
+    means = [frames.mean(0) for frames in stream.split()]  # several times as fast on a CPU as sums by owner
+    variances = [(frames - mean).square().mean(0) for frames, mean in zip(stream.split(), means, strict=True)]
+    variance = torch.stack(variances)
     # The square root has no slope at 0: what does not vary is kept out of it.
-    varies = squares > 0
-    deviation = torch.where(varies, squares, 1.0).div(counts).sqrt() * varies
-    return torch.cat([mean, deviation], dim=1)
+    varies = variance > 0
+    deviation = torch.where(varies, variance, 1.0).sqrt() * varies
+    return torch.cat([torch.stack(means), deviation], dim=1)
 
 
 class AttentiveMean(nn.Module):

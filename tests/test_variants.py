@@ -1,6 +1,8 @@
 """Laws that every row of the variants table keeps."""
 
+import json
 import pickle
+from dataclasses import asdict
 
 import optuna
 import pytest
@@ -76,6 +78,22 @@ def test_state_survives_a_round_trip(name):
         torch.nn.init.normal_(value)
     other.load_state_dict(model.state_dict())
     assert other(streams_of(name)).equal(model(streams_of(name)))
+
+
+@every_variant
+def test_weights_are_read_into_a_module_that_was_built_without_memory(name):
+    with torch.device("meta"):
+        opened = build(name)
+    model = build(name).eval()
+    opened.load_state_dict(model.state_dict(), assign=True)
+    assert not any(value.is_meta for value in (*opened.parameters(), *opened.buffers()))
+    assert opened.eval()(streams_of(name)).equal(model(streams_of(name)))
+
+
+@every_variant
+def test_its_config_is_read_from_json(name):
+    variant = VARIANTS[name]
+    assert variant.rebuilt(json.loads(json.dumps(asdict(variant.config)))) == variant.config
 
 
 @every_variant
