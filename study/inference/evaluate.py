@@ -114,9 +114,9 @@ def require_unseen(config: ModelConfig, corpus: Corpus, overlap: Overlap | None)
     is_all = overlap is not None and overlap.n_equal == overlap.n_utterances
     if is_all or corpus.digest() == config.corpus.get("digest"):
         raise UserError(
-            f"an evaluation is on utterances that the model was not trained on, and all {len(corpus.utterances)} of "
-            f"{corpus.name} were in its training corpus; the scores of its study on held-out sessions are in its card "
-            f"({CARD}), those with recognised words by `ser-study evaluate STUDY --words FILE`"
+            f"an evaluation needs utterances that the model was not trained on; all {len(corpus.utterances)} of "
+            f"{corpus.name} are those of its training corpus; what its study scores on held-out sessions is in its "
+            f"card ({CARD}), and on recognised words `ser-study evaluate STUDY --words FILE` shows it"
         )
 
 
@@ -125,11 +125,11 @@ def overlap_notes(overlap: Overlap | None, *, reads_audio: bool) -> Iterator[str
     if overlap is None:
         yield "whether utterances were in the training corpus is not known: the folder does not say; export it anew"
         return
-    everyone, what = counted(overlap.n_utterances, "utterance"), "recording" if reads_audio else "words"
+    everyone, what = counted(overlap.n_utterances, "utterance"), "recordings" if reads_audio else "words"
     if overlap.n_equal:
-        yield f"{overlap.n_equal} of {everyone} were in the training corpus (equal {what}): their scores are no test"
+        yield f"{overlap.n_equal} of {everyone} have {what} of the training corpus: their scores are no test"
     if overlap.n_same_id:
-        yield f"{overlap.n_same_id} of {everyone} may have been in it: ids of the training corpus, and other {what}"
+        yield f"{overlap.n_same_id} of {everyone} have ids of the training corpus and other {what}: they may be of it"
 
 
 def evaluation(classes: Sequence[str], found: Sequence[Outcome]) -> Evaluation:

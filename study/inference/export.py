@@ -78,7 +78,6 @@ def export(
         corpus.utterances,
         selected.plan.digest(),
         reads_audio="audio" in selected.row.modalities,
-        reads_words="text" in selected.row.modalities,
         on_read=lambda done, total: on_progress("reading recordings", done, total),
     )
     config = _config(selected, weights, made.about, trained_on)

@@ -1,7 +1,8 @@
 """Which utterances a model was trained on, as digests: whether those of another corpus were among them.
 
-Digests are of ids, of decoded samples and of words, salted, short, and in the order of their values. With a recording
-at hand one can find out that it was in the corpus; no recording and no word can be made of its digest.
+Digests are of ids and of what the model reads: decoded samples, or for a model that reads words alone, words. They are
+salted, short, and in the order of their values. No recording can be made of its digest. An id or a sentence that is
+guessed can be looked for, so words are left out wherever samples are there.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Overlap:
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """The digests of a training corpus; `recordings` and `words` are those that the model reads."""
+    """The digests of a training corpus: of ids, and of `recordings` or, where the model reads none, of `words`."""
 
     salt: str
     ids: frozenset[str]
@@ -48,12 +49,10 @@ class TrainedOn:
     words: frozenset[str]
 
     @staticmethod
-    def of(
-        utterances: Sequence[Utterance], salt: str, *, reads_audio: bool, reads_words: bool, on_read: OnRead
-    ) -> TrainedOn:
-        """The digests of utterances; one whose recording cannot be read has its id and its words alone."""
+    def of(utterances: Sequence[Utterance], salt: str, *, reads_audio: bool, on_read: OnRead) -> TrainedOn:
+        """The digests of utterances; one whose recording cannot be read has its id alone."""
         recordings = list(_recordings(utterances, salt, on_read)) if reads_audio else []
-        words = [_words(utterance, salt) for utterance in utterances] if reads_words else []
+        words = [] if reads_audio else [_words(utterance, salt) for utterance in utterances]
         return TrainedOn(
             salt,
             frozenset(_digest(salt, utterance.id.encode()) for utterance in utterances),

@@ -58,6 +58,7 @@ def test_what_a_reader_must_know_is_said(model: Path, exported: Callable[..., Ex
     assert "was scored on nothing held out" in body
     assert "Licence: not stated." in body
     assert "no ground for decisions about people" in body
+    assert "Groups that the corpus does not name (age, accent, health) were not tested" in body
     found = model_folder.read(model)
     assert "synthesiser" not in warning(found.config)
     assert "synthesiser" in warning(replace(found.config, corpus={**found.config.corpus, "name": "demo"}))
@@ -65,7 +66,24 @@ def test_what_a_reader_must_know_is_said(model: Path, exported: Callable[..., Ex
     data, body = parts((refit / "README.md").read_text(encoding="utf-8"))
     assert "has no score of its own" in body
     assert data["license"] == "cc-by-4.0"
+    assert "model-index" not in data  # a refit has no score
     assert "nothing is left to fit a temperature of its own on" in body
+
+
+def test_the_hub_finds_library_task_encoders_and_split_and_readers_the_confused_pairs(model: Path) -> None:
+    found = model_folder.read(model)
+    audio = found.config.modalities["audio"]
+    wavlm = replace(audio, spec=replace(audio.spec, name="microsoft/wavlm-base-plus"))
+    pair = {"first": "angry", "second": "frustrated", "first_as_second": 0.25, "second_as_first": 0.125}
+    metrics = {**found.metrics, "details": {**found.metrics["details"], "pairs": [pair]}}
+    modalities = {**found.config.modalities, "audio": wavlm}
+    data, body = parts(card(replace(found.config, modalities=modalities), metrics, None))
+    assert (data["library_name"], data["pipeline_tag"]) == ("ser-study", "audio-classification")
+    assert data["base_model"] == ["microsoft/wavlm-base-plus"]  # `hash` is no model of the hub
+    assert "license" not in data
+    [index] = data["model-index"]  # type: ignore[misc]
+    assert index["results"][0]["dataset"]["split"] == "leave-one-session-out"
+    assert re.search(r"Of angry, 25 ?% are taken for frustrated; of frustrated, 12 ?% for angry\.", body)
 
 
 def test_names_from_a_corpus_are_text_and_folders_of_this_machine_are_not_in_the_card(model: Path) -> None:

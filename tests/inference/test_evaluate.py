@@ -17,6 +17,7 @@ from study.inference.evaluate import bootstrap, evaluation
 from study.inference.inputs import Item
 from study.inference.predictor import Prediction, Window
 from study.inference.recording import utterance_of
+from study.inference.trained_on import Overlap, TrainedOn, trained_on_of
 from tests.plugins.exportable_study import N_UTTERANCES
 from tests.plugins.study_process import here
 
@@ -130,7 +131,7 @@ def test_the_corpus_that_a_model_was_trained_on_is_refused_whatever_it_is_called
     for name, own in (("own", rows), ("renamed", renamed), ("part", renamed[3:9])):
         code, _, err = evaluated(capsys, model, write(tmp_path / f"{name}.csv", own))
         assert (code, err.count("\n")) == (2, 1)
-        assert f"all {len(own)} of {name} were in its training corpus" in err
+        assert f"all {len(own)} of {name} are those of its training corpus" in err
 
 
 @pytest.mark.parametrize("kind", ["flac", "span"])
@@ -150,10 +151,22 @@ def test_training_recordings_among_others_are_counted_in_another_format_and_by_i
     code, found, _ = evaluated(capsys, model, write(tmp_path / "some.csv", [*seen, *rest]))
     assert code == 0
     assert found["training_overlap"] == {"n_utterances": 24, "n_equal": 3, "n_same_id": 1}
+    assert "3 of 24 utterances have recordings of the training corpus: their scores are no test" in found["notes"]
     assert (
-        "3 of 24 utterances were in the training corpus (equal recording): their scores are no test" in found["notes"]
+        "1 of 24 utterances have ids of the training corpus and other recordings: they may be of it" in found["notes"]
     )
-    assert any(note.startswith("1 of 24 utterances may have been in it: ids") for note in found["notes"])
+
+
+def test_where_words_alone_are_read_equal_words_are_counted_whatever_their_case():
+    def said(words, id):
+        return utterance_of(Path(), words, id)
+
+    quiet = {"reads_audio": False, "on_read": lambda *_: None}
+    trained = TrainedOn.of([said("Not again.", "a"), said("so it is", "b"), said("", "c")], "salt", **quiet)
+    assert trained_on_of(trained.to_text()) == trained
+    others = [said("not again", "x"), said("another", "b"), said("", "y"), said("new", "z")]
+    assert trained.overlap(others, **quiet) == Overlap(n_utterances=4, n_equal=1, n_same_id=1)
+    assert "again" not in trained.to_text()
 
 
 def test_a_folder_that_does_not_say_what_it_was_trained_on_is_said(capsys, model, rows, other, tmp_path):

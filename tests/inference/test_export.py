@@ -1,5 +1,6 @@
 """An exported folder predicts what its study has stored, or is not exported; and holds nothing of the corpus."""
 
+import hashlib
 import json
 import shutil
 from collections import Counter
@@ -17,6 +18,7 @@ from study.inference.export import export
 from study.inference.predictor import Predictor
 from study.inference.selected import select
 from study.record.folder import StudyFolder
+from study.record.plan import Plan
 from study.training.predictions import load_ids, load_probabilities
 from tests.plugins.exportable_study import write_exportable
 
@@ -60,6 +62,9 @@ def test_the_figures_are_those_of_the_report(model, finished):
     assert metrics["tuned"] == variant["tuned"]["figures"]
     assert metrics["published"] == variant["published"]["figures"]
     assert metrics["details"]["recalls"] == variant["details"]["recalls"]
+    plan, ledger = Plan.read(finished[0]), finished[0].ledger.read_bytes()
+    digests = {"plan": plan.digest(), "ledger": hashlib.sha256(ledger).hexdigest(), "corpus": finished[1].digest()}
+    assert metrics["digests"] == digests
     assert metrics["check"]["n_utterances"] >= 10
     assert metrics["check"]["largest"] < 1e-5
 

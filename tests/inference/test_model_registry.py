@@ -64,6 +64,8 @@ def test_a_registered_model_is_found_by_version_and_alias_with_its_bytes(
             path.name: path.read_bytes() for path in model.iterdir()
         }
     files = [path for path in output.rglob("*") if path.is_file()]
+    [requirements] = [path.read_text() for path in files if path.name == "requirements.txt"]
+    assert {"ser-study", "torch", "transformers"} <= {line.partition("==")[0] for line in requirements.splitlines()}
     assert not [path for path in files if path.suffix in (".pkl", ".pickle", ".pt", ".bin")]
 
 

@@ -87,6 +87,7 @@ def test_a_variant_that_reads_words_and_gets_none_is_refused_with_the_option(cap
         assert (code, out) == (2, "")
         assert err.count("\n") == 1
         assert "give them with --text" in err
+        assert "--asr ID" in err
     (tmp_path / "m.csv").write_text(f"file_name\n{recordings / 'said-00.wav'}\n", encoding="utf-8")
     code, _, err = predict(capsys, model, tmp_path / "m.csv")
     assert code == 2
