@@ -88,15 +88,17 @@ class SerModel(
         """
         if not isinstance(inputs, list | tuple) or _is_samples(inputs):
             found = self.predict(inputs, text=text, sampling_rate=sampling_rate, window=window)
-            _warn(found)
+            _warn(found.notes)
             return self._scored(found, top_k)
         texts = text if isinstance(text, list | tuple) else [text] * len(inputs)
         if len(texts) != len(inputs):
             raise UserError(f"a text for each recording is needed; found {len(inputs)} recordings, {len(texts)} texts")
-        return [
-            self(one, text=words, sampling_rate=sampling_rate, top_k=top_k, window=window)
+        predictions = [
+            self.predict(one, text=words, sampling_rate=sampling_rate, window=window)
             for one, words in zip(inputs, texts, strict=True)
         ]
+        _warn([f"input {number}: {note}" for number, found in enumerate(predictions) for note in found.notes])
+        return [self._scored(found, top_k) for found in predictions]
 
     def windows(
         self, inputs: Any, *, text: str | None = None, sampling_rate: int | None = None, window: float | None = None
@@ -107,7 +109,7 @@ class SerModel(
             study.errors.UserError: see `__call__`.
         """
         found = self.predict(inputs, text=text, sampling_rate=sampling_rate, window=window)
-        _warn(found)
+        _warn(found.notes)
         return [
             {"start": each.start, "end": each.end, "scores": self._scored(Prediction((each,)), None)}
             for each in found.windows
@@ -204,9 +206,9 @@ def scored(labels: Sequence[str], probabilities: Sequence[float], top_k: int | N
     return [{"label": label, "score": share} for label, share in pairs[:top_k]]
 
 
-def _warn(found: Prediction) -> None:
-    """Warn the caller of a method of what makes a prediction worth little."""
-    for note in found.notes:
+def _warn(notes: Sequence[str]) -> None:
+    """Warn the caller of a method of what makes predictions worth little."""
+    for note in notes:
         warnings.warn(note, PredictionWarning, stacklevel=3)
 
 

@@ -290,6 +290,13 @@ def test_what_makes_a_prediction_worth_little_is_said_at_every_door(capsys, mode
         found = loaded(samples.astype(np.float32), sampling_rate=16_000, text=words)
     assert [set(row) for row in found] == [{"label", "score"}] * 2
     assert all(each.category is PredictionWarning and each.filename == __file__ for each in warned)
+    with warnings.catch_warnings(record=True) as of_several:
+        warnings.simplefilter("always")
+        assert loaded([str(path)] * 2, text=[words] * 2) == [found, found]
+    assert [str(each.message) for each in of_several] == [
+        f"input {n}: {each.message}" for n in (0, 1) for each in warned
+    ]
+    assert all(each.filename == __file__ for each in of_several)
     (tmp_path / "m.csv").write_text(f"file_name,text\n{path},{words}\n", encoding="utf-8")
     assert predict(capsys, model, tmp_path / "m.csv", "--csv", tmp_path / "out.csv")[0] == 0
     [row] = rows_of(tmp_path / "out.csv")
