@@ -14,6 +14,7 @@ from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.features.options import FeatureOptions
 from study.record.folder import StudyFolder
+from study.record.plan import Plan
 
 
 def study_options(folder: StudyFolder) -> argparse.Namespace:
@@ -38,8 +39,10 @@ def study_corpus(folder: StudyFolder, modalities: Collection[str], place: str | 
     options = group_of(CorpusOptions, study_options(folder))
     if place is not None:
         options = replace(options, corpus=place)
+    # Utterances without files were left out, whichever of the study's modalities these files are of.
+    needed = _read_by(folder) if options.skip_missing else modalities
     try:
-        return options.open(modalities)
+        return options.open(needed)
     except UserError as error:
         raise UserError(f"{why}: {error}; --corpus says where it is now") from None
 
@@ -47,3 +50,9 @@ def study_corpus(folder: StudyFolder, modalities: Collection[str], place: str | 
 def trusts_remote_code(folder: StudyFolder) -> bool:
     """Whether a study's encoders may run code of their own."""
     return group_of(FeatureOptions, study_options(folder)).trust_remote_code
+
+
+def _read_by(folder: StudyFolder) -> list[str]:
+    """The modalities whose files the study has read: not those of features from elsewhere."""
+    features = Plan.read(folder).features
+    return [name for name, own in features.items() if not all(choice.spec.is_elsewhere for choice in own)]
