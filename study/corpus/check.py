@@ -1,34 +1,26 @@
 """Reports every problem of a corpus at once: the output of `ser-study check`."""
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import soundfile
-
-from study.corpus.lengths import MAX_SECONDS
-from study.corpus.media import MEDIA, missing_files, without_missing
+from study.corpus.audio_inspection import (
+    NOTHING_INSPECTED,
+    AudioSummary,
+    Inspection,
+    inspect_audio,
+    lack_of_decoder,
+)
+from study.corpus.media import MEDIA, missing_files, without_missing, without_unusable
 from study.corpus.plain_words import plain_words
-from study.corpus.quoting import one_line, path_text
+from study.corpus.quoting import path_text
 from study.corpus.source import Reading, choose_classes, read_source
 from study.corpus.utterance import Corpus, Problem, Utterance
 from study.errors import UserError
 from study.plurals import counted
 
 FEWEST_GROUPS = 3
-# Labelling tools round: an end up to this much after the end of the file is accepted.
-ROUNDING_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class AudioSummary:
-    """How long the utterances are (seconds) and how they were recorded (sample rate in Hz, channels -> files)."""
-
-    seconds: tuple[float, ...]
-    rates_hz: Mapping[int, int]
-    channels: Mapping[int, int]
 
 
 @dataclass(frozen=True)
@@ -75,21 +67,23 @@ def check(
         if reading.utterances or not problems:  # for an unreadable corpus, "no classes" would repeat its other problems
             problems.append(Problem(reading.place, str(error), True, "classes"))
     problems += _count_faults(reading)
+    utterances = corpus.utterances if corpus else reading.utterances
+    audio, faults = _inspected(reading.place, utterances, media)
+    problems += _audio_faults(audio, skip_missing)
+    problems += faults
     if corpus:
         problems += _missing_files(corpus, media, fatal=not skip_missing)
         if skip_missing:
-            corpus, faults = _skipped(corpus, media, reading.place)
+            corpus, faults = _skipped(corpus, media, audio, reading.place)
             problems += faults
-    utterances = corpus.utterances if corpus else reading.utterances
-    audio, faults = inspect_audio(utterances) if "audio" in media else (AudioSummary((), {}, {}), [])
-    problems += faults
+            utterances = corpus.utterances
     counts = class_counts(corpus) if corpus else {}
     shared = texts_in_two_groups(utterances)
     if corpus:
         problems += _group_faults(reading.place, counts)
         problems += _speaker_faults(reading, utterances)
         problems += _text_faults(reading.place, utterances, len(shared))
-    return CheckReport(reading.place, corpus, tuple(problems), counts, audio, len(shared))
+    return CheckReport(reading.place, corpus, tuple(problems), counts, audio.summary, len(shared))
 
 
 def _count_faults(reading: Reading) -> Iterator[Problem]:
@@ -108,10 +102,28 @@ def _missing_files(corpus: Corpus, media: Collection[str], fatal: bool) -> Itera
             yield Problem(by_id[id].where, f"{message}; {remedy}", fatal, f"missing {medium} files")
 
 
-def _skipped(corpus: Corpus, media: Collection[str], place: str) -> tuple[Corpus, list[Problem]]:
-    """The corpus without utterances whose files are missing; where too little remains, all of it and the problem."""
+def _inspected(place: str, utterances: Sequence[Utterance], media: Collection[str]) -> tuple[Inspection, list[Problem]]:
+    """What is in the audio files; nothing, and the problem, where their decoder is not installed."""
+    if "audio" not in media:
+        return NOTHING_INSPECTED, []
+    if lack := lack_of_decoder(utterances):
+        return NOTHING_INSPECTED, [Problem(place, lack, True, "decoders")]
+    return inspect_audio(utterances), []
+
+
+def _audio_faults(audio: Inspection, skip_missing: bool) -> Iterator[Problem]:
+    for id, problem in audio.faults.items():
+        if skip_missing and id in audio.skippable:
+            yield replace(problem, message=f"{problem.message}; the utterance is left out", fatal=False)
+        else:
+            yield problem
+    yield from audio.remarks
+
+
+def _skipped(corpus: Corpus, media: Collection[str], audio: Inspection, place: str) -> tuple[Corpus, list[Problem]]:
+    """The corpus without utterances whose files cannot be used; where too little remains, all of it and the problem."""
     try:
-        return without_missing(corpus, media), []
+        return without_unusable(without_missing(corpus, media), audio.skippable), []
     except UserError as error:
         return corpus, [Problem(place, str(error), True, "classes")]
 
@@ -130,59 +142,6 @@ def texts_in_two_groups(utterances: Iterable[Utterance]) -> tuple[Utterance, ...
         if words:
             by_words[words].append(utterance)
     return tuple(u for sharing in by_words.values() if len({u.group for u in sharing}) > 1 for u in sharing)
-
-
-def inspect_audio(utterances: Iterable[Utterance]) -> tuple[AudioSummary, list[Problem]]:
-    """Durations, rates and channels from the headers of the audio files, and the files and spans that are wrong.
-
-    Files that do not exist are left out: they are reported as missing.
-    """
-    headers: dict[Path, tuple[int, int, int] | str] = {}
-    seconds, problems = [], []
-    for utterance in utterances:
-        if not os.path.isfile(utterance.audio):
-            continue
-        if utterance.audio not in headers:
-            headers[utterance.audio] = _header(utterance.audio)
-        found = headers[utterance.audio]
-        if isinstance(found, str):
-            message = f"{utterance.audio} cannot be decoded: {found}; replace the file"
-            problems.append(Problem(utterance.where, message, True, "audio files that cannot be decoded"))
-            continue
-        rate_hz, frames, _ = found
-        fault = _span_fault(utterance, frames / rate_hz)
-        if fault:
-            problems.append(fault)
-        else:
-            end = frames / rate_hz if utterance.end is None else utterance.end
-            length = end - (utterance.start or 0.0)
-            if length > 0:  # the reader has reported spans that end before they start
-                seconds.append(length)
-    sound = [header for header in headers.values() if not isinstance(header, str)]
-    rates, channels = Counter(rate for rate, _, _ in sound), Counter(count for _, _, count in sound)
-    return AudioSummary(tuple(seconds), dict(sorted(rates.items())), dict(sorted(channels.items()))), problems
-
-
-def _header(path: Path) -> tuple[int, int, int] | str:
-    """Sample rate, frames and channels of a file, or why they cannot be read."""
-    try:
-        info = soundfile.info(str(path))
-    except (RuntimeError, TypeError, ValueError, OSError) as error:
-        return one_line(error)
-    if info.samplerate <= 0 or info.frames <= 0:
-        return f"it holds {info.frames} samples at {info.samplerate} Hz"
-    return info.samplerate, info.frames, info.channels
-
-
-def _span_fault(utterance: Utterance, file_seconds: float) -> Problem | None:
-    start, end = utterance.start or 0.0, utterance.end if utterance.end is not None else file_seconds
-    if min(end, file_seconds) - start > MAX_SECONDS:
-        message = f"an utterance lasts at most {MAX_SECONDS:.0f} s, {utterance.id} lasts {end - start:.0f} s"
-        return Problem(utterance.where, f"{message}; give its start and end", True, "utterances too long")
-    if start < file_seconds and end <= file_seconds + ROUNDING_SECONDS:
-        return None
-    message = f"start {start:g} and end {end:g} must lie in {utterance.audio}, which lasts {file_seconds:.2f} s"
-    return Problem(utterance.where, message, True, "spans beyond the file")
 
 
 def _group_faults(place: str, counts: Mapping[str, Mapping[str, int]]) -> Iterator[Problem]:

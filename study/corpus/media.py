@@ -1,4 +1,4 @@
-"""The files that utterances are in: which of them are missing, and the corpus without those utterances."""
+"""The files that utterances are in: which of them are missing, and the corpus without those that cannot be used."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -46,21 +46,35 @@ def without_missing(corpus: Corpus, media: Collection[str]) -> Corpus:
     """
     for medium in _known(media):
         missing = missing_files(corpus.utterances, medium)
-        if not missing:
-            continue
-        kept = tuple(utterance for utterance in corpus.utterances if utterance.id not in missing)
-        left_out = f"{len(missing):,} of {counted(len(corpus.utterances), 'utterance')} without {medium} file"
-        classes = tuple(name for name in corpus.classes if any(utterance.label == name for utterance in kept))
-        lost = [name for name in corpus.classes if name not in classes]
-        notes = [f"no utterance with {medium} file is labelled {name}: the class is left out" for name in lost]
-        if len(classes) < 2:
-            raise UserError(
-                f"a study needs at least 2 classes; --skip-missing leaves {left_out} out, and then there are "
-                f"{len(classes)}; add the files ({_first(missing)})"
-            )
-        skipped = f"left out by --skip-missing: {left_out} ({_first(missing)})"
-        corpus = replace(corpus, classes=classes, utterances=kept, notes=(*corpus.notes, skipped, *notes))
+        if missing:
+            corpus = _without(corpus, missing, f"without {medium} file")
     return corpus
+
+
+def without_unusable(corpus: Corpus, faults: Collection[str]) -> Corpus:
+    """The corpus without the utterances of these ids, whose audio cannot be decoded or is too long, with a note.
+
+    Raises:
+        UserError: fewer than two classes remain.
+    """
+    files = {utterance.id: utterance.audio for utterance in corpus.utterances if utterance.id in faults}
+    return _without(corpus, files, "whose audio cannot be decoded or is too long") if files else corpus
+
+
+def _without(corpus: Corpus, files: Mapping[str, Path], reason: str) -> Corpus:
+    """The corpus without the utterances of these ids, whose files are not there or cannot be used."""
+    kept = tuple(utterance for utterance in corpus.utterances if utterance.id not in files)
+    left_out = f"{len(files):,} of {counted(len(corpus.utterances), 'utterance')} {reason}"
+    classes = tuple(name for name in corpus.classes if any(utterance.label == name for utterance in kept))
+    lost = [name for name in corpus.classes if name not in classes]
+    notes = [f"no other utterance is labelled {name}: the class is left out" for name in lost]
+    if len(classes) < 2:
+        raise UserError(
+            f"a study needs at least 2 classes; --skip-missing leaves {left_out} out, and then there are "
+            f"{len(classes)}; add the files ({_first(files)})"
+        )
+    skipped = f"left out by --skip-missing: {left_out} ({_first(files)})"
+    return replace(corpus, classes=classes, utterances=kept, notes=(*corpus.notes, skipped, *notes))
 
 
 def _known(media: Collection[str]) -> list[str]:

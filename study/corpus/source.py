@@ -5,9 +5,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from study.corpus.audio_inspection import inspect_audio, lack_of_decoder
 from study.corpus.demo import MANIFEST
 from study.corpus.labels import EMOTIONS, class_order, preset, read_label_map, relabel
-from study.corpus.media import MEDIA, require_files, without_missing
+from study.corpus.media import MEDIA, require_files, without_missing, without_unusable
 from study.corpus.quoting import path_text, quoted
 from study.corpus.readers.table import READERS, Reader, descriptions, reader_of
 from study.corpus.utterance import Corpus, Problem, Utterance
@@ -38,7 +39,8 @@ def open_corpus(
 
     `label_map` is applied first: it renames labels and drops those that it does not name. `labels` is a preset and
     is applied second; left out, it is the default preset of the corpus's layout, which for a manifest keeps all labels.
-    Of these `media`, every utterance needs its file; `skip_missing` leaves out those without.
+    Of these `media`, every utterance needs its file; `skip_missing` leaves out those without, and those
+    whose audio cannot be decoded or is longer than an utterance may be.
 
     Raises:
         UserError: no reader recognises the source, it has a fatal problem, files are missing, or it has fewer than two
@@ -52,10 +54,13 @@ def open_corpus(
         raise UserError(f"{fatal[0]}{more}; run `{command}` for all")
     corpus = choose_classes(reading, labels, label_map)
     corpus = replace(corpus, notes=(*_remarks(reading), *corpus.notes))
-    if skip_missing:
-        return without_missing(corpus, media)
-    require_files(corpus, media, reading.place)
-    return corpus
+    if "audio" in media and (lack := lack_of_decoder(corpus.utterances)):
+        raise UserError(lack)
+    if not skip_missing:
+        require_files(corpus, media, reading.place)
+        return corpus
+    corpus = without_missing(corpus, media)
+    return without_unusable(corpus, inspect_audio(corpus.utterances).skippable if "audio" in media else ())
 
 
 def read_source(source: str | None, allow_outside: bool = False) -> Reading:

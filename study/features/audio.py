@@ -3,15 +3,15 @@
 import math
 from collections.abc import Iterator, Sequence
 
-import soundfile
 import torch
 import torchaudio.functional
 from jaxtyping import Float
 from torch import Tensor
 
 from study.corpus.lengths import MAX_SECONDS, WHOLE_SECONDS
+from study.corpus.sound import SoundError, open_sound
 from study.corpus.utterance import Corpus, Utterance
-from study.errors import UserError, first_line
+from study.errors import UserError
 from study.features.content import digest, file_digest
 from study.features.encoder import AudioEncoder, Encoded, long_reading, to_half
 from study.features.model_faults import encoding_fault
@@ -29,14 +29,13 @@ def read_audio(utterance: Utterance, rate_hz: int = 16_000) -> Float[Tensor, " s
     """
     _check_span(utterance)
     try:
-        with soundfile.SoundFile(utterance.audio) as file:
-            file_rate = file.samplerate
-            start, stop = _bounds(utterance, file_rate, file.frames)
+        with open_sound(utterance.audio) as sound:
+            file_rate = sound.rate_hz
+            start, stop = _bounds(utterance, file_rate, sound.frames)
             _check_length(utterance, file_rate, stop - start)
-            file.seek(start)
-            channels = torch.from_numpy(file.read(stop - start, dtype="float32", always_2d=True))
-    except (OSError, RuntimeError, ValueError, TypeError) as error:  # TypeError: of .raw, which has no header
-        raise UserError(f"{_where(utterance)} cannot be decoded ({first_line(error)}); {_REMEDY}") from error
+            channels = torch.from_numpy(sound.read(start, stop))
+    except SoundError as error:
+        raise UserError(f"{_where(utterance)} cannot be decoded ({error}); {_REMEDY}") from error
     samples = channels.mean(1)
     if len(samples) == 0:
         raise UserError(f"{_where(utterance)} holds no samples; {_REMEDY}")
@@ -48,11 +47,11 @@ def read_audio(utterance: Utterance, rate_hz: int = 16_000) -> Float[Tensor, " s
 def audio_seconds(utterance: Utterance) -> float:
     """The utterance's length in seconds by its span or its file's header; 0 where the file has no header."""
     try:
-        info = soundfile.info(str(utterance.audio))
-    except (OSError, RuntimeError, TypeError):
+        with open_sound(utterance.audio) as sound:
+            start, stop = _bounds(utterance, sound.rate_hz, sound.frames)
+            return max(0, stop - start) / sound.rate_hz if sound.rate_hz else 0.0
+    except SoundError:
         return 0.0
-    start, stop = _bounds(utterance, info.samplerate, info.frames)
-    return max(0, stop - start) / float(info.samplerate)
 
 
 def encode_audio(encoder: AudioEncoder, utterances: Sequence[Utterance]) -> Iterator[Encoded | UserError]:

@@ -12,12 +12,12 @@ import numpy as np
 import soundfile
 
 from study.corpus.quoting import path_text, quoted
+from study.corpus.sound import CONTAINERS, SOUND_FILES, missing_decoder
 from study.corpus.utterance import NO_FILE, Utterance
 from study.errors import UserError
 from study.inference.door import named
 
-# What libsndfile reads of the formats that people record in, by the ends of file names.
-SOUND = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".sph")
+SOUND = (*SOUND_FILES, *CONTAINERS)
 ARRAY_KEYS = ("raw", "array")
 # Decoders and resampling overshoot full scale by less; beyond are numbers of another scale.
 LARGEST_OVERSHOOT = 2.0
@@ -56,6 +56,8 @@ def require_sound(path: Path) -> None:
     if path.suffix.lower() not in SOUND:
         known = ", ".join(suffix[1:] for suffix in SOUND)
         raise UserError(f"recordings are read as {known}; found {shown}: convert it, as `ffmpeg -i {path.name} a.wav`")
+    if lack := missing_decoder(path):
+        raise UserError(f"{shown} cannot be read: {lack}")
 
 
 @contextmanager

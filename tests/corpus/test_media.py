@@ -65,7 +65,7 @@ def test_a_class_whose_files_are_all_missing_is_left_out(tiny_manifest: Path) ->
     remove(tiny_manifest, "a0")
     corpus = open_corpus(str(tiny_manifest), skip_missing=True)
     assert corpus.classes == ("calm", "tense")
-    assert corpus.notes[-1] == "no utterance with audio file is labelled rare: the class is left out"
+    assert corpus.notes[-1] == "no other utterance is labelled rare: the class is left out"
 
 
 def test_files_of_labels_that_are_dropped_are_not_needed(tiny_manifest: Path) -> None:

@@ -17,6 +17,7 @@ from study.inference import model_folder
 from study.inference.predictor import Predictor
 from study.inference.recording import utterance_of
 from study.inference.remarks import PredictionWarning
+from tests.plugins.clips import write_clip
 from tests.plugins.exportable_study import N_UTTERANCES, write_exportable
 from tests.plugins.study_process import here
 
@@ -64,11 +65,14 @@ def test_the_classes_are_shown_the_most_probable_first(capsys, model, recordings
     assert out.splitlines() == [name, lines[0]]
 
 
-@pytest.mark.parametrize(("suffix", "tolerance"), [(".flac", 1e-6), (".ogg", 0.1), (".mp3", 0.1)])
+@pytest.mark.parametrize(("suffix", "tolerance"), [(".flac", 1e-6), (".ogg", 0.1), (".mp3", 0.1), (".m4a", 0.1)])
 def test_formats_of_sound_are_read(audio_model, recordings, tmp_path, suffix, tolerance):
     samples, rate_hz = soundfile.read(recordings / "said-00.wav", dtype="int16")
     path = tmp_path / f"copy{suffix}"
-    soundfile.write(path, samples, rate_hz)
+    if suffix == ".m4a":
+        write_clip(path, samples.astype(np.float32) / 2**15, rate_hz, film=False)
+    else:
+        soundfile.write(path, samples, rate_hz)
     model = SerModel.from_pretrained(audio_model)
     wav, other = (model.predict(each).probabilities for each in (recordings / "said-00.wav", path))
     np.testing.assert_allclose(other, wav, atol=tolerance)
@@ -99,7 +103,7 @@ def test_a_variant_that_reads_words_and_gets_none_is_refused_with_the_option(cap
     [
         ([], [], "reads sound, and no recording is given"),
         (["none.wav"], [], "none.wav does not exist"),
-        (["a.m4a"], [], "convert it, as `ffmpeg -i a.m4a a.wav`"),
+        (["a.m4b"], [], "convert it, as `ffmpeg -i a.m4b a.wav`"),
         (["said-00.wav"], ["--text", "hello"], "reads sound alone; leave it out"),
         (["said-00.wav"], ["--window", "0.1"], "--window expects 0, or at least 0.5 seconds"),
         (["said-00.wav"], ["--top-k", "0"], "--top-k expects a whole number, at least 1; found 0"),
@@ -109,7 +113,7 @@ def test_a_variant_that_reads_words_and_gets_none_is_refused_with_the_option(cap
 )
 def test_wrong_use_is_one_line(capsys, audio_model, recordings, tmp_path, monkeypatch, inputs, more, message):
     shutil.copy(recordings / "said-00.wav", tmp_path)
-    (tmp_path / "a.m4a").touch()
+    (tmp_path / "a.m4b").touch()
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
     code, _, err = predict(capsys, audio_model, *inputs, *more)
@@ -121,9 +125,9 @@ def test_wrong_use_is_one_line(capsys, audio_model, recordings, tmp_path, monkey
 def test_what_cannot_be_read_is_a_row_with_its_reason_and_the_exit_code_says_so(
     capsys, audio_model, recordings, tmp_path
 ):
-    lines = [str(recordings / "said-00.wav"), "bad.wav", "none.wav", "a.m4a", str(recordings / "said-01.wav")]
+    lines = [str(recordings / "said-00.wav"), "bad.wav", "none.wav", "a.m4b", str(recordings / "said-01.wav")]
     (tmp_path / "bad.wav").write_text("no sound")
-    (tmp_path / "a.m4a").touch()
+    (tmp_path / "a.m4b").touch()
     (tmp_path / "m.csv").write_text("\n".join(["file_name", *lines]), encoding="utf-8")
     code, _, err = predict(capsys, audio_model, tmp_path / "m.csv", "--csv", tmp_path / "out.csv")
     assert code == 1

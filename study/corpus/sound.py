@@ -1,0 +1,188 @@
+"""Opens recordings of every format: the one place where sound is decoded.
+
+Sound files are read by libsndfile. Containers such as mp4 are read by PyAV, which brings FFmpeg (extra `video`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from study.corpus.quoting import one_line
+
+# What libsndfile reads of the formats that people record in, by the ends of file names.
+SOUND_FILES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".sph")
+# FFmpeg's name of the format by the end of the file's name. It is not guessed from the content, since some formats
+# (playlists) name other files and addresses, which would then be opened.
+CONTAINERS: Mapping[str, str] = {
+    **dict.fromkeys((".mp4", ".m4a", ".m4v", ".mov", ".3gp"), "mov"),
+    **dict.fromkeys((".mkv", ".webm"), "matroska"),
+    **dict.fromkeys((".wma", ".wmv"), "asf"),
+    ".avi": "avi",
+    ".aac": "aac",
+    ".amr": "amr",
+}
+# After a jump a decoder needs some sound before it is exact; the declared end may be rounded.
+LEAD_SECONDS, ROUNDING_SECONDS = 0.5, 0.25
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+class SoundError(Exception):
+    """A file's sound cannot be decoded; the text is one line that says why, without the file's name."""
+
+
+class Sound(Protocol):
+    """An open recording: samples per second, length in samples, number of channels."""
+
+    rate_hz: int
+    frames: int
+    channels: int
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """The samples [stop - start, channels] in -1..1; fewer where the file ends before."""
+
+
+@contextmanager
+def open_sound(path: Path) -> Iterator[Sound]:
+    """The recording in a file, closed after the block.
+
+    Raises:
+        SoundError: it cannot be decoded, or its decoder is not installed; also from `read`, in the block.
+    """
+    opened = _container if is_container(path) else _sound_file
+    try:
+        with opened(path) as sound:
+            yield sound
+    except _decoding_errors() as error:
+        raise SoundError(_reason(path, error)) from error
+
+
+def is_container(path: Path) -> bool:
+    """Whether a file needs PyAV, by the end of its name."""
+    return path.suffix.lower() in CONTAINERS
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file is what Git LFS keeps in the place of a large file that was not downloaded."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(LFS_POINTER)) == LFS_POINTER
+    except OSError:
+        return False
+
+
+def missing_decoder(path: Path) -> str:
+    """Why a file cannot be decoded here whatever it holds, and what to do; empty where it can."""
+    if not is_container(path) or importlib.util.find_spec("av") is not None:
+        return ""
+    name = path.suffix.lower()[1:]
+    return f"sound in {name} is decoded by PyAV: pip install 'ser-study[video]', or convert: ffmpeg -i a.{name} a.wav"
+
+
+@contextmanager
+def _sound_file(path: Path) -> Iterator[Sound]:
+    with soundfile.SoundFile(path) as file:
+        yield _SoundFile(file)
+
+
+class _SoundFile:
+    """A file that libsndfile reads."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.rate_hz, self.frames, self.channels = file.samplerate, file.frames, file.channels
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        self._file.seek(start)
+        samples: NDArray[np.float32] = self._file.read(stop - start, dtype="float32", always_2d=True)
+        return samples
+
+
+@contextmanager
+def _container(path: Path) -> Iterator[Sound]:
+    if lack := missing_decoder(path):
+        raise SoundError(lack)
+    yield _Container(path)
+
+
+class _Container:
+    """The first audio track of a file that FFmpeg reads; each reading opens it anew, since decoders have a memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._opened() as (_, stream):
+            self.rate_hz, self.channels = int(stream.rate or 0), int(stream.channels)
+            # What a track declares; the length of a whole file may be that of its pictures.
+            declared = float(stream.duration * stream.time_base) if stream.duration else None
+        self.frames = len(self._decoded(0, None)[1]) if declared is None else round(declared * self.rate_hz)
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        first, samples = self._decoded(start, stop)
+        if first > start:  # the jump went too far
+            first, samples = self._decoded(0, stop)
+        found = samples[max(0, start - first) : max(0, stop - first)]
+        if len(found) < stop - start - ROUNDING_SECONDS * self.rate_hz:
+            seconds = f"{len(found) / self.rate_hz:.2f} of {(stop - start) / self.rate_hz:.2f} s"
+            raise SoundError(f"it is cut off or damaged: {seconds} can be decoded")
+        return found
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Any, Any]]:
+        import av
+
+        format = CONTAINERS[self._path.suffix.lower()]
+        # "file:", so that no name is taken for an address.
+        with av.open(f"file:{self._path.absolute()}", format=format, metadata_errors="replace") as container:
+            if not container.streams.audio:
+                raise SoundError("it has no audio track")
+            yield container, container.streams.audio[0]
+
+    def _decoded(self, start: int, stop: int | None) -> tuple[int, NDArray[np.float32]]:
+        """The place of the first decoded sample, at or before `start`, and the samples from there to `stop` or more."""
+        import av
+
+        first, length = 0, 0
+        parts: list[NDArray[np.float32]] = []
+        with self._opened() as (container, stream):
+            jumps = self._jump(container, stream, start)
+            resampler = av.AudioResampler(format="fltp", layout=stream.layout, rate=self.rate_hz)
+            for frame in container.decode(stream):
+                if jumps and not parts:
+                    first = (frame.pts or 0) - (stream.start_time or 0)
+                for piece in resampler.resample(frame):
+                    parts.append(piece.to_ndarray())
+                    length += piece.samples
+                if stop is not None and first + length >= stop:
+                    break
+        samples = np.concatenate(parts, 1) if parts else np.zeros((self.channels, 0), np.float32)
+        return first, np.ascontiguousarray(samples.T)
+
+    def _jump(self, container: Any, stream: Any, start: int) -> bool:
+        """Go to a place before `start`; not where times are too coarse to find a sample by, as in mkv."""
+        lead = round(LEAD_SECONDS * self.rate_hz)
+        jumps = start > lead and bool(stream.time_base == Fraction(1, self.rate_hz))
+        if jumps:
+            container.seek((stream.start_time or 0) + start - lead, stream=stream)
+        return jumps
+
+
+def _decoding_errors() -> tuple[type[BaseException], ...]:
+    """What the decoders raise of a file; TypeError of .raw, which has no header."""
+    usual = (OSError, RuntimeError, ValueError, TypeError)
+    if importlib.util.find_spec("av") is None:
+        return usual
+    import av.error
+
+    return (*usual, av.error.FFmpegError)
+
+
+def _reason(path: Path, error: BaseException) -> str:
+    return "it is a Git LFS pointer, not sound: run `git lfs pull`" if is_lfs_pointer(path) else one_line(error)
