@@ -20,13 +20,13 @@ EMOTION_LETTERS = {"W": "angry", "F": "happy", "T": "sad", "N": "neutral", "L": 
 
 
 def recognises_acted(path: Path) -> bool:
-    return os.path.isdir(path / "wav")
+    return os.path.isdir(path / "takes")
 
 
 def scan_acted(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list[Problem]]:
-    """Files such as wav/03a01F.wav: speaker 03, sentence a01, emotion F."""
+    """Files such as takes/03a01F.wav: speaker 03, sentence a01, emotion F."""
     utterances, problems = [], []
-    for file in sorted((path / "wav").iterdir()):
+    for file in sorted((path / "takes").iterdir()):
         speaker, sentence, letter = file.stem[:2], file.stem[2:5], file.stem[5:6]
         if letter in EMOTION_LETTERS:
             utterances.append(
@@ -38,7 +38,7 @@ def scan_acted(path: Path, allow_outside: bool = False) -> tuple[list[Utterance]
 
 
 ACTED = Reader(
-    description="a folder of acted speech (wav/03a01F.wav)",
+    description="a folder of acted speech (takes/03a01F.wav)",
     recognises=recognises_acted,
     scan=scan_acted,
     corpus_name=lambda path: path.name,
@@ -51,9 +51,9 @@ ACTED = Reader(
 @pytest.fixture
 def acted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A corpus in the new layout, three speakers by five emotions and a file with a wrong name, and the row for it."""
-    (tmp_path / "acted" / "wav").mkdir(parents=True)
+    (tmp_path / "acted" / "takes").mkdir(parents=True)
     for stem in [*(f"{speaker}a01{letter}" for speaker in ("03", "08", "09") for letter in EMOTION_LETTERS), "10a01X"]:
-        soundfile.write(tmp_path / "acted" / "wav" / f"{stem}.wav", np.full(1600, 0.1), 16_000)
+        soundfile.write(tmp_path / "acted" / "takes" / f"{stem}.wav", np.full(1600, 0.1), 16_000)
     monkeypatch.setitem(READERS, "acted", ACTED)
     return tmp_path / "acted"
 
@@ -64,7 +64,7 @@ def test_a_corpus_opens_through_a_new_row(acted: Path) -> None:
     assert corpus.counts() == {"angry": 3, "happy": 3, "sad": 3, "neutral": 3}
     assert corpus.groups() == ("03", "08", "09")
     assert corpus.notes == (
-        f"{acted}/wav/10a01X.wav: expected an emotion letter; found 'X'",
+        f"{acted}/takes/10a01X.wav: expected an emotion letter; found 'X'",
         "dropped: 3 of 15 utterances, for their label: 3 bored",
         "label counts are those known of the full release (15 utterances)",
         "one sentence alone",
@@ -89,7 +89,7 @@ def test_check_reads_the_new_layout(acted: Path) -> None:
 
 
 def test_a_count_that_differs_is_a_note_and_a_finding_whatever_labels_are_chosen(acted: Path) -> None:
-    (acted / "wav" / "03a01L.wav").unlink()
+    (acted / "takes" / "03a01L.wav").unlink()
     differing = "counts that differ from those of the full release"
     for labels in ("4", "5"):
         report = check(str(acted), labels)
@@ -134,7 +134,7 @@ def test_a_refusal_lists_the_new_layout_with_the_others(acted: Path) -> None:
     with pytest.raises(UserError) as caught:
         open_corpus(str(acted / "nowhere"))
     *others, last = (reader.description for reader in READERS.values())
-    assert last == "a folder of acted speech (wav/03a01F.wav)"
+    assert last == "a folder of acted speech (takes/03a01F.wav)"
     assert str(caught.value) == (
         f"a corpus is {', '.join(others)} or {last}; found nothing at {acted}/nowhere; leave it out for the demo"
     )

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from study.corpus.known_counts import KnownCounts
-from study.corpus.readers import iemocap, iemocap_counts, manifest
+from study.corpus.readers import (
+    cremad,
+    emodb,
+    iemocap,
+    iemocap_counts,
+    manifest,
+    meld,
+    msp_improv,
+    msp_podcast,
+    ravdess,
+)
 from study.corpus.utterance import Problem, Utterance
 
 
@@ -50,6 +60,53 @@ READERS: dict[str, Reader] = {
         corpus_name=iemocap.corpus_name,
         default_labels="7",
         known=iemocap_counts.KNOWN,
+    ),
+    "meld": Reader(
+        description="a MELD folder (train_sent_emo.csv, train_splits ...)",
+        recognises=meld.recognises,
+        scan=meld.scan,
+        corpus_name=meld.corpus_name,
+        known=meld.KNOWN,
+        divides_speakers=False,
+    ),
+    "cremad": Reader(
+        description="a CREMA-D folder (AudioWAV)",
+        recognises=cremad.recognises,
+        scan=cremad.scan,
+        corpus_name=cremad.corpus_name,
+        known=cremad.KNOWN,
+        words_note=cremad.WORDS_NOTE,
+    ),
+    "ravdess": Reader(
+        description="a RAVDESS folder (Actor_01 ...)",
+        recognises=ravdess.recognises,
+        scan=ravdess.scan,
+        corpus_name=ravdess.corpus_name,
+        known=ravdess.KNOWN,
+        words_note=ravdess.WORDS_NOTE,
+    ),
+    "emodb": Reader(
+        description="an EmoDB folder (wav/03a01Fa.wav ...)",
+        recognises=emodb.recognises,
+        scan=emodb.scan,
+        corpus_name=emodb.corpus_name,
+        known=emodb.KNOWN,
+        words_note=emodb.WORDS_NOTE,
+    ),
+    "msp-podcast": Reader(
+        description="an MSP-Podcast folder (Labels/labels_consensus.csv)",
+        recognises=msp_podcast.recognises,
+        scan=msp_podcast.scan,
+        corpus_name=msp_podcast.corpus_name,
+        no_emotions=frozenset({"other", "undecided"}),
+    ),
+    "msp-improv": Reader(
+        description="an MSP-IMPROV folder (Evalution.txt, session1 ...)",
+        recognises=msp_improv.recognises,
+        scan=msp_improv.scan,
+        corpus_name=msp_improv.corpus_name,
+        no_emotions=frozenset({"other", "undecided"}),
+        known=msp_improv.KNOWN,
     ),
     "manifest": Reader(
         description="a manifest (.csv, .jsonl)",
