@@ -137,7 +137,7 @@ OWN: dict[str, tuple[int, Change]] = {
             {"study/corpus/readers/mine.py": READER},
             {
                 "study/corpus/readers/table.py": {
-                    "from study.corpus.readers import ": "mine, ",
+                    "from study.corpus.known_counts import KnownCounts\n": "from study.corpus.readers import mine\n",
                     "READERS: dict[str, Reader] = {\n": '"mine": Reader("a folder with an index.mine", '
                     "mine.recognises, mine.scan, mine.corpus_name),\n",
                 }

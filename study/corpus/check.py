@@ -64,7 +64,8 @@ def check(
         corpus = choose_classes(reading, labels, label_map)
     except UserError as error:
         corpus = None
-        if reading.utterances or not problems:  # for an unreadable corpus, "no classes" would repeat its other problems
+        # Of an unreadable corpus, "no classes" would repeat its other problems.
+        if reading.utterances or not any(problem.fatal for problem in problems):
             problems.append(Problem(reading.place, str(error), True, "classes"))
     problems += _count_faults(reading)
     utterances = corpus.utterances if corpus else reading.utterances

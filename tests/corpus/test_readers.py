@@ -1,6 +1,8 @@
 """The table of corpus layouts: what every row keeps, and that a new row is all that a new layout needs."""
 
 import os
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +12,12 @@ import soundfile
 
 from study.corpus.check import check
 from study.corpus.known_counts import KnownCounts
+from study.corpus.manifest_writer import write_manifest
 from study.corpus.readers.table import READERS, Reader, descriptions, reader_of
 from study.corpus.source import open_corpus
 from study.corpus.utterance import Problem, Utterance
 from study.errors import UserError
+from tests.plugins.miniature_corpora import MINIATURES
 
 # A layout of another kind, as in acted corpora: one folder, and everything but the words in the name of a file.
 EMOTION_LETTERS = {"W": "angry", "F": "happy", "T": "sad", "N": "neutral", "L": "bored"}
@@ -141,12 +145,70 @@ def test_a_refusal_lists_the_new_layout_with_the_others(acted: Path) -> None:
 
 
 def test_each_corpus_is_recognised_by_its_own_row_alone(
-    iemocap_release: Path, tiny_manifest: Path, acted: Path
+    iemocap_release: Path, tiny_manifest: Path, acted: Path, tmp_path: Path
 ) -> None:
-    for name, path in (("iemocap", iemocap_release), ("manifest", tiny_manifest), ("acted", acted)):
+    releases = {name: write(tmp_path / name) for name, write in MINIATURES.items()}
+    corpora = {"iemocap": iemocap_release, "manifest": tiny_manifest, "acted": acted, **releases}
+    assert corpora.keys() == READERS.keys()
+    for name, path in corpora.items():
         assert [key for key, reader in READERS.items() if reader.recognises(path)] == [name]
         assert reader_of(path) is READERS[name]
     assert reader_of(iemocap_release.parent) is READERS["iemocap"]
+
+
+@pytest.fixture(params=[*MINIATURES, "iemocap", "manifest"])
+def release(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path]:
+    """A row of the table and a miniature corpus of its layout, for each row."""
+    own = {"iemocap": "iemocap_release", "manifest": "tiny_manifest"}
+    if request.param in own:
+        return request.param, request.getfixturevalue(own[request.param])
+    return request.param, MINIATURES[request.param](tmp_path / "release")
+
+
+def test_any_corpus_is_checked_without_a_problem_that_stops_a_study(release: tuple[str, Path]) -> None:
+    name, path = release
+    report = check(str(path))
+    assert [problem for problem in report.problems if problem.fatal] == []
+    assert report.corpus is not None
+    assert report.corpus.digest() == open_corpus(str(path)).digest()
+    assert len(report.audio.seconds) == len(report.corpus.utterances)
+    words_note = READERS[name].words_note
+    assert (words_note in report.corpus.notes) is bool(words_note)
+    assert len(report.corpus.groups()) >= 3
+
+
+def test_a_kind_before_the_path_gives_the_same_corpus(release: tuple[str, Path]) -> None:
+    name, path = release
+    assert open_corpus(f"{name}:{path}") == open_corpus(str(path))
+    for other in READERS.keys() - {name}:
+        with pytest.raises(UserError, match=f"^{other}:PATH expects {re.escape(READERS[other].description)}; found a "):
+            open_corpus(f"{other}:{path}")
+
+
+def test_the_manifest_of_any_corpus_gives_the_same_corpus(release: tuple[str, Path], tmp_path: Path) -> None:
+    corpus = open_corpus(str(release[1]))
+    target = tmp_path / "written" / "manifest.csv"
+    target.parent.mkdir()
+    outside = write_manifest(target, corpus)
+    again = open_corpus(str(target), allow_outside=outside)
+    assert again.digest() == corpus.digest()
+    assert again.classes == corpus.classes
+    for one, other in zip(corpus.utterances, again.utterances, strict=True):
+        assert replace(one, audio=other.audio, where=other.where) == other
+        assert one.audio.samefile(other.audio)
+
+
+def test_a_release_whose_files_are_all_damaged_is_a_problem_and_no_exception(
+    release: tuple[str, Path], tmp_path: Path
+) -> None:
+    name, path = release
+    copy = tmp_path / "copy"
+    shutil.copytree(path if path.is_dir() else path.parent, copy)
+    for file in [each for each in copy.rglob("*") if each.is_file()]:
+        file.write_bytes(b"\x00\xff\n" * 20)
+    source = copy if path.is_dir() else copy / path.name
+    assert READERS[name].recognises(source)
+    assert check(str(source)).fatal
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -13,8 +13,9 @@ from study.corpus.sound import is_lfs_pointer
 from study.corpus.utterance import Problem
 from study.plurals import counted
 
-# Bytes of Windows-1252 (curly quotes, dashes), which decode as control characters in other encodings.
-_WINDOWS = {code: bytes([code]).decode("cp1252", errors="replace") for code in range(0x80, 0xA0)}
+_WINDOWS = {code: bytes([code]).decode("cp1252", errors="replace") for code in range(0x80, 0x100)}
+# Characters that no text has: curly quotes and dashes of Windows-1252 after a wrong decoding.
+_MISREAD = range(0x80, 0xA0)
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
@@ -63,9 +64,7 @@ def decoded(data: bytes) -> tuple[str, bool]:
     """Bytes as text, and whether some of them were Windows-1252 in a text that is otherwise UTF-8."""
     text = data.decode("utf-8-sig", errors="surrogateescape")
     # An invalid byte 0x92 has become U+DC92; the same character encoded as UTF-8 is U+0092.
-    repaired = "".join(
-        _WINDOWS.get(ord(c) & 0xFF, "\ufffd") if "\udc80" <= c <= "\udcff" else _WINDOWS.get(ord(c), c) for c in text
-    )
+    repaired = "".join(_WINDOWS[ord(c) & 0xFF] if "\udc80" <= c <= "\udcff" or ord(c) in _MISREAD else c for c in text)
     return repaired, repaired != text
 
 

@@ -22,7 +22,7 @@ from study.corpus.utterance import Problem, Utterance
 from study.plurals import counted
 
 TABLES = ("Evalution.txt", "Evaluation.txt")
-AUDIO = ("Audio", "")
+FIRST_SESSION = ("Audio/session1", "session1")
 WORDS = ("Human_transcriptions/All_human_transcriptions", "All_human_transcriptions")
 CODES = {"A": "angry", "H": "happy", "S": "sad", "N": "neutral", "O": "other", "X": "undecided"}
 RATINGS = {"Angry": "angry", "Happy": "happy", "Sad": "sad", "Neutral": "neutral", "Other": "other"}
@@ -35,7 +35,7 @@ _NAME = re.compile(r"UTD-IMPROV-((S\d\d[AHSN])-([FM]0(\d))-([PRST])-[FM]{1,2}\d{
 def recognises(path: Path) -> bool:
     """Whether `path` holds the label file and folders of sessions, itself or in Audio."""
     has_labels = any(os.path.isfile(path / name) for name in TABLES)
-    return has_labels and any(os.path.isdir(path / place / "session1") for place in AUDIO)
+    return has_labels and any(os.path.isdir(path / place) for place in FIRST_SESSION)
 
 
 def corpus_name(path: Path) -> str:
@@ -51,7 +51,7 @@ def scan(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list
     """
     table = next((path / name for name in TABLES if os.path.isfile(path / name)), path / TABLES[0])
     text, problems = _text(table)
-    audio, transcripts = first_folder(path, *(f"{a}/session1" for a in AUDIO)).parent, first_folder(path, *WORDS)
+    audio, transcripts = first_folder(path, *FIRST_SESSION).parent, first_folder(path, *WORDS)
     seen: dict[str, str] = {}
     utterances: list[Utterance] = []
     for number, line, ratings in _turns(text.split("\n")):
@@ -78,7 +78,7 @@ def _text(table: Path) -> tuple[str, list[Problem]]:
 def _turns(lines: Sequence[str]) -> Iterator[tuple[int, str, Sequence[str]]]:
     """The number and text of each line that names a turn, and the raters' lines below it."""
     starts = [index for index, line in enumerate(lines) if line.startswith("UTD-")]
-    for start, following in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, following in zip(starts, [*starts, len(lines)][1:], strict=True):
         yield start + 1, lines[start].strip(), lines[start + 1 : following]
 
 
