@@ -9,16 +9,20 @@ import pytest
 import soundfile
 
 from study.corpus.check import check
+from study.corpus.folds import leave_one_group_out
 from study.corpus.readers import cremad, emodb, meld, msp_improv, msp_podcast, ravdess
 from study.corpus.readers.files import decoded
 from study.corpus.readers.table import READERS
 from study.corpus.source import open_corpus
 from study.corpus.utterance import Problem, Utterance
 from study.errors import UserError
+from study.features.audio import encode_audio
+from study.features.logmel import LogMel
 from tests.plugins.clips import cut_off, tone, write_clip
 from tests.plugins.miniature_corpora import (
     LFS,
     MELD_FOLDERS,
+    MINIATURES,
     write_cremad,
     write_emodb,
     write_meld,
@@ -294,6 +298,21 @@ def test_a_wrong_line_of_msp_improv_is_fatal(tmp_path: Path, line: str) -> None:
     table = write_msp_improv(tmp_path) / "Evalution.txt"
     table.write_text(table.read_text(encoding="utf-8") + f"\n{line}\n", encoding="utf-8")
     assert [problem.kind for problem in msp_improv.scan(tmp_path)[1] if problem.fatal] == ["malformed lines"]
+
+
+def test_every_row_of_the_table_has_a_miniature_release() -> None:
+    assert READERS.keys() == {*MINIATURES, "iemocap", "manifest"}
+
+
+@pytest.mark.parametrize("name", MINIATURES)
+def test_a_study_of_any_release_has_features_of_every_utterance_and_folds(name: str, tmp_path: Path) -> None:
+    """What a study of `--variant audio --audio-encoder logmel` does before its first epoch."""
+    corpus = open_corpus(f"{name}:{MINIATURES[name](tmp_path)}", media=("audio",))
+    encoded = list(encode_audio(LogMel(), corpus.utterances))
+    assert [one for one in encoded if isinstance(one, UserError)] == []
+    assert len(encoded) == len(corpus.utterances)
+    folds = leave_one_group_out(Counter(utterance.group for utterance in corpus.utterances))
+    assert sorted(group for fold in folds for group in fold.test) == list(corpus.groups())
 
 
 # The published totals of each corpus, from other tables than the counts of labels.
