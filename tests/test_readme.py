@@ -8,7 +8,7 @@ import pytest
 
 from study.app.cli import parser
 from study.app.settings import DEMO
-from study.variants import VARIANTS
+from study.variants import VARIANT_GROUPS, VARIANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,6 +43,12 @@ def test_the_readme_is_read_in_one_sitting():
 def test_every_variant_is_in_the_readmes_table():
     table = README[README.index("| variant | system | input |") : README.index("`--variant self,cross` studies")]
     assert set(re.findall(r"`([a-z-]+)`", table)) >= set(VARIANTS)
+
+
+def test_the_readmes_numbers_of_variants_are_those_of_the_table():
+    text, numbers = " ".join(README.split()), {10: "ten", 17: "seventeen"}
+    assert f"`--variant all` the {numbers[len(VARIANT_GROUPS['all'])]} of the published table" in text
+    assert f"`--variant every` all {numbers[len(VARIANT_GROUPS['every'])]}" in text
 
 
 def test_the_readmes_budget_of_the_demo_is_the_one_in_force():
