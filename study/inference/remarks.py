@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import soundfile
 
-from study.corpus.check import ROUNDING_SECONDS
+from study.corpus.audio_inspection import ROUNDING_SECONDS
 from study.corpus.utterance import Utterance
 from study.errors import UserError
 from study.inference.model_config import ModelConfig
