@@ -99,7 +99,7 @@ def _of_utterance(utterance: Utterance, sound: Sound) -> _Found:
     problem = _span_fault(utterance, file_seconds)
     end = file_seconds if utterance.end is None else utterance.end
     seconds = 0.0 if problem else max(0.0, end - (utterance.start or 0.0))
-    if not problem and is_container(utterance.audio):
+    if seconds and is_container(utterance.audio):
         start, stop = round((utterance.start or 0.0) * sound.rate_hz), min(round(end * sound.rate_hz), sound.frames)
         if not np.any(sound.read(start, stop)):
             message = f"{utterance.id} is silent: every sample of {path_text(utterance.audio)} is zero"

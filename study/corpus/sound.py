@@ -185,4 +185,7 @@ def _decoding_errors() -> tuple[type[BaseException], ...]:
 
 
 def _reason(path: Path, error: BaseException) -> str:
-    return "it is a Git LFS pointer, not sound: run `git lfs pull`" if is_lfs_pointer(path) else one_line(error)
+    if is_lfs_pointer(path):
+        return "it is a Git LFS pointer, not sound: run `git lfs pull`"
+    # Without FFmpeg's numbers and the names of its functions.
+    return getattr(error, "strerror", None) or one_line(error)
