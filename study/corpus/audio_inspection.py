@@ -112,10 +112,16 @@ def _span_fault(utterance: Utterance, file_seconds: float) -> Problem | None:
     if min(end, file_seconds) - start > MAX_SECONDS:
         message = f"an utterance lasts at most {MAX_SECONDS:.0f} s, {utterance.id} lasts {end - start:.0f} s"
         return Problem(utterance.where, f"{message}; give its start and end", True, TOO_LONG)
+    message = beyond_file(utterance, file_seconds)
+    return Problem(utterance.where, message, True, "spans beyond the file") if message else None
+
+
+def beyond_file(utterance: Utterance, file_seconds: float) -> str:
+    """What is wrong with an utterance's span in a file of this length; empty for one that lies in it."""
+    start, end = utterance.start or 0.0, utterance.end if utterance.end is not None else file_seconds
     if start < file_seconds and end <= file_seconds + ROUNDING_SECONDS:
-        return None
-    message = f"start {start:g} and end {end:g} must lie in {utterance.audio}, which lasts {file_seconds:.2f} s"
-    return Problem(utterance.where, message, True, "spans beyond the file")
+        return ""
+    return f"start {start:g} and end {end:g} must lie in {utterance.audio}, which lasts {file_seconds:.2f} s"
 
 
 def _summary(found: Sequence[_Found]) -> AudioSummary:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import soundfile
 from jaxtyping import Float
 from torch import Tensor
 
+from study.corpus.sound import SoundError, open_sound
 from study.corpus.utterance import Utterance
 from study.features.audio import read_audio
 
-# Of a file whose header libsndfile does not read.
+# Of a file that cannot be opened: reading it says why.
 USUAL_RATE_HZ = 16_000
 
 
@@ -25,6 +25,7 @@ def own_samples(utterance: Utterance) -> tuple[Float[Tensor, " samples"], int]:
 
 def _rate_hz(utterance: Utterance) -> int:
     try:
-        return int(soundfile.info(str(utterance.audio)).samplerate)
-    except (OSError, RuntimeError, TypeError, ValueError):
+        with open_sound(utterance.audio) as sound:
+            return sound.rate_hz or USUAL_RATE_HZ
+    except SoundError:
         return USUAL_RATE_HZ

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import soundfile
-
-from study.corpus.audio_inspection import ROUNDING_SECONDS
+from study.corpus.audio_inspection import beyond_file
+from study.corpus.sound import SoundError, open_sound
 from study.corpus.utterance import Utterance
 from study.errors import UserError
 from study.inference.model_config import ModelConfig
@@ -76,12 +75,9 @@ def require_span(utterance: Utterance) -> None:
     if utterance.end is None:
         return
     try:
-        info = soundfile.info(str(utterance.audio))
-    except (OSError, RuntimeError, TypeError, ValueError):  # whatever it is, the reader of the file says it
+        with open_sound(utterance.audio) as sound:
+            seconds = sound.frames / sound.rate_hz if sound.rate_hz > 0 else 0.0
+    except SoundError:  # whatever it is, the reader of the file says it
         return
-    seconds = info.frames / info.samplerate
-    if utterance.end > seconds + ROUNDING_SECONDS:
-        raise UserError(
-            f"start {utterance.start or 0:g} and end {utterance.end:g} must lie in {utterance.audio}, which lasts "
-            f"{seconds:.2f} s (utterance {utterance.id}); correct them"
-        )
+    if fault := beyond_file(utterance, seconds):
+        raise UserError(f"{fault} (utterance {utterance.id}); correct them")
