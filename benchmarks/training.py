@@ -9,7 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,12 @@ class Row:
     variant: str
     config: Any
     targets: dict[str, float] = field(default_factory=dict)
+    loss: str = "ce"
+
+    @property
+    def recipe(self) -> Recipe:
+        """How our loop trains it; the padded ones have plain cross-entropy."""
+        return replace(RECIPE, loss=self.loss)
 
     @property
     def has_attention(self) -> bool:
@@ -66,6 +72,9 @@ ROWS = (
     Row("self-gru", "self", RECURRENT),
     Row("cross-gru", "cross", RECURRENT),
     *(Row(name, name, VARIANTS[name].config) for name in UNTUNED),
+    Row("self-balanced", "self", FUSION, {"vs_naive": 15}, "balanced"),
+    Row("self-adjusted", "self", FUSION, {"vs_naive": 15}, "logit_adjusted"),
+    Row("self-focal", "self", FUSION, {"vs_naive": 15}, "focal+smoothing"),
 )
 COLUMNS = ("epoch_seconds", "vs_naive", "vs_sdpa", "matmul_share", "data_share", "max_logit_difference")
 
@@ -76,8 +85,8 @@ class OurRun:
     def __init__(self, row: Row, data: FoldData) -> None:
         """Begin a fold run of `row`."""
         self.data = data
-        self.training: Training = begin(VARIANTS[row.variant].model, row.config, RECIPE, data, SEED)
-        self.epochs = train_fold(self.training, data, RECIPE, epochs=EPOCHS, metric="UWA", seed=SEED)
+        self.training: Training = begin(VARIANTS[row.variant].model, row.config, row.recipe, data, SEED)
+        self.epochs = train_fold(self.training, data, row.recipe, epochs=EPOCHS, metric="UWA", seed=SEED)
 
     def epoch(self) -> None:
         """One epoch of training, and the metrics on both held-out parts."""

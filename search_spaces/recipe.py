@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from search_spaces.losses import LOSS, parts_of
+
 if TYPE_CHECKING:  # workers unpack recipes without importing the search library
     from optuna.trial import BaseTrial
 
@@ -21,7 +23,8 @@ class Recipe:
     epochs without better validation. Two departures: their learning rate falls when the *validation* loss stalls,
     which would let held-out sessions influence training, so here it warms up and then falls along a half cosine
     whatever the scores are; and gradients are clipped. `features` names the features of each modality
-    that has several to choose from.
+    that has several to choose from. `loss` names the parts of the loss; each of the fields below it is read by one
+    part alone, and has no effect without it.
     """
 
     learning_rate: float = 1e-3
@@ -31,24 +34,47 @@ class Recipe:
     gradient_norm: float = 5.0
     warmup_epochs: float = 1.0
     features: Mapping[str, str] = field(default_factory=dict)
+    loss: str = "ce"
+    logit_tau: float = 1.0
+    focal_gamma: float = 2.0
+    label_smoothing: float = 0.1
+    soft_labels: float = 0.5
+    pair_smoothing: float = 0.2
+    superclass_weight: float = 0.5
 
 
 def suggest(trial: BaseTrial, choices: Mapping[str, Sequence[str]] | None = None) -> Recipe:
     """A recipe drawn by `trial`; `choices` are the labels of each modality's features, where there are several.
 
-    Patience and clipping are not searched: they are rules for stopping and safety.
+    Under the key "loss" they are the losses to choose from; a number is drawn for each part of the loss that reads
+    one. Patience and clipping are not searched: they are rules for stopping and safety.
     """
+    given = dict(choices or {})
+    losses = given.pop(LOSS, ())
     return Recipe(
         learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
         weight_decay=trial.suggest_categorical("weight_decay", [0.0, 1e-4, 1e-3, 1e-2, 1e-1]),
         batch_size=trial.suggest_categorical("batch_size", [16, 32, 64, 128]),
         features={
-            modality: trial.suggest_categorical(modality + FEATURES, list(labels))
-            for modality, labels in (choices or {}).items()
+            modality: trial.suggest_categorical(modality + FEATURES, list(labels)) for modality, labels in given.items()
         },
+        **(_drawn_loss(trial, losses) if losses else {}),
     )
+
+
+def _drawn_loss(trial: BaseTrial, losses: Sequence[str]) -> dict[str, Any]:
+    """The fields of a recipe with one of `losses`."""
+    loss = trial.suggest_categorical(LOSS, list(losses))
+    numbers = [part.number for part in parts_of([loss]) if part.number]
+    return {LOSS: loss, **{name: trial.suggest_float(name, low, high) for name, low, high in numbers}}
 
 
 def features_in(params: Mapping[str, Any]) -> dict[str, str]:
     """The choice of features, by modality, among a configuration's parameters."""
     return {name.removesuffix(FEATURES): label for name, label in params.items() if name.endswith(FEATURES)}
+
+
+def choices_in(params: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The choices for which `suggest` replays a configuration's parameters: those that it has made."""
+    made = {name: (label,) for name, label in features_in(params).items()}
+    return {**made, **({LOSS: (params[LOSS],)} if LOSS in params else {})}

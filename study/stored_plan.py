@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from search_spaces.losses import need_votes
 from study.errors import UserError
 from study.option import options_of
 from study.plurals import counted
@@ -87,11 +88,17 @@ def _of_utterances(plan: Plan) -> Iterator[str]:
                 yield f"utterance {number} without {name}"
         if utterance["label"] not in plan.classes:
             yield f"utterance {number} of a class that the study has not"
+        if need_votes(plan.terms.losses) and not _are_votes(utterance.get("votes"), plan.classes):
+            yield f"utterance {number} without votes, which are counts by class"
     ids = [utterance["id"] for utterance in plan.utterances]
     if len(set(ids)) != len(ids):
         yield "an utterance twice"
     if len(ids) != plan.corpus["utterances"]:
         yield f"{counted(len(ids), 'utterance')} where its corpus has {plan.corpus['utterances']}"
+
+
+def _are_votes(found: object, classes: Sequence[str]) -> bool:
+    return isinstance(found, dict) and all(name in classes and type(n) is int and n > 0 for name, n in found.items())
 
 
 def _of_folds(plan: Plan) -> Iterator[str]:

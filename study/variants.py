@@ -27,6 +27,7 @@ from models.tensor import TensorConfig, TensorFusion
 from models.unimodal import Unimodal
 from models.utterance_vectors import VectorConfig
 from search_spaces import recipe
+from search_spaces.losses import LOSS
 from search_spaces.recipe import FEATURES, Recipe
 from study.features.inputs import input_of
 
@@ -70,8 +71,8 @@ class Variant:
     `inputs` are streams as in `study.features.inputs`. `model(config, dims, n_classes)` builds the module; None learns
     nothing. `suggest_config(trial)` draws a config of the same class as `config`, the setting to start from; its
     parameters bear the names of config fields. `published` is the system's row in the published result table, None for
-    one that is not in it. `choices` are the labels of the features that the search chooses from, by modality;
-    configuration 0 has the first.
+    one that is not in it. `choices` are what the search chooses from: by modality the labels of features, and under
+    "loss" the losses; configuration 0 has the first.
     """
 
     title: str
@@ -100,15 +101,26 @@ class Variant:
         assert self.suggest_config is not None
         return self.suggest_config(trial), recipe.suggest(trial, self.choices)
 
-    def start(self) -> dict[str, Any]:
-        """The value of every field of config and recipe in configuration 0, by name."""
-        first = {modality + FEATURES: labels[0] for modality, labels in self.choices.items()}
-        return {**asdict(self.config), **asdict(self.recipe), **first}
+    def starts(self) -> list[dict[str, Any]]:
+        """The value of every field of config and recipe in the first configurations, by name.
+
+        They are the setting to start from with each choice in turn, the first of each in configuration 0.
+        """
+        fields = {**asdict(self.config), **asdict(self.recipe)}
+        named = {name if name == LOSS else name + FEATURES: labels for name, labels in self.choices.items()}
+        return [
+            {**fields, **{name: labels[turn if turn < len(labels) else 0] for name, labels in named.items()}}
+            for turn in range(max(map(len, named.values()), default=1))
+        ]
 
     def choosing(self, labels: Mapping[str, Sequence[str]]) -> Variant:
-        """The variant in a study of features with these `labels`, by modality: it chooses where there are several."""
+        """The variant in a study with these `labels` of features, by modality, and losses, under "loss".
+
+        It chooses where there are several; a loss that is the only one is a parameter too, since it is not the usual.
+        """
         several = {name: tuple(labels[name]) for name in self.modalities if len(labels.get(name, ())) > 1}
-        return replace(self, choices=several)
+        losses = {LOSS: tuple(labels[LOSS])} if labels.get(LOSS) else {}
+        return replace(self, choices={**several, **losses})
 
     def rebuilt(self, fields: Mapping[str, Any]) -> Any:
         """The config with these fields."""

@@ -11,6 +11,7 @@ from study.app.extraction import modalities_of, variants_with
 from study.app.output import print_line
 from study.corpus.check import CheckReport, check
 from study.corpus.check_view import render
+from study.corpus.loss_needs import require_for_losses
 from study.corpus.media import MEDIA
 from study.corpus.options import CorpusOptions
 from study.corpus.quoting import path_text
@@ -23,7 +24,12 @@ from study.report.formats import format_duration
 
 
 def check_corpus(
-    options: CorpusOptions, variants: Sequence[str], show_all: bool, encoders: EncoderOptions, console: Console
+    options: CorpusOptions,
+    variants: Sequence[str],
+    losses: Sequence[str],
+    show_all: bool,
+    encoders: EncoderOptions,
+    console: Console,
 ) -> int:
     """Show every problem of a corpus; the exit code is FAILED if one of them keeps a study from running.
 
@@ -37,7 +43,7 @@ def check_corpus(
         options.corpus, options.labels, options.label_map, options.allow_outside_files, media, options.skip_missing
     )
     lines: list[str] = []
-    problems = (*found.problems, *_lacks(found, variants, places), *_of_places(found, places, encoders, lines))
+    problems = (*found.problems, *_lacks(found, variants, places, losses), *_of_places(found, places, encoders, lines))
     found = replace(found, problems=problems)
     if found.corpus is not None and not found.fatal:
         by_encoders = check_encoders(found.corpus, encoders, options.is_demo, console)
@@ -73,10 +79,17 @@ def _of_places(
             lines.append(f"{kind} in {path_text(path)}: {seen.n_frames:,} frames{timed} of {seen.dim:,} values")
 
 
-def _lacks(found: CheckReport, variants: Sequence[str], places: Collection[str]) -> Iterator[Problem]:
-    """What the corpus lacks for the variants."""
+def _lacks(
+    found: CheckReport, variants: Sequence[str], places: Collection[str], losses: Sequence[str]
+) -> Iterator[Problem]:
+    """What the corpus lacks for the variants and the losses."""
     if found.corpus is None:
         return
+    try:
+        for note in require_for_losses(found.corpus, losses):
+            yield Problem(found.place, note, False, "votes")
+    except UserError as error:
+        yield Problem(found.place, str(error), True, "losses")
     for name in (name for name in modalities_of(variants) if name not in places):
         try:
             MODALITIES[name].require(found.corpus, variants_with(name, variants))

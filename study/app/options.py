@@ -6,6 +6,7 @@ import argparse
 from itertools import chain
 from pathlib import Path
 
+from search_spaces.losses import LOSS_PARTS
 from study.app.parsing import add_options, given_of, group_of
 from study.app.place import ConfigOptions, PrintOptions
 from study.app.settings import MachineOptions, Settings, VariantOptions, terms_of
@@ -51,6 +52,11 @@ def add_feature_options(parser: argparse.ArgumentParser) -> None:
 def described_samplers() -> str:
     """The values of --sampler, a line for each."""
     return "samplers:\n" + "".join(f"  {name:<11} {row.description}\n" for name, row in SAMPLERS.items())
+
+
+def described_losses() -> str:
+    """The parts of --losses, a line for each."""
+    return "losses:\n" + "".join(f"  {name:<15} {part.description}\n" for name, part in LOSS_PARTS.items())
 
 
 def typed_options(parsed: argparse.Namespace, *more: type) -> list[str]:

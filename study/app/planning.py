@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from search_spaces.losses import need_votes
 from study.app.environment import environment
 from study.app.settings import Settings
+from study.corpus.loss_needs import votes_for
 from study.corpus.plain_words import plain_words
 from study.corpus.utterance import Corpus
 from study.errors import UserError
@@ -44,11 +46,12 @@ def make_plan(settings: Settings, corpus: Corpus, features: Mapping[str, Sequenc
         UserError: the corpus has too few groups for cross-validation.
     """
     sizes = Counter(utterance.group for utterance in corpus.utterances)
+    has_votes = need_votes(settings.terms.losses)
     return Plan(
         name=name,
         corpus={
             "name": corpus.name,
-            "digest": corpus.digest(),
+            "digest": corpus.digest(has_votes),
             "utterances": len(corpus.utterances),
             "speakers": len({utterance.speaker for utterance in corpus.utterances}),
             "classes": corpus.counts(),
@@ -66,6 +69,7 @@ def make_plan(settings: Settings, corpus: Corpus, features: Mapping[str, Sequenc
                 "speaker": u.speaker,
                 "script": u.script,
                 "words": words_key(u.words),
+                **({"votes": votes_for(corpus, u)} if has_votes else {}),
             }
             for u in corpus.utterances
         ],

@@ -54,7 +54,10 @@ def _entries(group: Any) -> dict[str, str | int | float | bool]:
     """What a file has of a group: all terms, whose defaults depend on others; of other options, what differs."""
     defaults = {each.name: each.default for each in fields(group)}
     found: dict[str, str | int | float | bool] = {}
+    kept = group.kept() if isinstance(group, Terms) else defaults
     for name, option in options_of(type(group)).items():
+        if name not in kept:
+            continue
         value = getattr(group, name)
         is_usual = value == defaults[name] and not isinstance(group, (Terms, VariantOptions))
         if option.is_lasting and value is not None and not is_usual:

@@ -28,6 +28,7 @@ from study.app.progress import ProgressView
 from study.app.repeat import write_config
 from study.app.result import show, spaces
 from study.app.settings import Settings
+from study.corpus.loss_needs import require_for_losses
 from study.corpus.utterance import Corpus
 from study.errors import FINISHED, INTERRUPTED
 from study.execution import connection, tuner
@@ -63,6 +64,7 @@ def run(settings: Settings, console: Console) -> int:
     check_uri(machines.tracking_uri, output)
     connection.check_address(machines.address)
     corpus = open_corpus(settings, console)
+    notes = require_for_losses(corpus, settings.terms.losses)
     folder = StudyFolder.of(output, machines.name or planning.default_name(corpus, settings))
     with folder.held():
         features = wanted_features(corpus, settings)
@@ -87,7 +89,7 @@ def run(settings: Settings, console: Console) -> int:
             earlier = StudyFolder.of(output, plan.terms.warm_start)
             stored_plan(earlier)
             plan = replace(plan, prior=load_prior(earlier))
-        plan = planning.with_notes(plan, unread(features, corpus, console))
+        plan = planning.with_notes(plan, [*notes, *unread(features, corpus, console)])
         with _extracted(features, corpus, settings, console, f"study {folder.path.name}") as slots:
             plan = planning.with_slots(plan, slots)
             if machines.dry_run:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from study.app import epilogs
 from study.app.corpus_verbs import CORPUS_VERBS
 from study.app.model_verbs import MODEL_VERBS
-from study.app.parsing import add_options, group_of
+from study.app.parsing import add_options, given_of, group_of
 from study.app.place import ConfigOptions, PlaceOptions, PrintOptions
 from study.app.verb import STUDY_NAME, Verb
 
@@ -23,11 +23,11 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    from study.app.options import add_print_options, add_study_options, described_samplers
+    from study.app.options import add_print_options, add_study_options, described_losses, described_samplers
 
     add_study_options(parser)
     add_print_options(parser)
-    parser.epilog = f"{described_samplers()}\n{epilogs.RUN}"
+    parser.epilog = f"{described_samplers()}\n{described_losses()}\n{epilogs.RUN}"
 
 
 def _run(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
@@ -72,11 +72,13 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     from study.corpus.options import CorpusOptions
     from study.corpus.readers.table import IN_SHORT
     from study.features.options import FeatureOptions
+    from study.record.terms import Terms
 
     parser.add_argument("corpus", nargs="?", help=f"{IN_SHORT}; left out: the demo corpus")
     parser.add_argument("--all", action="store_true", help="list every problem, however many of a kind there are")
     add_options(parser, CorpusOptions, only=("labels", "label_map", "allow_outside_files", "skip_missing"))
     parser.add_argument("--variant", dest="variants", metavar="NAMES", help="check for a study of these (of all)")
+    add_options(parser, Terms, only=("losses",))
     about = "say what these encoders would make of the corpus: frames, disk, and time by a sample; nothing is extracted"
     group = parser.add_argument_group("features", about)
     add_options(group, FeatureOptions)
@@ -88,9 +90,11 @@ def _check(parsed: argparse.Namespace, arguments: Sequence[str], console: Consol
     from study.app.encoder_check import encoders_of
     from study.app.settings import VariantOptions
     from study.corpus.options import CorpusOptions
+    from study.record.terms import Terms
 
     variants = group_of(VariantOptions, parsed).variants if parsed.variants else ()
-    return check_corpus(group_of(CorpusOptions, parsed), variants, parsed.all, encoders_of(parsed), console)
+    losses = given_of(Terms, parsed).get("losses", ())
+    return check_corpus(group_of(CorpusOptions, parsed), variants, losses, parsed.all, encoders_of(parsed), console)
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:

@@ -75,15 +75,26 @@ class Corpus:
         """The groups (sessions), sorted by name."""
         return tuple(sorted({utterance.group for utterance in self.utterances}))
 
-    def digest(self) -> str:
-        """sha256 over ids, labels, words, speakers, groups and splits: what results depend on except the features."""
-        return _digest("\x1f".join(_identity(utterance)) for utterance in self.utterances)
+    def digest(self, with_votes: bool = False) -> str:
+        """sha256 over ids, labels, words, speakers, groups and splits: what results depend on except the features.
+
+        Over votes too for a study that uses them.
+        """
+        return _digest("\x1f".join(_identity(u) + (_votes(u) if with_votes else ())) for u in self.utterances)
+
+    def has_digest(self, digest: str | None) -> bool:
+        """Whether a study of this corpus has this digest, with votes or without."""
+        return digest in (self.digest(), self.digest(with_votes=True))
 
 
 def _identity(utterance: Utterance) -> tuple[str, ...]:
     u = utterance
     # A split is part of it only where known, so that corpora without splits keep the digests of older releases.
     return (u.id, u.label, u.words, u.speaker, u.group, u.script, *([u.split] if u.split else []))
+
+
+def _votes(utterance: Utterance) -> tuple[str, ...]:
+    return tuple(f"{name}={n}" for name, n in sorted(utterance.votes.items()) if n)
 
 
 def _digest(lines: Iterable[str]) -> str:

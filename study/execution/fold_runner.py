@@ -151,7 +151,14 @@ def data_of_fold(
         stream = input_of(name)
         path = plan.pack(stream.modality, (features or {}).get(stream.modality))
         packs[name] = stream.view(_pack(Path(path), fetch))
-    return fold_data(packs, parts_of_fold(plan, fold), len(plan.classes), device)
+    return data_of_parts(plan, packs, parts_of_fold(plan, fold), device)
+
+
+def data_of_parts(
+    plan: Plan, packs: Mapping[str, Pack], parts: Mapping[str, Sequence[tuple[str, int]]], device: torch.device
+) -> FoldData:
+    """The data of utterances that are divided into these `parts`, with what the study's losses read of them."""
+    return fold_data(packs, parts, len(plan.classes), device, plan.votes(), plan.confused_pairs())
 
 
 # As many folds as a protocol has, and few bytes each: their frames stay in the packs.

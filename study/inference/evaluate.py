@@ -112,7 +112,7 @@ def require_unseen(config: ModelConfig, corpus: Corpus, overlap: Overlap | None)
         UserError: all of it was.
     """
     is_all = overlap is not None and overlap.n_equal == overlap.n_utterances
-    if is_all or corpus.digest() == config.corpus.get("digest"):
+    if is_all or corpus.has_digest(config.corpus.get("digest")):
         raise UserError(
             f"an evaluation needs utterances that the model was not trained on; all {len(corpus.utterances)} of "
             f"{corpus.name} are those of its training corpus; what its study scores on held-out sessions is in its "

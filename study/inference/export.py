@@ -119,7 +119,7 @@ def require_corpus(selected: Selected, corpus: Corpus) -> None:
     Raises:
         UserError: it is another, or was changed.
     """
-    if corpus.digest() != selected.plan.corpus["digest"]:
+    if not corpus.has_digest(selected.plan.corpus["digest"]):
         raise UserError(
             f"an export checks itself on the corpus of its study, and this {corpus.name} has other utterances, words "
             f"or labels than {selected.plan.name} was begun with; give the unchanged one with --corpus"

@@ -45,7 +45,7 @@ def figures(selected: Selected, config: ModelConfig) -> dict[str, Any]:
         "shared": _values(outcome.nested.shared if outcome.nested else None),
         "groups": _by_group(selected),
         "calibration": asdict(selected.calibration),
-        "details": asdict(details(plan, outcome.figures, selected.reported)),
+        "details": asdict(details(plan, outcome.figures, selected.reported, selected.validated)),
         "corpus": {name: plan.corpus[name] for name in ("name", "utterances", "classes", "groups")},
         "digests": {"plan": plan.digest(), "ledger": config.study["ledger"], "corpus": plan.corpus["digest"]},
         "environment": plan.environment,

@@ -8,7 +8,10 @@ from pathlib import Path
 from statistics import median_low
 from typing import Any
 
+import torch
+
 from study.errors import UserError
+from study.execution.fold_runner import data_of_parts
 from study.features.inputs import input_of
 from study.features.pack import Pack
 from study.inference.ensemble import Member
@@ -18,7 +21,6 @@ from study.record.plan import Plan
 from study.record.search_name import variant_of
 from study.samplers.proposer import configuration
 from study.seeding import derived_seed
-from study.training.batches import fold_data
 from study.training.loop import Diverged, begin, train_unscored
 from study.variants import VARIANTS
 
@@ -45,10 +47,10 @@ def refit(
     }
     number = {name: index for index, name in enumerate(plan.classes)}
     everyone = [(each["id"], number[each["label"]]) for each in plan.utterances]
-    data = fold_data(packs, {"training": everyone, "validation": [], "test": []}, len(plan.classes))
+    data = data_of_parts(plan, packs, {"training": everyone, "validation": [], "test": []}, torch.device("cpu"))
     seed = derived_seed(plan.terms.seed, "refit", search)
     training = begin(row.model, row.rebuilt(asdict(config)), recipe, data, seed)
-    losses = train_unscored(training, data.training, recipe, epochs=plan.terms.epochs, seed=seed, last_epoch=n_epochs)
+    losses = train_unscored(training, data, recipe, epochs=plan.terms.epochs, seed=seed, last_epoch=n_epochs)
     try:
         with one_core():
             for epoch, _ in enumerate(losses, start=1):

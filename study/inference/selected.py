@@ -41,6 +41,7 @@ class Selected:
     uses: tuple[Use, ...]
     tested: tuple[TestedFold, ...]
     reported: tuple[TestedFold, ...]
+    validated: tuple[TestedFold, ...]
     calibration: CalibrationView
     best: str
     others: tuple[str, ...]
@@ -111,9 +112,9 @@ def select(folder: StudyFolder, search: str | None = None) -> Selected:
     uses = PROTOCOLS[plan.terms.protocol].members(plan, outcome)
     tested = StoredPredictions(folder, plan).tested(uses)
     others = tuple(name for name in outcomes if name != search)
-    reported = tuple(evidence.tested[search])
-    calibrated = calibration(evidence.validated[search], reported)
-    return Selected(folder, plan, search, outcome, uses, tuple(tested), reported, calibrated, best, others)
+    reported, validated = tuple(evidence.tested[search]), tuple(evidence.validated[search])
+    calibrated = calibration(validated, reported)
+    return Selected(folder, plan, search, outcome, uses, tuple(tested), reported, validated, calibrated, best, others)
 
 
 def distinct_epochs(uses: Sequence[Use]) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from search_spaces.losses import LOSS, need_votes
+from study.corpus.labels import confused_pairs
 from study.errors import UserError
 from study.features.spec import FeatureChoice
 from study.files import write_file
@@ -26,7 +28,8 @@ class Plan:
 
     `corpus` describes it (name, digest, utterances, counts by class and by group); `folds` are as
     `study.corpus.folds.Fold`; `features` are the packs that each modality's frames may come from, that of configuration
-    0 first; `utterances` has id, label, group, speaker, script and a key of the words of every utterance. `lookahead`
+    0 first; `utterances` has id, label, group, speaker, script and a key of the words of every utterance, and its votes
+    where a loss reads them. `lookahead`
     and `seconds` follow from the number of slots: how many configurations are open at once, and what the limits leave
     each variant, in worker seconds. `prior` is what the sampler was given of an earlier study. `environment` (versions,
     revision) is for readers and may differ on continuation.
@@ -37,7 +40,7 @@ class Plan:
     classes: list[str]
     folds: list[dict[str, Any]]
     features: dict[str, list[FeatureChoice]]
-    utterances: list[dict[str, str]]
+    utterances: list[dict[str, Any]]
     variants: list[str]
     terms: Terms
     environment: dict[str, str]
@@ -55,14 +58,29 @@ class Plan:
         """The epochs at which configurations are compared."""
         return geometric_rungs(self.terms.epochs, self.terms.eta)
 
-    def choices(self) -> dict[str, tuple[str, ...]]:
+    def labels(self) -> dict[str, tuple[str, ...]]:
         """The labels of each modality's features, that of configuration 0 first."""
         return {modality: tuple(choice.label for choice in choices) for modality, choices in self.features.items()}
+
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        """What a variant chooses from (`Variant.choosing`): the labels of features, and losses where they are given."""
+        return {**self.labels(), **({LOSS: self.terms.losses} if self.terms.losses else {})}
+
+    def votes(self) -> dict[str, list[float]] | None:
+        """The shares of each class among the votes of every utterance that has votes; None where they are not used."""
+        if not need_votes(self.terms.losses):
+            return None
+        counts = {each["id"]: [each["votes"].get(name, 0) for name in self.classes] for each in self.utterances}
+        return {id: [n / sum(own) for n in own] for id, own in counts.items() if sum(own)}
+
+    def confused_pairs(self) -> list[tuple[int, int]]:
+        """The classes that are known to be confused, as their places among the classes."""
+        return [(self.classes.index(one), self.classes.index(other)) for one, other in confused_pairs(self.classes)]
 
     @property
     def encoders(self) -> dict[str, str]:
         """By modality, the labels of its features in one text, for readers."""
-        return {modality: " | ".join(labels) for modality, labels in self.choices().items()}
+        return {modality: " | ".join(labels) for modality, labels in self.labels().items()}
 
     def pack(self, modality: str, label: str | None = None) -> str:
         """The path of the pack with a modality's features of this label; without one, of configuration 0.
@@ -75,7 +93,11 @@ class Plan:
 
     def write(self, folder: StudyFolder) -> None:
         """Write `plan.json` into the study's folder, in one step."""
-        write_file(folder.plan, json.dumps(asdict(self), indent=1, ensure_ascii=False))
+        write_file(folder.plan, json.dumps(self.to_json(), indent=1, ensure_ascii=False))
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as plain values."""
+        return {**asdict(self), "terms": self.terms.kept()}
 
     @staticmethod
     def read(folder: StudyFolder) -> Plan:
@@ -90,7 +112,7 @@ class Plan:
                 modality: [FeatureChoice.from_json(choice).found_in(folder.features) for choice in choices]
                 for modality, choices in found["features"].items()
             }
-            return Plan(**{**found, "terms": Terms(**found["terms"]), "features": features})
+            return Plan(**{**found, "terms": Terms.from_json(found["terms"]), "features": features})
         except FileNotFoundError:
             raise UserError(f"no study at {folder.path}: a study's folder holds a plan.json") from None
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -129,7 +151,7 @@ class Plan:
             "classes": self.classes,
             "folds": self.folds,
             "utterances": self.utterances,
-            "terms": {name: value for name, value in vars(self.terms).items() if name not in GROWING},
+            "terms": {name: value for name, value in self.terms.kept().items() if name not in GROWING},
             "prior": self.prior,
         }
 
@@ -166,7 +188,7 @@ class Plan:
 
     def _identity(self) -> Mapping[str, Any]:
         terms = {
-            option.flag.removeprefix("--"): getattr(self.terms, name)
+            option.flag.removeprefix("--"): _readable(getattr(self.terms, name))
             for name, option in options_of(Terms).items()
             if option.change == "never"
         }
@@ -177,6 +199,10 @@ class Plan:
             **{f"{modality} features": labels for modality, labels in self.encoders.items()},
             **terms,
         }
+
+
+def _readable(value: Any) -> Any:
+    return (",".join(value) or "not given") if isinstance(value, tuple) else value
 
 
 def _larger(before: Any, now: Any) -> Any:

@@ -6,13 +6,18 @@ may change it, and its line in the report.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from search_spaces.losses import LOSS_PARTS, LOSSES_LAW, are_losses, losses_of
 from study.option import NAME_BYTES, duration, is_name, option
 from study.record.epoch_rule import EPOCH_RULES
 from study.training.metrics import METRICS
 
 MAX_EPOCHS = 50
+# Terms that came after the first plans. A plan has them where they are given, so that the others keep their digest.
+LATER = ("losses",)
 TIME = "a time such as 45m, 2h or 1h30m"
 NAME = f"letters, digits, '-', '_' and '.', not starting with '.', at most {NAME_BYTES} bytes"
 
@@ -135,6 +140,17 @@ class Terms:
         holds=lambda name: name in METRICS,
         change="never",
     )
+    losses: tuple[str, ...] = option(
+        "--losses",
+        f"what training minimises: {', '.join(LOSS_PARTS)}; parts joined by +; several with commas: searched, "
+        "configuration 0 has the first (ce)",
+        default=(),
+        metavar="NAMES",
+        read=losses_of,
+        law=LOSSES_LAW,
+        holds=are_losses,
+        change="never",
+    )
     epoch_rule: str = option(
         "--epoch-rule",
         "; ".join(f"{name}: {rule.words}" for name, rule in EPOCH_RULES.items()) + " (shared)",
@@ -165,6 +181,23 @@ class Terms:
         change="never",
     )
     eta: int = 3
+
+    def kept(self) -> dict[str, Any]:
+        """The terms as a plan has them: those of `LATER` only where they are given."""
+        return {name: value for name, value in vars(self).items() if name not in LATER or value != getattr(Terms, name)}
+
+    @staticmethod
+    def from_json(found: Mapping[str, Any]) -> Terms:
+        """The terms whose `kept` a plan has.
+
+        Raises:
+            TypeError: one is missing, or none of them.
+        """
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) and getattr(Terms, name, None) == () else value
+            for name, value in found.items()
+        }
+        return Terms(**values)
 
 
 def geometric_rungs(epochs: int, eta: int = 3, n_rungs: int = 2) -> tuple[int, ...]:

@@ -33,7 +33,7 @@ from study.report.probe import Probe, probe
 from study.report.recognised import recognised_view
 from study.report.systems import searched, systems_of
 from study.report.transfer import transfer_view
-from study.report.variant_view import PROBE, CostView, NestedView, SettingView, VariantView
+from study.report.variant_view import PROBE, CostView, DetailsView, NestedView, SettingView, VariantView
 from study.report.view import ReportView, SearchesView, TermView
 from study.samplers import SAMPLERS
 from study.samplers.warm_start import warm_start_sentence
@@ -97,9 +97,11 @@ def report_view(evidence: Evidence) -> ReportView:
 
 def terms_view(terms: Terms) -> list[TermView]:
     """A line for each term of a study that is an option."""
+    kept = terms.kept()
     return [
-        TermView(option.flag.removeprefix("--"), format_term(option, getattr(terms, name)))
+        TermView(option.flag.removeprefix("--"), format_term(option, kept[name]))
         for name, option in options_of(Terms).items()
+        if name in kept
     ]
 
 
@@ -115,7 +117,7 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
         selected=outcome.config.number if outcome else None,
         confirmed=outcome.config.confirmed if outcome else False,
         cost=CostView() if row.role == "guess" else _cost(plan, configs),
-        details=details(plan, outcome.figures, evidence.tested[name]) if outcome else None,
+        details=_details(evidence, name, outcome) if outcome else None,
         nested=_nested(outcome.nested) if outcome and outcome.nested else None,
         reference=_reference(plan, name),
         role=row.role,
@@ -130,6 +132,11 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
         n_parameters=n_parameters(plan, name, outcome.config.params) if outcome else None,
         epoch_seconds=outcome.config.seconds / outcome.config.epochs_run if outcome else None,
     )
+
+
+def _details(evidence: Evidence, name: str, outcome: Outcome) -> DetailsView:
+    by_loss = evidence.by_loss.get(name, {})
+    return details(evidence.plan, outcome.figures, evidence.tested[name], evidence.validated[name], by_loss)
 
 
 def _sources(evidence: Evidence, name: str) -> list[Source]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean, variance
 
 import numpy as np
@@ -12,20 +12,24 @@ from study.protocols import PROTOCOLS
 from study.record.plan import Plan
 from study.record.results import Figures
 from study.record.variance_sources import Source
+from study.report.close_pairs import NO_LOSSES, ByLoss, close_pairs, pairs_of
 from study.report.predictions import TestedFold, pooled_confusion
-from study.report.variant_view import DetailsView, PairView, ScriptView
+from study.report.variant_view import DetailsView, ScriptView
 from study.training.metrics import METRICS, confusion_matrix, score_confusion
 
-# The labels that annotators themselves confuse most.
-CLOSE_PAIRS = (("angry", "frustrated"), ("happy", "excited"))
 
-
-def details(plan: Plan, figures: Figures, folds: Sequence[TestedFold]) -> DetailsView:
-    """The details of a variant with these `figures`, tested as `folds`."""
+def details(
+    plan: Plan,
+    figures: Figures,
+    folds: Sequence[TestedFold],
+    validated: Sequence[TestedFold],
+    by_loss: ByLoss = NO_LOSSES,
+) -> DetailsView:
+    """The details of a variant with these `figures`, tested as `folds` and `validated` by the same runs."""
     return DetailsView(
         optimism={name: figures["validation"][name].mean - figures["test"][name].mean for name in METRICS},
         recalls=class_recalls(folds, plan.classes),
-        pairs=tuple(close_pairs(folds, plan.classes)),
+        pairs=tuple(close_pairs(plan, folds, pairs_of(plan.classes, validated), by_loss)),
         scripts=metrics_by_script(folds, len(plan.classes)),
         words_seen=words_seen(plan),
     )
@@ -58,16 +62,6 @@ def class_recalls(folds: Sequence[TestedFold], classes: Sequence[str]) -> dict[s
         for number, (name, row) in enumerate(zip(classes, confusion, strict=True))
         if row.sum()
     }
-
-
-def close_pairs(folds: Sequence[TestedFold], classes: Sequence[str]) -> Iterator[PairView]:
-    """For each pair of close classes, the share of the one that was taken for the other."""
-    confusion = pooled_confusion(folds, len(classes))
-    shares = confusion / np.maximum(1, confusion.sum(1, keepdims=True))
-    for first, second in CLOSE_PAIRS:
-        if first in classes and second in classes:
-            i, j = list(classes).index(first), list(classes).index(second)
-            yield PairView(first, second, float(shares[i, j]), float(shares[j, i]))
 
 
 def metrics_by_script(folds: Sequence[TestedFold], n_classes: int) -> dict[str, ScriptView]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from search_spaces.losses import LOSS
 from study.errors import UserError
 from study.protocols import PROTOCOLS
 from study.record import ledger
@@ -32,7 +33,8 @@ class Evidence:
     nothing can be selected has no outcome and no predictions. `left` says what an unfinished study has left; empty for
     a finished one. `paths` are the incumbents of each search. `recognised` has the scores on recognised words, where
     there are any, and `transfers` those on other corpora; `ledger` is the digest
-    of the ledger.
+    of the ledger. Where a search chose from several losses, `by_loss` has the test predictions of the configuration with
+    each loss that is best by validation, without confirmation runs.
     """
 
     plan: Plan
@@ -45,6 +47,7 @@ class Evidence:
     recognised: RecognisedWords | None = None
     transfers: Sequence[Transfer] = ()
     ledger: str = ""
+    by_loss: Mapping[str, Mapping[str, Sequence[TestedFold]]] = field(default_factory=dict)
 
 
 def gather(folder: StudyFolder) -> Evidence:
@@ -73,6 +76,7 @@ def gather(folder: StudyFolder) -> Evidence:
     outcomes = _outcomes(plan, found)
     tested = {name: stored.tested(outcome.uses) for name, outcome in outcomes.items()}
     validated = {name: stored.validated(outcome.uses) for name, outcome in outcomes.items()}
+    by_loss = {name: _by_loss(plan, stored, found[name]) for name in outcomes if found.get(name)}
     return Evidence(
         plan,
         found,
@@ -84,6 +88,7 @@ def gather(folder: StudyFolder) -> Evidence:
         recognised=read_recognised_words(folder, plan),
         transfers=read_transfers(folder, plan),
         ledger=ledger.ledger_digest(folder.ledger) if records else "",
+        by_loss=by_loss,
     )
 
 
@@ -103,6 +108,17 @@ def _outcomes(plan: Plan, found: Mapping[str, Sequence[ConfigResult]]) -> dict[s
     outcome_of = PROTOCOLS[plan.terms.protocol].outcome
     outcomes = {name: outcome_of(plan, found[name]) for name in searches_of(plan) if found.get(name)}
     return {name: outcome for name, outcome in outcomes.items() if outcome is not None}
+
+
+def _by_loss(plan: Plan, stored: StoredPredictions, configs: Sequence[ConfigResult]) -> dict[str, list[TestedFold]]:
+    searched = [replace(config, n_seeds=0, confirmations={}) for config in configs]
+    found = {}
+    for loss in plan.terms.losses if len(plan.terms.losses) > 1 else ():
+        own = [config for config in searched if config.params.get(LOSS) == loss]
+        outcome = PROTOCOLS[plan.terms.protocol].outcome(plan, own) if own else None
+        if outcome is not None:
+            found[loss] = stored.tested(outcome.uses)
+    return found
 
 
 def _paths(

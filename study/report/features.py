@@ -1,11 +1,11 @@
-"""What each of the features reached that a search could choose from: encoders, layers and frame rates."""
+"""What each choice reached that a search had: encoders, layers and frame rates of features, and losses."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from search_spaces.recipe import features_in
+from search_spaces.recipe import choices_in
 from study.plurals import counted
 from study.protocols import PROTOCOLS
 from study.record.outcome import Outcome
@@ -52,7 +52,7 @@ def feature_rows(variant: VariantView) -> Iterator[list[str]]:
 
 def feature_headings(view: ReportView) -> list[str]:
     """The headings of `feature_rows`."""
-    return ["", "features", "configurations", f"validation {view.metric}", f"test {view.metric}", "selected"]
+    return ["", "choice", "configurations", f"validation {view.metric}", f"test {view.metric}", "selected"]
 
 
 def feature_lines(view: ReportView, variant: VariantView) -> Iterator[str]:
@@ -60,7 +60,7 @@ def feature_lines(view: ReportView, variant: VariantView) -> Iterator[str]:
     rows = [[*row[2:], f"{row[0]}: {row[1]}"] for row in feature_rows(variant)]
     if not rows:
         return
-    heading = ["tried", "validation", "test", "selected", f"features ({view.metric} of the best by validation)"]
+    heading = ["tried", "validation", "test", "selected", f"choice ({view.metric} of the best by validation)"]
     widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
     for *cells, features in (heading, *rows):
         shown = (cell.rjust(width) for cell, width in zip(cells, widths[:-1], strict=True))
@@ -71,8 +71,8 @@ def features_sentence(variant: VariantView) -> str:
     """How the table is to be read."""
     n = counted(variant.cost.n_configs, "configuration")
     return (
-        f"Of the {n} of the search: for each of the features, those that had them, and the best of these by "
-        "validation. Figures are those of the search; the more configurations had them, the higher the best."
+        f"Of the {n} of the search: for each choice of features or loss, those that had it, and the best of these by "
+        "validation. Figures are those of the search; the more configurations had it, the higher the best."
     )
 
 
@@ -85,7 +85,7 @@ def _view(plan: Plan, modality: str, label: str, own: Sequence[ConfigResult], n_
 
 
 def _with(configs: Sequence[ConfigResult], modality: str, label: str) -> list[ConfigResult]:
-    return [config for config in configs if features_in(config.params).get(modality) == label]
+    return [config for config in configs if choices_in(config.params).get(modality) == (label,)]
 
 
 def _chosen(configs: Sequence[ConfigResult], outcome: Outcome | None) -> list[ConfigResult]:

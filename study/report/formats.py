@@ -108,4 +108,6 @@ def format_term(option: Option, value: Any) -> str:
     """The value of a term of the study, by what its option reads."""
     if value is None:
         return NOTHING
-    return format_duration(value) if option.read is duration else format_value(value)
+    if option.read is duration:
+        return format_duration(value)
+    return option.text(value) if isinstance(value, tuple) else format_value(value)

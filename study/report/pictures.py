@@ -12,6 +12,7 @@ from study.protocols import PROTOCOLS
 from study.record.folder import StudyFolder
 from study.record.search_name import variant_of
 from study.report.charts.budget import incumbent_paths
+from study.report.charts.close_pairs import close_pairs
 from study.report.charts.confusion import confusion, fold_confusions
 from study.report.charts.curves import learning_curves, optimisation_history
 from study.report.charts.glance import glance_chart
@@ -37,7 +38,7 @@ def draw(evidence: Evidence, view: ReportView, spaces: Spaces) -> dict[str, str]
     if evidence.tested:
         if view.glance is not None:
             figures["glance"] = glance_chart(view.glance, view.metric)
-        figures |= {"metric": metric_per_variant(view), "budget": incumbent_paths(view)}
+        figures |= {"metric": metric_per_variant(view), "budget": incumbent_paths(view), "pairs": close_pairs(view)}
     for name in evidence.tested:
         figures |= {
             f"{kind}-{name}": figure

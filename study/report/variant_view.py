@@ -43,13 +43,43 @@ class ScriptView:
 
 
 @dataclass(frozen=True)
+class ChangeView:
+    """A mean difference over test folds, with the ends of its 95 % interval; None where nothing measures chance."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class PairOfLossView:
+    """The figures of a pair, as in `PairView`, for the configuration with this loss that is best by validation.
+
+    The changes are from those of the loss of configuration 0, fold by fold; None for itself.
+    """
+
+    loss: str
+    confused: MetricView
+    f1: MetricView
+    confused_change: ChangeView | None = None
+    f1_change: ChangeView | None = None
+
+
+@dataclass(frozen=True)
 class PairView:
-    """Two classes that annotators confuse: the share of each that was taken for the other."""
+    """Two classes that are often confused: the share of each that was taken for the other.
+
+    Over test folds, `confused` is the share of both classes' utterances that were taken for the other class, and `f1`
+    the mean F1 of both. `by_loss` has them for every loss that the search chose from.
+    """
 
     first: str
     second: str
     first_as_second: float
     second_as_first: float
+    confused: MetricView
+    f1: MetricView
+    by_loss: tuple[PairOfLossView, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
-from search_spaces.recipe import FEATURES, features_in
+from search_spaces.recipe import choices_in
 from study.record.events import Phase
 from study.record.search_name import variant_of
 from study.samplers import SAMPLERS
@@ -21,7 +21,7 @@ from study.seeding import derived_seed
 from study.variants import VARIANTS, Variant
 
 Suggest = Callable[[Any], Any]
-# The labels of each modality's features, of which the search chooses where there are several.
+# The labels of each modality's features, of which the search chooses where there are several, and the losses.
 Labels = Mapping[str, Sequence[str]]
 NO_LABELS: Labels = MappingProxyType({})
 
@@ -39,7 +39,8 @@ STATES = {
 def proposer(seed: int, sampler: str, labels: Labels = NO_LABELS) -> Proposer:
     """What proposes the next configuration of a search: the published setting first, then what `sampler` draws.
 
-    The first configurations are the published setting with each choice of features in turn. Choices are thus compared
+    The first configurations are the published setting with each choice of features, and each loss, in turn. Choices
+    are thus compared
     with all else equal, and none is missed: drawn ones of a dozen layers would often not have the best, or have it with
     a learning rate that learns nothing.
 
@@ -50,9 +51,9 @@ def proposer(seed: int, sampler: str, labels: Labels = NO_LABELS) -> Proposer:
 
     def next_params(search: str, observations: Sequence[Observation]) -> Params:
         variant, number = VARIANTS[variant_of(search)].choosing(labels), len(observations)
-        if number < max(map(len, variant.choices.values()), default=1):
-            turn = {modality + FEATURES: own[number] for modality, own in variant.choices.items() if number < len(own)}
-            return {**published_params(variant), **turn}
+        starts = variant.starts()
+        if number < len(starts):
+            return _params(variant, starts[number])
         return propose(variant.suggest, observations, derived_seed(seed, search), sampler)
 
     return next_params
@@ -60,15 +61,20 @@ def proposer(seed: int, sampler: str, labels: Labels = NO_LABELS) -> Proposer:
 
 def published_params(variant: Variant) -> Params:
     """The published setting as parameters of the variant's space."""
-    trial = FixedTrial(variant.start())
-    variant.suggest(trial)
-    return dict(trial.params)
+    return _params(variant, variant.starts()[0])
 
 
 def configuration(variant: Variant, params: Mapping[str, Any]) -> tuple[Any, Any]:
     """The config and recipe that stored parameters stand for."""
-    config, recipe = variant.suggest(FixedTrial(dict(params)))
-    return config, replace(recipe, features=features_in(params))
+    config, recipe = replace(variant, choices=choices_in(params)).suggest(FixedTrial(dict(params)))
+    return config, recipe
+
+
+def _params(variant: Variant, start: Mapping[str, Any]) -> Params:
+    """Values by field as parameters of the variant's space."""
+    trial = FixedTrial(dict(start))
+    variant.suggest(trial)
+    return dict(trial.params)
 
 
 def propose(

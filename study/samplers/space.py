@@ -19,15 +19,18 @@ def spaces_of(plan: Plan) -> dict[str, dict[str, str]]:
 
 
 def space_of(variant: Variant) -> dict[str, str]:
-    """The distribution of every parameter that configuration 0 has, in words, by name.
+    """The distribution of every parameter that one of the first configurations has, in words, by name.
 
     >>> from study.variants import VARIANTS
     >>> space_of(VARIANTS["text"])["batch_size"]
     'one of 16, 32, 64, 128'
     """
-    trial = FixedTrial(variant.start())
-    variant.suggest(trial)
-    return {name: in_words(distribution) for name, distribution in trial.distributions.items()}
+    found: dict[str, BaseDistribution] = {}
+    for start in variant.starts():
+        trial = FixedTrial(start)
+        variant.suggest(trial)
+        found |= trial.distributions
+    return {name: in_words(distribution) for name, distribution in found.items()}
 
 
 def in_words(distribution: BaseDistribution) -> str:

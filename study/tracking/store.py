@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +182,7 @@ class Store:
         for path in artifacts:
             if not path.name.startswith("confusion-") or path.stem == f"confusion-{study.variant}":
                 self._client.log_artifact(run.id, str(path))
-        self._client.log_dict(run.id, asdict(self._plan), "plan.json")
+        self._client.log_dict(run.id, self._plan.to_json(), "plan.json")
         known = run.figures or {}
         changed = ending.figures if any(known.get(name) != value for name, value in ending.figures.items()) else {}
         points = [Point(name, value, 0, time.time() - run.started) for name, value in changed.items()]

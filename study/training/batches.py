@@ -32,7 +32,8 @@ class Scaling:
 class Part:
     """The training, validation or test utterances of a fold.
 
-    `rows` gives, per modality, the index of each utterance in the pack; `labels` are class indices.
+    `rows` gives, per modality, the index of each utterance in the pack; `labels` are class indices. `votes` are the
+    annotators' shares of each class, the label alone where an utterance has none; None where they are not used.
     """
 
     ids: tuple[str, ...]
@@ -41,6 +42,7 @@ class Part:
     rows: Mapping[str, Int[Tensor, " utterances"]]
     scaling: Mapping[str, Scaling]
     device: torch.device
+    votes: Float[Tensor, "utterances classes"] | None = None
 
     def __len__(self) -> int:
         """The number of utterances."""
@@ -74,20 +76,21 @@ class Part:
 
     def shuffled(
         self, batch_size: int, generator: torch.Generator
-    ) -> Iterator[tuple[dict[str, Stream], Int[Tensor, " batch"]]]:
-        """Every utterance once, in random order."""
+    ) -> Iterator[tuple[Int[Tensor, " batch"], dict[str, Stream], Int[Tensor, " batch"]]]:
+        """Every utterance once, in random order, with its index."""
         for index in torch.randperm(len(self), generator=generator).split(batch_size):
-            yield self.batch(index)
+            yield index, *self.batch(index)
 
 
 @dataclass(frozen=True)
 class FoldData:
-    """The training, validation and test data of one fold."""
+    """The training, validation and test data of one fold; `pairs` are classes that are often confused, by index."""
 
     training: Part
     validation: Part
     test: Part
     n_classes: int
+    pairs: tuple[tuple[int, int], ...] = ()
 
     @property
     def dims(self) -> dict[str, int]:
@@ -105,11 +108,14 @@ def fold_data(
     parts: Mapping[str, Sequence[tuple[str, int]]],
     n_classes: int,
     device: torch.device | None = None,
+    votes: Mapping[str, Sequence[float]] | None = None,
+    pairs: Sequence[tuple[int, int]] = (),
 ) -> FoldData:
     """The data of one fold.
 
     `parts` maps "training", "validation" and "test" to (utterance id, class index) pairs. Frames are scaled
-    by the mean and deviation of the training utterances' frames, so that no held-out data leaks into them.
+    by the mean and deviation of the training utterances' frames, so that no held-out data leaks into them. `votes` are
+    the shares of each class among the annotators' choices, by utterance that has any; `pairs` as in `FoldData`.
 
     Raises:
         UserError: a pack lacks one of the utterances.
@@ -119,17 +125,28 @@ def fold_data(
     scaling = {name: _scaling(pack, pack.rows(training)).on(device) for name, pack in packs.items()}
 
     def part(members: Sequence[tuple[str, int]]) -> Part:
-        ids = tuple(id for id, _ in members)
+        ids, labels = tuple(id for id, _ in members), torch.tensor([label for _, label in members], dtype=torch.long)
         return Part(
             ids=ids,
-            labels=torch.tensor([label for _, label in members], dtype=torch.long),
+            labels=labels,
             packs=packs,
             rows={name: pack.rows(ids) for name, pack in packs.items()},
             scaling=scaling,
             device=device,
+            votes=None if votes is None else _shares(ids, labels, votes, n_classes),
         )
 
-    return FoldData(part(parts["training"]), part(parts["validation"]), part(parts["test"]), n_classes)
+    return FoldData(part(parts["training"]), part(parts["validation"]), part(parts["test"]), n_classes, tuple(pairs))
+
+
+def _shares(
+    ids: Sequence[str], labels: Int[Tensor, " utterances"], votes: Mapping[str, Sequence[float]], n_classes: int
+) -> Float[Tensor, "utterances classes"]:
+    found = torch.nn.functional.one_hot(labels, n_classes).float()
+    for place, id in enumerate(ids):
+        if id in votes:
+            found[place] = torch.tensor(votes[id])
+    return found
 
 
 def _gather(pack: Pack, rows: Int[Tensor, " batch"], scaling: Scaling, device: torch.device) -> Stream:

@@ -15,6 +15,7 @@ from models.layer_mix import build, learned_weights
 from search_spaces.recipe import Recipe
 from study.seeding import derived_seed
 from study.training.batches import FoldData, Part
+from study.training.losses import Criterion, criterion_of
 from study.training.metrics import score
 from study.training.optimizer import AdamW
 
@@ -93,10 +94,11 @@ def train_fold(
     Raises:
         Diverged: the training loss or a prediction is not finite.
     """
+    criterion = criterion_of(recipe, data)
     while not training.finished(last_epoch or epochs, recipe.patience, metric):
         started = time.perf_counter()
         number = len(training.history) + 1
-        loss = _train_epoch(training, data.training, recipe, number, epochs, seed)
+        loss = _train_epoch(training, data.training, recipe, criterion, number, epochs, seed)
         validation = probabilities(training.model, data.validation, data.n_classes)
         test = probabilities(training.model, data.test, data.n_classes)
         epoch = Epoch(
@@ -113,22 +115,25 @@ def train_fold(
 
 
 def train_unscored(
-    training: Training, part: Part, recipe: Recipe, *, epochs: int, seed: int, last_epoch: int
+    training: Training, data: FoldData, recipe: Recipe, *, epochs: int, seed: int, last_epoch: int
 ) -> Iterator[float]:
-    """Train a model on `part` alone, with nothing held out, and yield the mean loss of each epoch.
+    """Train a model on the training part, with nothing held out, and yield the mean loss of each epoch.
 
     The learning rate follows the schedule of a fold run of `epochs`; training ends after `last_epoch` of them.
 
     Raises:
         Diverged: the training loss is not finite.
     """
+    criterion = criterion_of(recipe, data)
     for number in range(1, last_epoch + 1):
-        yield _train_epoch(training, part, recipe, number, epochs, seed)
+        yield _train_epoch(training, data.training, recipe, criterion, number, epochs, seed)
 
 
 @torch.inference_mode()
 def probabilities(model: nn.Module, part: Part, n_classes: int) -> Float[Tensor, "utterances classes"]:
-    """Class probabilities of every utterance of `part`, in its order, on the CPU.
+    """Class probabilities of every utterance of `part`, in its order, on the CPU: the softmax of the model's logits.
+
+    Whatever the training loss adds to logits is no part of them.
 
     Raises:
         Diverged: one of them is not finite.
@@ -155,21 +160,23 @@ def learning_rate(recipe: Recipe, epoch_fraction: float, epochs: int) -> float:
     return recipe.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * min(1.0, epoch_fraction / epochs)))
 
 
-def _train_epoch(training: Training, part: Part, recipe: Recipe, number: int, epochs: int, seed: int) -> float:
+def _train_epoch(
+    training: Training, part: Part, recipe: Recipe, criterion: Criterion, number: int, epochs: int, seed: int
+) -> float:
     torch.manual_seed(derived_seed(seed, "dropout", number))
     order = torch.Generator().manual_seed(derived_seed(seed, "order", number))
     model, optimizer = training.model.train(), training.optimizer
     n_batches = math.ceil(len(part) / recipe.batch_size)
     total = torch.zeros((), device=part.device)
-    for step, (streams, labels) in enumerate(part.shuffled(recipe.batch_size, order), start=1):
+    for step, (index, streams, _) in enumerate(part.shuffled(recipe.batch_size, order), start=1):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, number - 1 + step / n_batches, epochs)
-        loss = nn.functional.cross_entropy(model(streams), labels)
+        loss = criterion(model(streams), index)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_norm)
         optimizer.step()
-        total += loss.detach() * len(labels)
+        total += loss.detach() * len(index)
     mean = float(total) / len(part)
     if not math.isfinite(mean):
         raise Diverged("the training loss is not a finite number")

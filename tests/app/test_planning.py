@@ -1,16 +1,18 @@
 """Plans: what may grow, what may not, and what a study's folder does not hold."""
 
+import csv
 import json
 from dataclasses import asdict, replace
 
 import pytest
 
-from study.app.cli import parser
+from study.app.cli import main, parser
 from study.app.options import GROUPS, settings_of
 from study.app.planning import continued, default_name, make_plan, more_than_asked, with_slots, words_key
 from study.app.settings import DEMO, STUDY, UNLIMITED
+from study.corpus.loss_needs import require_for_losses
 from study.corpus.source import open_corpus
-from study.errors import UserError
+from study.errors import FAILED, WRONG_USAGE, UserError
 from study.execution.connection import Slots
 from study.features.spec import FeatureChoice
 from study.modalities import AUDIO, MODALITIES
@@ -72,12 +74,13 @@ def test_every_term_that_must_stay_is_compared_when_a_study_goes_on(plan):
     others = {"epochs": 7, "policy": "asha", "sampler": "gp", "protocol": "nested", "metric": "WA", "seed": 5}
     others["epoch_rule"] = "best"
     others["round_size"] = 4
+    others["losses"] = "ce,balanced"
     never = [name for name, option in options_of(Terms).items() if option.change == "never"]
     assert sorted(never) == sorted(others)
     for name, value in others.items():
         flag = options_of(Terms)[name].flag.removeprefix("--")
         with pytest.raises(UserError, match=f"cannot continue name .*: {flag} was .*, now {value}"):
-            continued(plan, with_terms(plan, **{name: value}))
+            continued(plan, with_terms(plan, **{name: options_of(Terms)[name].value(str(value))}))
 
 
 def test_a_plan_is_read_as_it_was_written(plan, tmp_path):
@@ -191,3 +194,66 @@ def test_other_features_are_another_study(tiny_manifest):
 def test_a_frame_rate_that_is_none_is_refused(given):
     with pytest.raises(UserError, match="--frame-rate expects one of 50, 25"):
         settings("--frame-rate", given)
+
+
+def with_votes(manifest):
+    """The manifest with a column of votes: two of three for the label, in every other row."""
+    rows = list(csv.DictReader(manifest.read_text(encoding="utf-8").splitlines()))
+    other = {"calm": "tense", "tense": "calm"}
+    for number, row in enumerate(rows):
+        row["votes"] = "" if number % 2 else json.dumps({row["label"]: 2, other[row["label"]]: 1, "bored": 1})
+    with manifest.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_losses_and_votes_are_in_the_plans_of_studies_that_use_them_alone(tiny_manifest):
+    before = planned(tiny_manifest).to_json()
+    assert "losses" not in before["terms"]
+    assert set(before["utterances"][0]) == {"id", "label", "group", "speaker", "script", "words"}
+    with_votes(tiny_manifest)
+    unused = planned(tiny_manifest, "--losses", "ce,balanced").to_json()
+    assert {**unused, "terms": before["terms"], "environment": {}} == {**before, "environment": {}}
+    used = planned(tiny_manifest, "--losses", "ce,balanced+soft")
+    assert used.corpus["digest"] != before["corpus"]["digest"]
+    assert [each["votes"] for each in used.utterances[:2]] == [{"calm": 2, "tense": 1}, {}]
+    assert used.votes()["a0"] == [2 / 3, 1 / 3]
+    assert "a1" not in used.votes()
+    corpus = open_corpus(str(tiny_manifest))
+    assert corpus.has_digest(used.corpus["digest"])
+    assert corpus.has_digest(before["corpus"]["digest"])
+
+
+def test_other_votes_are_another_corpus_for_a_study_that_uses_them(tiny_manifest):
+    with_votes(tiny_manifest)
+    before = {name: planned(tiny_manifest, "--losses", name).digest() for name in ("soft", "balanced")}
+    text = tiny_manifest.read_text(encoding="utf-8")
+    tiny_manifest.write_text(text.replace('""calm"": 2', '""calm"": 3'), encoding="utf-8")
+    after = {name: planned(tiny_manifest, "--losses", name).digest() for name in before}
+    assert after["balanced"] == before["balanced"]
+    assert after["soft"] != before["soft"]
+
+
+def test_a_plan_with_losses_is_read_as_it_was_written(tiny_manifest, tmp_path):
+    with_votes(tiny_manifest)
+    plan, folder = planned(tiny_manifest, "--losses", "ce,soft"), StudyFolder(tmp_path)
+    plan.write(folder)
+    assert Plan.read(folder).fixed() == plan.fixed()
+    assert Plan.read(folder).terms == plan.terms
+
+
+@pytest.mark.parametrize("losses", ["soft", "ce,pairs", "balanced+superclass"])
+def test_check_and_run_refuse_losses_that_the_corpus_has_nothing_for(tiny_manifest, losses, capsys, tmp_path):
+    law = "annotators' votes" if losses == "soft" else "two classes that are often confused"
+    assert main(["check", str(tiny_manifest), "--losses", losses]) == FAILED
+    assert f"--losses {losses} expects {law}" in " ".join(capsys.readouterr().out.split())
+    assert main(["run", "--corpus", str(tiny_manifest), "--losses", losses, "--output", str(tmp_path)]) == WRONG_USAGE
+    assert f"--losses {losses} expects {law}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_utterances_without_votes_are_counted(tiny_manifest):
+    with_votes(tiny_manifest)
+    (note,) = require_for_losses(open_corpus(str(tiny_manifest)), ["ce", "soft"])
+    assert note == "6 of 12 utterances have no votes for these classes: their labels alone count"
+    assert require_for_losses(open_corpus(str(tiny_manifest)), ["ce", "balanced"]) == []

@@ -18,10 +18,11 @@ from study.record.folder import StudyFolder
 from study.record.ledger import read
 from study.record.outcome import Use
 from study.record.results import PARTS, ConfigResult, FoldResult, configurations
-from study.record.terms import Terms
+from study.record.terms import LATER, Terms
 from study.report import predictions
 from study.report.build import build, report_view, terms_view
-from study.report.details import class_recalls, close_pairs, metrics_by_script, words_seen
+from study.report.close_pairs import close_pairs
+from study.report.details import class_recalls, metrics_by_script, words_seen
 from study.report.evidence import gather
 from study.report.pages import html_page, markdown_page
 from study.report.pictures import keep
@@ -87,7 +88,7 @@ def test_a_guess_has_figures_and_neither_parameters_nor_costs(view: ReportView) 
 def test_the_report_names_its_protocol_and_every_term_by_its_option(view: ReportView) -> None:
     assert (view.protocol, view.over, view.metric, view.score_both_blocks) == ("shared", "3 folds", "UWA", False)
     assert view.protocol_note.startswith("not nested")
-    flags = [option.flag.removeprefix("--") for option in options_of(Terms).values()]
+    flags = [option.flag.removeprefix("--") for name, option in options_of(Terms).items() if name not in LATER]
     assert [term.name for term in view.terms] == flags
     assert (view.term("configs"), view.term("epochs"), view.term("metric")) == ("3", "4", "UWA")
 
@@ -242,7 +243,10 @@ def test_json_holds_the_view_and_every_file_is_named(folder: StudyFolder, view: 
     drawn = sorted(path.stem for path in written.files if path.suffix == ".svg")
     kinds = ("confusion", "coordinates", "curves", "folds", "history", "reliability")
     assert drawn == sorted(
-        ["budget", "glance", "metric", *(f"{kind}-{name}" for kind in kinds for name in ("text", "self", "cross"))]
+        [
+            *("budget", "glance", "metric", "pairs"),
+            *(f"{kind}-{name}" for kind in kinds for name in ("text", "self", "cross")),
+        ]
     )
     assert sorted(path.stem for path in folder.pictures.iterdir()) == drawn
 
@@ -296,9 +300,12 @@ def _folds(pairs: Sequence[tuple[str, str]]) -> Iterator[predictions.TestedFold]
 def test_details_by_hand() -> None:
     folds, classes = folds_by_hand(), ["angry", "frustrated", "sad"]
     assert class_recalls(folds, classes) == pytest.approx({"angry": 2 / 3, "frustrated": 1 / 3})
-    (pair,) = close_pairs(folds, classes)
+    (pair,) = close_pairs(toy_plan(classes), folds, [("angry", "frustrated")])
     assert (pair.first, pair.second) == ("angry", "frustrated")
     assert (pair.first_as_second, pair.second_as_first) == pytest.approx((1 / 3, 2 / 3))
+    # Blocks hold angry right twice and frustrated wrong, then angry wrong, frustrated right and frustrated wrong.
+    assert pair.confused.folds == pytest.approx((1 / 3, 2 / 3))
+    assert pair.f1.folds == pytest.approx(((4 / 5 + 0) / 2, (0 + 1 / 2) / 2))
     scripts = metrics_by_script(folds, 3)
     # Every second utterance: angry right, angry right, frustrated wrong; the others wrong, right, wrong.
     assert {kind: (each.n, each.scores["WA"]) for kind, each in scripts.items()} == {

@@ -183,7 +183,7 @@ def full_variant(name: str = "cross", **changes: Any) -> VariantView:
     details = DetailsView(
         optimism={"WA": 0.0181, "UWA": -0.0272, "WF1": 0.0363, "UWF1": 0.0454},
         recalls={"angry": 0.8123},
-        pairs=(PairView("angry", "frustrated", 0.2345, 0.3456),),
+        pairs=(PairView("angry", "frustrated", 0.2345, 0.3456, spread(0.2876), spread(0.4321)),),
         scripts={"scripted": ScriptView(331, dict.fromkeys(METRICS, 0.9012))},
         words_seen=0.87,
     )

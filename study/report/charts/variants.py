@@ -23,10 +23,10 @@ def metric_per_variant(view: ReportView) -> Figure:
     figure, axes = blank_axes(1.7 + 0.62 * max(2, len(shown)), f"Test {metric} of each variant")
     for row, (variant, tuned) in enumerate(shown.values()):
         color = BLUE if variant.trained else GREY
-        _interval(axes, tuned.figures["test"][metric], row, color, label=variant.setting, hollow=False)
+        draw_interval(axes, tuned.figures["test"][metric], row, color, label=variant.setting, hollow=False)
         if variant.published is not None:
             published = variant.published.figures["test"][metric]
-            _interval(axes, published, row + 0.3, BLACK, label=variant.start_word, hollow=True)
+            draw_interval(axes, published, row + 0.3, BLACK, label=variant.start_word, hollow=True)
         if variant.reference is not None:
             axes.plot(
                 variant.reference[metric][0],
@@ -45,7 +45,8 @@ def metric_per_variant(view: ReportView) -> Figure:
     return figure
 
 
-def _interval(axes: Axes, spread: MetricView, row: float, color: str, *, label: str, hollow: bool) -> None:
+def draw_interval(axes: Axes, spread: MetricView, row: float, color: str, *, label: str, hollow: bool) -> None:
+    """Draw the folds of a score, their mean and its interval at height `row`."""
     ends = [max(0.0, spread.low), min(1.0, spread.high)]  # no score is outside
     axes.plot(ends, [row, row], color=color, linewidth=1.6, zorder=2)
     dots: dict[str, Any] = {"markersize": 4, "alpha": 0.55, "linestyle": "", "zorder": 3}
