@@ -88,7 +88,7 @@ def _require_finished(evidence: Evidence) -> None:
 def _require_corpora(plan: Plan, corpus: Corpus, recognised: Corpus) -> None:
     """Make sure that both are the study's corpus, the second one but for its words."""
     law = "recognised words are of the study's own corpus"
-    if corpus.digest() != plan.corpus["digest"]:
+    if not corpus.has_digest(plan.corpus["digest"]):
         raise UserError(
             f"{law}, and {corpus.name} has other utterances, words or labels than {plan.name} was begun with; give "
             "the unchanged one with --corpus"
@@ -96,7 +96,7 @@ def _require_corpora(plan: Plan, corpus: Corpus, recognised: Corpus) -> None:
     true = {utterance.id: utterance.words for utterance in corpus.utterances}
     others = [each.id for each in recognised.utterances if each.id not in true]
     spoken = (replace(each, words=true.get(each.id, "")) for each in recognised.utterances)
-    if others or replace(recognised, utterances=tuple(spoken)).digest() != plan.corpus["digest"]:
+    if others or replace(recognised, utterances=tuple(spoken)).digest() != corpus.digest():
         found = f"{len(others)} utterances of other ids" if others else "other utterances, labels, speakers or groups"
         raise UserError(
             f"{law}, and {recognised.name} has {found} than {plan.name} was begun with; write its manifest with "

@@ -32,9 +32,9 @@ class Evidence:
     Predictions of their test parts are `tested`, those of their validation parts `validated`. A variant of which
     nothing can be selected has no outcome and no predictions. `left` says what an unfinished study has left; empty for
     a finished one. `paths` are the incumbents of each search. `recognised` has the scores on recognised words, where
-    there are any, and `transfers` those on other corpora; `ledger` is the digest
-    of the ledger. Where a search chose from several losses, `by_loss` has the test predictions of the configuration with
-    each loss that is best by validation, without confirmation runs.
+    there are any, and `transfers` those on other corpora; `ledger` is the digest of the ledger. Where a search chose
+    from several losses, `by_loss` has the test predictions of the configuration with each loss that is best by
+    validation, without confirmation runs.
     """
 
     plan: Plan
