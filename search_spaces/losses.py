@@ -58,7 +58,8 @@ LOSS_PARTS: Mapping[str, LossPart] = {
     ),
 }
 LOSSES_LAW = (
-    f"names of {', '.join(LOSS_PARTS)}, those of different kinds joined as in balanced{JOIN}soft, several with commas"
+    f"names of {', '.join(LOSS_PARTS)}, several with commas; those that change different things may be joined, as in "
+    f"balanced{JOIN}soft, but ce stands alone"
 )
 
 

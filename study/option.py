@@ -80,7 +80,7 @@ class Option:
             UserError: it does not.
         """
         if value is not None and not self.holds(value):
-            raise UserError(f"{self.flag} expects {self.law}; found {value}")
+            raise UserError(f"{self.flag} expects {self.law}; found {self.text(value)}")
 
 
 def option(flag: str, help: str, *, default: Any = MISSING, **more: Any) -> Any:

@@ -20,6 +20,7 @@ from study.option import options_of
 from study.record.folder import StudyFolder
 from study.record.plan import Plan
 from study.record.terms import Terms
+from study.stored_plan import stored_plan
 from study.variants import VARIANTS
 
 PUBLISHED = tuple("random audio text mdre self cross self-nosp self-cls cross-nosp cross-cls".split())
@@ -257,3 +258,21 @@ def test_utterances_without_votes_are_counted(tiny_manifest):
     (note,) = require_for_losses(open_corpus(str(tiny_manifest)), ["ce", "soft"])
     assert note == "6 of 12 utterances have no votes for these classes: their labels alone count"
     assert require_for_losses(open_corpus(str(tiny_manifest)), ["ce", "balanced"]) == []
+
+
+@pytest.mark.parametrize("wrong", [None, [], {"calm": -1}, {"calm": "2"}, {"bored": 1}, {"calm": True}])
+def test_votes_in_a_plan_are_counts_by_class(tiny_manifest, tmp_path, wrong):
+    with_votes(tiny_manifest)
+    plan, folder = planned(tiny_manifest, "--variant", "text", "--losses", "soft"), StudyFolder(tmp_path)
+    plan.write(folder)
+    assert stored_plan(folder).votes() == plan.votes()
+    found = json.loads(folder.plan.read_text(encoding="utf-8"))
+    found["utterances"][3]["votes"] = wrong
+    folder.plan.write_text(json.dumps(found), encoding="utf-8")
+    with pytest.raises(UserError, match="utterance 3 without votes, which are counts by class"):
+        stored_plan(folder)
+
+
+def test_a_wrong_loss_is_named_as_it_was_typed():
+    with pytest.raises(UserError, match=r"--losses expects names of ce, .* but ce stands alone; found ce\+soft,focal"):
+        settings("--losses", "ce+soft,focal")
