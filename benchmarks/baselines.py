@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +15,7 @@ from benchmarks.curve_table import CurveTable
 from benchmarks.simulator import Outcome, Rows
 from study.search.policies.full import Full
 from study.search.policy import RaceState
-from study.search.state import Entry
+from study.search.state import Rules
 from study.seeding import derived_seed
 
 
@@ -29,9 +28,9 @@ class Eager(Full):
         """Always."""
         return True
 
-    def known_to(self, race: RaceState, number: int) -> Sequence[Entry]:
+    def n_known_to(self, rules: Rules, number: int) -> int:
         """All of them, as far as they are trained."""
-        return race.entries
+        return number
 
 
 GRACE, REDUCTION = 1, 4  # the defaults of Ray Tune's ASHAScheduler

@@ -47,8 +47,11 @@ def _pieces(content: bytes | str | Sequence[bytes | memoryview]) -> Sequence[byt
     return [content] if isinstance(content, bytes) else content
 
 
-def append_durably(path: Path, content: bytes) -> None:
+def append_durably(path: Path, content: bytes, *, wait: bool = True) -> None:
     """Append `content` to `path`; it is on disk when this returns.
+
+    Without `wait`, the system has it, so that the end of this process does not lose it; the next append that waits, or
+    `sync`, puts it on disk too.
 
     Raises:
         StorageFull: there is no room; `path` is as it was.
@@ -59,7 +62,8 @@ def append_durably(path: Path, content: bytes) -> None:
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(file, rest) :]
-        os.fsync(file)
+        if wait:
+            os.fsync(file)
     except OSError as error:
         # A partial line would corrupt the line that is appended next.
         os.ftruncate(file, before)

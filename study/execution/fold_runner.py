@@ -38,7 +38,7 @@ class FoldRunner:
             UserError: a feature pack is missing or damaged.
         """
         self._folder, self._job = folder, job
-        self._plan = Plan.read(folder)
+        self._plan = _plan(folder, folder.plan.stat().st_mtime_ns)
         variant = VARIANTS[variant_of(job.run.variant)]
         self._recipe = Recipe(**job.recipe)
         if job.score_both_blocks or self._ends_where_the_search_says:
@@ -159,6 +159,12 @@ def data_of_parts(
 ) -> FoldData:
     """The data of utterances that are divided into these `parts`, with what the study's losses read of them."""
     return fold_data(packs, parts, len(plan.classes), device, plan.votes(), plan.confused_pairs())
+
+
+@lru_cache(maxsize=1)
+def _plan(folder: StudyFolder, written: int) -> Plan:
+    """The plan that was written at this time: it names every utterance, and a worker takes up many runs."""
+    return Plan.read(folder)
 
 
 # As many folds as a protocol has, and few bytes each: their frames stay in the packs.

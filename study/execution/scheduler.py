@@ -32,6 +32,8 @@ class RaceScheduler(FIFOScheduler):
         self._trials: dict[FoldRun, Trial] = {}
         self._false_starts: Counter[FoldRun] = Counter()
         self._outgrown: set[tuple[str, int]] = set()  # configurations that need a whole GPU
+        self._n_pauses = 0
+        self._swept = (0, 0)  # how many endings and pauses there were at the last sweep
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         """Accept whatever metric is named: the conductor has its own."""
@@ -52,12 +54,12 @@ class RaceScheduler(FIFOScheduler):
         run = fold_run(trial)
         match from_tune(result):
             case EpochTrained() as epoch:
-                return _carry_out(tune_controller, trial, self._conductor.report(epoch.event(run)))
+                return self._carry_out(tune_controller, trial, self._conductor.report(epoch.event(run)))
             case ShareOutgrown():
                 # One fold has as much to hold as another, so the configuration's other runs need not try.
                 self._outgrown.add((run.variant, run.config))
                 self._conductor.requeue(run)
-                return _pause(tune_controller, trial)
+                return self._pause(tune_controller, trial)
             case StorageIsFull(reason):
                 raise StorageFull(reason)
             case RunDiverged(reason):
@@ -81,11 +83,8 @@ class RaceScheduler(FIFOScheduler):
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """The paused trial that the conductor wants next, after stopping those that are not wanted any more."""
-        for run, trial in list(self._trials.items()):
-            if trial.status == Trial.PAUSED and not self._conductor.is_wanted(run):
-                del self._trials[run]
-                tune_controller.stop_trial(trial)
-        self._conductor.held = any(
+        self._sweep(tune_controller)
+        self._conductor.held = bool(self._outgrown) and any(
             trial.status == Trial.PENDING and trial.config["job"].whole_gpu for trial in self._trials.values()
         )
         wanted = self._stopper.attempt(self._conductor.next_run, None)
@@ -97,6 +96,18 @@ class RaceScheduler(FIFOScheduler):
         self._equip(trial, self._jobs(self._conductor.assign(wanted)))
         return trial
 
+    def _sweep(self, tune_controller: Any) -> None:
+        """Stop the paused trials that are not wanted any more."""
+        # A large study has thousands of them and Tune asks often, so they are looked through when there may be any.
+        now = self._conductor.n_endings, self._n_pauses
+        if now == self._swept:
+            return
+        self._swept = now
+        for run, trial in list(self._trials.items()):
+            if trial.status == Trial.PAUSED and not self._conductor.is_wanted(run):
+                del self._trials[run]
+                tune_controller.stop_trial(trial)
+
     def _equip(self, trial: Trial, job: Job) -> None:
         """Give `trial`, which does not run, its job, and a whole GPU if its configuration has outgrown a share."""
         whole = (job.run.variant, job.run.config) in self._outgrown
@@ -104,25 +115,24 @@ class RaceScheduler(FIFOScheduler):
         if whole:
             trial.update_resources(WHOLE_GPU)
 
+    def _carry_out(self, tune_controller: Any, trial: Trial, decision: RunDecision | None) -> str:
+        match decision:
+            case None | Continue():
+                return TrialScheduler.CONTINUE  # type: ignore[no-any-return]
+            case Pause():
+                return self._pause(tune_controller, trial)
+            case _:
+                return TrialScheduler.STOP  # type: ignore[no-any-return]
+
+    def _pause(self, tune_controller: Any, trial: Trial) -> str:
+        self._n_pauses += 1
+        # The worker keeps its own checkpoint; Ray's would cost twice the time of a switch.
+        tune_controller.pause_trial(trial, should_checkpoint=False)
+        return TrialScheduler.NOOP  # type: ignore[no-any-return]
+
     def __getstate__(self) -> dict[str, Any]:
         """Nothing for Ray's snapshot of the tuner, which is never restored."""
         return {}
-
-
-def _carry_out(tune_controller: Any, trial: Trial, decision: RunDecision | None) -> str:
-    match decision:
-        case None | Continue():
-            return TrialScheduler.CONTINUE  # type: ignore[no-any-return]
-        case Pause():
-            return _pause(tune_controller, trial)
-        case _:
-            return TrialScheduler.STOP  # type: ignore[no-any-return]
-
-
-def _pause(tune_controller: Any, trial: Trial) -> str:
-    # The worker keeps its own checkpoint; Ray's would cost twice the time of a switch.
-    tune_controller.pause_trial(trial, should_checkpoint=False)
-    return TrialScheduler.NOOP  # type: ignore[no-any-return]
 
 
 def fold_run(trial: Trial) -> FoldRun:

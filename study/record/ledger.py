@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,16 @@ from study.errors import UserError
 from study.files import append_durably, sync
 from study.record.events import ConfigAdded, EpochDone, Event, FoldRun, Record, StudyBegun, from_json, to_json
 
+# An epoch's line waits at most so long for the disk, if others follow: they share one wait.
+WAIT_SECONDS = 1.0
+
 
 class Ledger:
-    """The append-only file of a study. One process writes it; every line is on disk before it is acted on."""
+    """The append-only file of a study. One process writes it; every decision is on disk before it is acted on.
+
+    An epoch is handed to the system at once and to the disk with the lines that follow it. A power cut in between costs
+    no training: the worker has put its checkpoint on disk before it reports an epoch, and reports it again.
+    """
 
     def __init__(self, path: Path, *, writable: bool = True) -> None:
         """Open the ledger at `path`, new or with what it holds; if not `writable`, its file is left as it is.
@@ -25,6 +33,7 @@ class Ledger:
         """
         self.path = path
         self._writable = writable
+        self._waited = -WAIT_SECONDS
         self.records = list(read_records(path)) if path.exists() else []
         self.events = [record for record in self.records if not isinstance(record, StudyBegun)]
         if not writable:
@@ -40,13 +49,18 @@ class Ledger:
         return f"{self.path} line {lines[index]}"
 
     def append(self, record: Record) -> None:
-        """Write one record and wait until the disk has it; if the ledger is not writable, it is kept here alone.
+        """Write one record, and wait until the disk has it and all before it; of an epoch, until the system has it.
+
+        If the ledger is not writable, the record is kept here alone.
 
         Raises:
             StorageFull: there is no room; the ledger is as it was.
         """
         if self._writable:
-            append_durably(self.path, to_line(record))
+            now = time.monotonic()
+            wait = not isinstance(record, EpochDone) or now - self._waited >= WAIT_SECONDS
+            append_durably(self.path, to_line(record), wait=wait)
+            self._waited = now if wait else self._waited
         self.records.append(record)
         if not isinstance(record, StudyBegun):
             self.events.append(record)

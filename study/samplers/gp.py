@@ -22,7 +22,14 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from study.samplers.encoding import UnitCube, space_of_first_trial
-from study.samplers.gaussian_process import Numbers, conditioned, expected_improvement, fit, probability_of_one
+from study.samplers.gaussian_process import (
+    Numbers,
+    conditioned,
+    evenly_spaced,
+    expected_improvement,
+    fit,
+    probability_of_one,
+)
 from study.samplers.sobol import EARLIER
 
 # User attributes of a trial: its predicted final score, and the standard deviation of (true - predicted).
@@ -238,7 +245,7 @@ def expected_gain(points: Numbers, values: Numbers, errors: Numbers, pending: Nu
         points, standard = np.concatenate([points, pending]), np.concatenate([standard, expected])
         errors = np.concatenate([errors, np.full(len(pending), np.median(errors))])
         belief = conditioned(points, standard, errors / scale, belief.scales, belief.signal)
-    best = float(belief.at(points)[0].max())
+    best = float(belief.mean(points).max())
     return expected_improvement(*belief.at(at), best)
 
 
@@ -266,9 +273,7 @@ def _from_last_value(trial: FrozenTrial, complete: Sequence[FrozenTrial]) -> tup
 
 def _some(many: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """At most LABELS_OF_A_KIND of them, at equal distances."""
-    if len(many) <= LABELS_OF_A_KIND:
-        return many
-    return [many[index * len(many) // LABELS_OF_A_KIND] for index in range(LABELS_OF_A_KIND)]
+    return [many[index] for index in evenly_spaced(len(many), LABELS_OF_A_KIND)]
 
 
 def _finite_values(trial: FrozenTrial) -> dict[int, float]:

@@ -12,18 +12,36 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.storages import InMemoryStorage
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from study.samplers.encoding import space_of_first_trial
 
 STARTUP_TRIALS = 6
+# The states of trials whose parameters make up TPE's space.
+LEARNED_FROM = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def tpe(seed: int) -> BaseSampler:
     """TPE that models parameters together, and takes running trials for bad ones so as not to repeat them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=STARTUP_TRIALS)
+        return QuickTPE(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=STARTUP_TRIALS)
+
+
+class QuickTPE(TPESampler):
+    """Optuna's TPE, which proposes the same and finds the space of a thousand trials in less time."""
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The parameters that all finished trials have, with equal distributions and more than one value, by name."""
+        finished = [each for each in study.get_trials(deepcopy=False) if each.state in LEARNED_FROM]
+        space = dict(finished[-1].distributions) if finished else {}
+        for each in finished:
+            own = each.distributions
+            # Trials that were drawn in one space share their distributions: to compare choices one by one takes long.
+            kept = [name for name, found in space.items() if own.get(name) is found or own.get(name) == found]
+            if len(kept) < len(space):
+                space = {name: space[name] for name in kept}
+        return {name: space[name] for name in sorted(space) if not space[name].single()}
 
 
 def gp(seed: int) -> BaseSampler:

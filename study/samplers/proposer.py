@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 import optuna
-from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
+from optuna.distributions import BaseDistribution
+from optuna.storages import InMemoryStorage
+from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from search_spaces.recipe import choices_in
 from study.record.events import Phase
@@ -48,15 +52,47 @@ def proposer(seed: int, sampler: str, labels: Labels = NO_LABELS) -> Proposer:
         UserError: the sampler needs a package that is not installed.
     """
     SAMPLERS[sampler].check()
+    spaces: dict[str, Space] = {}
 
     def next_params(search: str, observations: Sequence[Observation]) -> Params:
         variant, number = VARIANTS[variant_of(search)].choosing(labels), len(observations)
         starts = variant.starts()
         if number < len(starts):
             return _params(variant, starts[number])
-        return propose(variant.suggest, observations, derived_seed(seed, search), sampler)
+        space = spaces.setdefault(search, Space(variant.suggest))
+        return propose(space, observations, derived_seed(seed, search), sampler)
 
     return next_params
+
+
+class Space:
+    """A search space that draws each configuration once: a study asks for all of them at every proposal."""
+
+    def __init__(self, suggest: Suggest) -> None:
+        """The space of `suggest`, which draws equal values for equal parameters."""
+        self.suggest = suggest
+        self._drawn: dict[tuple[Any, ...], tuple[Params, dict[str, BaseDistribution]]] = {}
+        # Equal distributions are one object, which is the quickest way to see that they are equal.
+        self._distributions: dict[str, BaseDistribution] = {}
+
+    def at(self, params: Mapping[str, Any]) -> tuple[Params, dict[str, BaseDistribution]]:
+        """Those of `params` that the space has, and their distributions, which are not to be changed."""
+        key = (*params.items(), *map(type, params.values()))
+        if key not in self._drawn:
+            trial = FixedTrial(dict(params))
+            self.suggest(trial)
+            known = self._distributions
+            distributions = {name: known.setdefault(repr(each), each) for name, each in trial.distributions.items()}
+            self._drawn[key] = trial.params, distributions
+        return self._drawn[key]
+
+
+class Result(FrozenTrial):
+    """A trial that no sampler changes, so that a storage need not copy what is in it."""
+
+    def __deepcopy__(self, memo: Any) -> FrozenTrial:
+        """The same with a number of its own."""
+        return copy(self)
 
 
 def published_params(variant: Variant) -> Params:
@@ -78,7 +114,7 @@ def _params(variant: Variant, start: Mapping[str, Any]) -> Params:
 
 
 def propose(
-    suggest: Suggest,
+    space: Suggest | Space,
     observations: Sequence[Observation],
     seed: int,
     sampler: str = "tpe",
@@ -86,36 +122,45 @@ def propose(
 ) -> Params:
     """The parameters of configuration number `len(observations)`, which is 1 or more: number 0 is given.
 
-    `earlier` are observations of an earlier study, on this one's level. Nothing is remembered between calls: the
+    `earlier` are observations of an earlier study, on this one's level. No result is remembered between calls: the
     sampler is built anew for each number, so a resumed study proposes what an uninterrupted one does.
 
     Raises:
         UserError: the sampler needs a package that is not installed.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="maximize", sampler=SAMPLERS[sampler](seed, len(observations)))
-    study.add_trials([as_optuna_trial(suggest, each) for each in observations])
-    study.add_trials([as_optuna_trial(suggest, each, {EARLIER: True}) for each in earlier])
+    space, storage = space if isinstance(space, Space) else Space(space), InMemoryStorage()
+    number = len(observations)
+    study = optuna.create_study(direction="maximize", sampler=SAMPLERS[sampler](seed, number), storage=storage)
+    study_id = storage.get_study_id_from_name(study.study_name)
+    known = [(each, {}) for each in observations] + [(each, {EARLIER: True}) for each in earlier]
+    for observation, attributes in known:
+        storage.create_new_trial(study_id, as_optuna_trial(space, observation, attributes))
     trial = study.ask()
-    suggest(trial)
+    space.suggest(trial)
     return dict(trial.params)
 
 
 def as_optuna_trial(
-    suggest: Suggest, observation: Observation, attributes: Mapping[str, Any] | None = None
+    space: Suggest | Space, observation: Observation, attributes: Mapping[str, Any] | None = None
 ) -> FrozenTrial:
     """A configuration as Optuna's samplers read it; user attributes say what is predicted and that it diverged."""
-    fixed = FixedTrial(dict(observation.params))
-    suggest(fixed)
+    params, distributions = (space if isinstance(space, Space) else Space(space)).at(observation.params)
+    state, now = STATES[observation.phase], datetime.now()
     reached = {} if observation.value is None else {observation.step: observation.value}
     known: dict[str, Any] = {DIVERGED: True} if observation.phase is Phase.DIVERGED else {}
     if observation.predicted is not None:
         known |= {PREDICTED: observation.predicted, PREDICTED_ERROR: observation.error}
-    return create_trial(
-        state=STATES[observation.phase],
-        params=fixed.params,
-        distributions=fixed.distributions,
+    return Result(
+        number=-1,  # this and trial_id are the storage's to give
+        trial_id=-1,
+        state=state,
+        params=params,
+        distributions=distributions,
         value=observation.value if observation.phase is Phase.COMPLETE else None,
-        intermediate_values=reached if observation.phase in (Phase.STOPPED, Phase.OPEN) else None,
+        intermediate_values=reached if observation.phase in (Phase.STOPPED, Phase.OPEN) else {},
         user_attrs={**known, **(attributes or {})},
+        system_attrs={},
+        datetime_start=now,
+        datetime_complete=now if state.is_finished() else None,
     )

@@ -17,6 +17,7 @@ from study.search.search import Search
 from study.search.state import BlockDecision, Close, ConfigDecision, Continue, RunDecision
 
 Listener = Callable[[Event], None]
+ENDINGS = (RunLost, BlockClosed, Closed)
 
 
 @runtime_checkable
@@ -78,6 +79,8 @@ class Conductor:
         self.slots = slots
         # While true no run is begun: one that is to have a machine for itself would wait for ever beside new ones.
         self.held = False
+        # So many events after which a run that waits may not be wanted any more.
+        self.n_endings = 0
         self._log = log
         self._propose = propose
         self._listeners = tuple(listeners)
@@ -105,6 +108,17 @@ class Conductor:
     def epochs_known(self, run: FoldRun) -> int:
         """How many epochs of `run` the ledger holds."""
         return self.searches[run.variant].epochs_known(run.config, run.fold, run.seed)
+
+    def observations(self, variant: str) -> list[Observation]:
+        """What may be known, of each configuration so far, when the variant's next one is proposed."""
+        search = self.searches[variant]
+        n_known = search.n_known_to(len(search.entries))
+        return [
+            observe(search, entry, self.params[variant, entry.number])
+            if entry.number < n_known
+            else Observation(self.params[variant, entry.number], Phase.OPEN)
+            for entry in search.entries
+        ]
 
     def report(self, epoch: EpochDone) -> RunDecision | None:
         """Take in one epoch of a run, and decide what the run does next.
@@ -150,19 +164,9 @@ class Conductor:
             return self._next_of(name)
         if search.may_open():
             number = len(search.entries)
-            self._write(ConfigAdded(name, number, self._propose(name, self._observations(name, number))))
+            self._write(ConfigAdded(name, number, self._propose(name, self.observations(name))))
             return self._next_of(name)
         return None
-
-    def _observations(self, variant: str, number: int) -> list[Observation]:
-        search = self.searches[variant]
-        known = search.known_to(number)
-        return [
-            observe(search, entry, self.params[variant, entry.number])
-            if entry.number in known
-            else Observation(self.params[variant, entry.number], Phase.OPEN)
-            for entry in search.entries
-        ]
 
     def _write(self, event: Event) -> None:
         self._log.append(event)
@@ -179,6 +183,7 @@ class Conductor:
         search = self.searches.get(event.variant)
         if search is None:
             return False
+        self.n_endings += isinstance(event, ENDINGS) or (isinstance(event, EpochDone) and event.ended)
         if isinstance(event, ConfigAdded):
             self.params[event.variant, event.config] = event.params
         return search.apply(event)

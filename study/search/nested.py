@@ -128,9 +128,9 @@ class NestedRace:
         """Whether the next configuration may be proposed now: whether every race allows it."""
         return not self.all_opened() and all(self.policy.may_open(race) for race in self.races)
 
-    def known_to(self, number: int) -> set[int]:
-        """The configurations whose outcomes may inform the proposal of configuration `number`."""
-        return self.races[0].known_to(number)
+    def n_known_to(self, number: int) -> int:
+        """How many of the first configurations may inform, by their outcomes, the proposal of `number`."""
+        return self.races[0].n_known_to(number)
 
     def runnable(self) -> Iterator[tuple[int, int, int]]:
         """(configuration, pair, 0) of every run that has epochs to train now, lower numbers first."""

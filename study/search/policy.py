@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from study.record.events import Phase
@@ -45,8 +44,8 @@ class Policy(Protocol):
     def may_open(self, race: RaceState) -> bool:
         """Whether the next configuration may be proposed now."""
 
-    def known_to(self, race: RaceState, number: int) -> Sequence[Entry]:
-        """The configurations whose outcomes may inform the proposal of configuration `number`."""
+    def n_known_to(self, rules: Rules, number: int) -> int:
+        """How many of the first configurations may inform, by their outcomes, the proposal of `number`."""
 
     def due_decision(self, race: RaceState) -> ConfigDecision | None:
         """A decision that is due now, whatever slots are free."""

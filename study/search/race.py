@@ -36,7 +36,7 @@ class Race:
         self.seconds_spent = 0.0
         self.epochs_spent = 0
         self._under_way: dict[int, Entry] = {}
-        self._restricted: tuple[set[int], ScoreForecast] | None = None
+        self._restricted: tuple[int, ScoreForecast] | None = None
 
     def apply(self, event: Event) -> bool:
         """Change by one event, in the same way when it happens and when the ledger is read again.
@@ -79,8 +79,7 @@ class Race:
             self.confirmation.record(number, fold, seed, score, ended)
             return
         entry = self.entries[number]
-        entry.curves[fold].append(score)
-        entry.ended[fold] = ended
+        entry.add(fold, score, ended)
         epoch = len(entry.curves[fold])
         for each in range(epoch, (self.rules.epochs if ended else epoch) + 1):
             self.score_forecast.put(number, each, entry.counted(each))
@@ -129,11 +128,11 @@ class Race:
 
     def _known_scores(self) -> ScoreForecast:
         """The scores that the next proposal may know of: under policies that go in order, not the latest ones."""
-        known = self.known_to(len(self.entries))
-        if len(known) == len(self.entries):
+        n_known = self.n_known_to(len(self.entries))
+        if n_known == len(self.entries):
             return self.score_forecast
-        if self._restricted is None or self._restricted[0] != known:
-            self._restricted = known, self.score_forecast.only(known)
+        if self._restricted is None or self._restricted[0] != n_known:
+            self._restricted = n_known, self.score_forecast.first(n_known)
         return self._restricted[1]
 
     def promote(self, number: int, stage: int) -> None:
@@ -174,9 +173,9 @@ class Race:
         """Whether the next configuration may be proposed now."""
         return not self.all_opened() and self.policy.may_open(self)
 
-    def known_to(self, number: int) -> set[int]:
-        """The configurations whose outcomes may inform the proposal of configuration `number`."""
-        return {entry.number for entry in self.policy.known_to(self, number)}
+    def n_known_to(self, number: int) -> int:
+        """How many of the first configurations may inform, by their outcomes, the proposal of `number`."""
+        return self.policy.n_known_to(self.rules, number)
 
     def runnable(self) -> Iterator[tuple[int, int, int]]:
         """(configuration, fold, seed) of every run that has epochs to train now, most urgent first."""

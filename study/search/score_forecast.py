@@ -4,7 +4,7 @@ A score after few epochs on few folds depends on the difficulty of those folds a
 corrected with the race's own data, so that configurations trained to different stages can be compared.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,12 +55,12 @@ class ScoreForecast:
             self._cells[:, number] = np.nan
             self._versions = [version + 1 for version in self._versions]
 
-    def only(self, numbers: Iterable[int]) -> "ScoreForecast":
-        """A forecast from the scores of the configurations `numbers` alone."""
-        _, n_configs, n_folds = self._cells.shape
+    def first(self, n: int) -> "ScoreForecast":
+        """A forecast from the scores of the first `n` configurations alone."""
+        n_folds = self._cells.shape[2]
         fewer = ScoreForecast(n_folds, self._epochs, self._rungs[:-1])
         fewer._cells = self._cells.copy()
-        fewer._cells[:, sorted(set(range(n_configs)) - set(numbers))] = np.nan
+        fewer._cells[:, n:] = np.nan
         return fewer
 
     def means(self, epoch: int) -> Numbers:

@@ -50,8 +50,8 @@ class Search(Protocol):
     def may_open(self) -> bool:
         """Whether the next configuration may be proposed now."""
 
-    def known_to(self, number: int) -> set[int]:
-        """The configurations whose outcomes may inform the proposal of configuration `number`."""
+    def n_known_to(self, number: int) -> int:
+        """How many of the first configurations may inform, by their outcomes, the proposal of `number`."""
 
     def runnable(self) -> Iterator[tuple[int, int, int]]:
         """(configuration, fold, seed) of every run that has epochs to train now."""

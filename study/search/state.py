@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
 from study.record.epoch_rule import EpochRule
@@ -111,6 +111,15 @@ class Entry:
     phase: Phase = Phase.OPEN
     reason: str = ""
     pending_close: Close | None = None
+    # What is asked of every entry at every decision, and changes with its scores alone.
+    _reached: set[int] = field(default_factory=set, repr=False, compare=False)
+    _scores: dict[int, float] = field(default_factory=dict, repr=False, compare=False)
+
+    def add(self, fold: int, score: float, ended: bool) -> None:
+        """Take in the validation score of the next epoch of `fold`."""
+        self.curves[fold].append(score)
+        self.ended[fold] = ended
+        self._scores.clear()
 
     def target(self, fold: int) -> int:
         """The epoch up to which `fold` may be trained now; 0 while it is not needed."""
@@ -118,8 +127,13 @@ class Entry:
 
     def has_reached(self, stage: int) -> bool:
         """Whether every fold of `stage` has trained up to its epoch, or has ended before."""
-        required = self.stages[stage]
-        return all(self.ended[fold] or len(self.curves[fold]) >= required.epoch for fold in required.folds)
+        if stage not in self._reached:
+            required = self.stages[stage]
+            for fold in required.folds:
+                if len(self.curves[fold]) < required.epoch and not self.ended[fold]:
+                    return False
+            self._reached.add(stage)  # scores are added and never taken back
+        return True
 
     @property
     def at_rest(self) -> bool:
@@ -138,7 +152,10 @@ class Entry:
 
     def score(self, epoch: int) -> float:
         """The mean over the folds that were trained of the validation scores that count after `epoch` epochs."""
-        return fmean(self._counted([fold for fold, curve in enumerate(self.curves) if curve], epoch).values())
+        if epoch not in self._scores:
+            folds = [fold for fold, curve in enumerate(self.curves) if curve]
+            self._scores[epoch] = fmean(self._counted(folds, epoch).values())
+        return self._scores[epoch]
 
     def counted(self, epoch: int) -> dict[int, float]:
         """By fold, the validation scores that count at `epoch`, of the folds that have come that far or have ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
@@ -198,3 +199,19 @@ def test_a_ledger_that_is_not_there_is_new_and_empty(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "studies" / "x" / "ledger.jsonl")
     assert ledger.events == []
     assert ledger.path.read_bytes() == b""
+
+
+def test_epochs_that_follow_each_other_share_a_wait_for_the_disk_and_a_decision_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, waits = Ledger(written(tmp_path / "ledger.jsonl", FIRST)), list[int]()
+    wait = os.fsync
+    monkeypatch.setattr("os.fsync", lambda file: (waits.append(file), wait(file)))
+    for epoch in range(1, 51):
+        ledger.append(replace(EPOCH, epoch=epoch))
+        assert ledger.path.read_bytes().count(b"\n") == epoch + 1, "the system has each line at once"
+    assert 1 <= len(waits) < 10
+    before = len(waits)
+    ledger.append(Closed(EPOCH.variant, EPOCH.config, Phase.COMPLETE, "all folds at full length"))
+    assert len(waits) == before + 1
+    assert list(read(ledger.path)) == ledger.events

@@ -17,9 +17,11 @@ from study.samplers.gaussian_process import (
     _negative_log_posterior,
     conditioned,
     distances,
+    evenly_spaced,
     expected_improvement,
     fit,
     probability_of_one,
+    scaled_distances,
 )
 
 random = np.random.default_rng(0)
@@ -36,6 +38,32 @@ def test_predictions_are_those_of_scikit_learn_with_the_same_scales():
     found = conditioned(POINTS, VALUES, ERRORS, scales, signal).at(at)
     assert found[0] == pytest.approx(mean, abs=1e-6)
     assert found[1] == pytest.approx(error, abs=1e-6)
+
+
+def test_of_many_points_some_give_the_scales_and_all_are_believed():
+    """Four hundred precise values of a smooth function: those that the scales were not fitted on are known as well."""
+    points = np.random.default_rng(1).random((400, 2))
+    values = np.sin(5 * points[:, 0]) + points[:, 1]
+    belief = fit(points, values, np.full(400, 1e-3))
+    left_out = sorted(set(range(400)) - set(evenly_spaced(400, 300)))
+    mean, error = belief.at(points[left_out])
+    assert len(left_out) == 100
+    assert mean == pytest.approx(values[left_out], abs=0.02)
+    assert error.max() < 0.05
+    assert belief.mean(points[left_out]) == pytest.approx(mean, abs=1e-12)
+
+
+@pytest.mark.parametrize(("n", "most"), [(0, 3), (2, 3), (3, 3), (10, 3), (1000, 300)])
+def test_evenly_spaced_numbers_are_as_many_as_may_be_and_differ(n, most):
+    found = evenly_spaced(n, most)
+    assert len(set(found)) == len(found) == min(n, most)
+    assert all(0 <= each < n for each in found)
+
+
+@pytest.mark.parametrize("n", [0, 1, 64, 65, 130])
+def test_distances_of_some_rows_at_a_time_are_those_of_all_to_the_last_bit(n):
+    left, scales = np.random.default_rng(2).random((n, 3)), np.array([0.3, 0.8, 1.5])
+    assert np.array_equal(scaled_distances(left, POINTS, scales), distances(left, POINTS) @ scales**-2)
 
 
 def test_the_gradient_is_that_of_the_loss():

@@ -4,10 +4,14 @@ import math
 
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import TPESampler
+from optuna.trial import create_trial
 
 from study.record.events import Phase
 from study.samplers.gp import DIVERGED
-from study.samplers.proposer import STATES, as_optuna_trial, propose, published_params
+from study.samplers.optuna_own import tpe
+from study.samplers.proposer import STATES, Space, as_optuna_trial, propose, proposer, published_params
 from study.search.observation import Observation
 from study.variants import VARIANTS
 
@@ -73,3 +77,34 @@ def test_the_points_of_the_quasi_random_sampler_depend_on_their_number_alone():
 
     assert sequence(0.1) == sequence(-3.0)
     assert len({params["learning_rate"] for params in sequence(0.1)[1:]}) == 6
+
+
+def test_a_configuration_that_was_drawn_before_is_as_if_it_were_drawn_now():
+    """A study proposes from configurations that it remembers; one that goes on draws them all anew."""
+    remembering, observations = proposer(3, "tpe"), []
+    for number in range(12):
+        params = remembering("cross", observations)
+        assert params == proposer(3, "tpe")("cross", observations)
+        observations.append(Observation(params, Phase.COMPLETE, 0.4 + 0.01 * number, 4))
+
+
+def test_a_space_keeps_values_apart_that_are_equal_and_no_others():
+    space = Space(lambda trial: trial.suggest_categorical("x", [0, 1, 2]))
+    (one, _), (true, _) = space.at({"x": 1}), space.at({"x": True})
+    assert [type(each["x"]) for each in (one, true)] == [int, bool]
+    assert space.at({"x": 1})[1]["x"] is space.at({"x": 2})[1]["x"]
+
+
+def test_the_space_of_tpe_is_optunas_where_trials_differ_in_what_they_have():
+    """Optuna's sampler is the oracle, on trials that share one space, lack a parameter, or have another range."""
+    x, y, single = FloatDistribution(0, 1), CategoricalDistribution(["a", "b"]), IntDistribution(3, 3)
+    shared = {"y": y, "x": x, "single": single}
+    for other in (shared, {"x": x, "y": y}, {"x": FloatDistribution(0, 1), "y": y}, {"x": FloatDistribution(0, 2)}, {}):
+        study = optuna.create_study()
+        for own in (shared, other, shared):
+            values = {"x": 0.5, "y": "a", "single": 3}
+            study.add_trial(create_trial(value=1.0, params={n: values[n] for n in own}, distributions=own))
+        theirs = TPESampler(multivariate=True, constant_liar=True)
+        trial = study.trials[-1]
+        expected = theirs.infer_relative_search_space(study, trial)
+        assert list(tpe(0).infer_relative_search_space(study, trial).items()) == list(expected.items())

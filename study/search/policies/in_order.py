@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from study.record.events import Phase
 from study.search.policy import RaceState
 from study.search.state import Entry, Promote, Rules, Stage
@@ -32,11 +30,13 @@ class InOrder:
 
     def may_open(self, race: RaceState) -> bool:
         """Once all configurations that may inform the proposal are closed."""
-        return all(entry.phase is not Phase.OPEN for entry in self.known_to(race, len(race.entries)))
+        n_known = self.n_known_to(race.rules, len(race.entries))
+        # From the last to the first: the open ones are mostly among the latest.
+        return all(race.entries[number].phase is not Phase.OPEN for number in reversed(range(n_known)))
 
-    def known_to(self, race: RaceState, number: int) -> Sequence[Entry]:
+    def n_known_to(self, rules: Rules, number: int) -> int:
         """All but the `lookahead` - 1 before it."""
-        return race.entries[: max(0, number - race.rules.lookahead + 1)]
+        return max(0, number - rules.lookahead + 1)
 
     def promotion(self, race: RaceState) -> Promote | None:
         """None: promotions are decided as soon as they are due."""

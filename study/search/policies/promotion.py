@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import cache
 from itertools import combinations
 
 from study.record.events import Phase
@@ -52,9 +53,9 @@ class PromotionByForecast:
         """Always: a new configuration is what an idle slot is for."""
         return True
 
-    def known_to(self, race: RaceState, number: int) -> Sequence[Entry]:
+    def n_known_to(self, rules: Rules, number: int) -> int:
         """All of them, as far as they are trained."""
-        return race.entries
+        return number
 
     def due_decision(self, race: RaceState) -> ConfigDecision | None:
         """Closes an entry at full length; once nothing can be promoted any more, stops the entries that wait."""
@@ -73,18 +74,18 @@ class PromotionByForecast:
         """
         if not race.entries:
             return None
+        all_waiting = [entry for entry in race.entries if entry.waiting]
         nearest_first = self._is_short(race) and race.all_opened()
         stages = range(len(race.entries[0].stages) - 1)
         for stage in stages if nearest_first else reversed(stages):
             if nearest_first and any(_training_for(entry, stage) for entry in race.entries):
                 return None
-            waiting = [entry for entry in race.entries if entry.waiting and entry.allowed_stage == stage]
-            if not waiting:
+            if not any(entry.allowed_stage == stage for entry in all_waiting):
                 continue
             ranking = self._ranking(race, stage)
             places = self._places(race, stage, len(ranking))
             for place, (entry, predicted) in enumerate(ranking[:places], start=1):
-                if entry.waiting and entry.allowed_stage == stage:
+                if entry.allowed_stage == stage and entry.waiting:
                     standing = f"predicted final score {predicted:.3f}, rank {place} of {len(ranking)}"
                     return Promote(entry.number, stage + 1, f"{described(entry.stages[stage])}: {standing}")
         return None
@@ -137,11 +138,12 @@ def described(stage: Stage) -> str:
     return f"epoch {stage.epoch} on fold{'s' * (len(stage.folds) > 1)} {', '.join(map(str, stage.folds))}"
 
 
-def rotation(n_folds: int, n_chosen: int) -> list[tuple[int, ...]]:
+@cache
+def rotation(n_folds: int, n_chosen: int) -> tuple[tuple[int, ...], ...]:
     """Every choice of `n_chosen` folds, in an order that uses all folds about equally often at any time."""
     if n_chosen >= n_folds:
-        return [tuple(range(n_folds))]
-    return list(_balanced(list(combinations(range(n_folds), n_chosen)), n_folds))
+        return (tuple(range(n_folds)),)
+    return tuple(_balanced(list(combinations(range(n_folds), n_chosen)), n_folds))
 
 
 def _balanced(choices: list[tuple[int, ...]], n_folds: int) -> Iterator[tuple[int, ...]]:
