@@ -16,11 +16,14 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
-from study.record.events import EpochDone, Event, to_json
+from study.record.events import Event, to_json
 from study.record.folder import StudyFolder
 from study.record.ledger import read
+from study.tensor_file import sealed_metadata
+from study.training.checkpoint import METADATA_KEY
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "faults"
@@ -31,6 +34,7 @@ CLASSES = {"angry": "out of my house now", "happy": "a lovely sunny morning", "s
 COMMON = "the form is on this desk and I never told anyone before".split()
 # Both, because the kernel merges an event with an equal one before it; of a rename, the two differ.
 IN_MOVED_FROM, IN_MOVED_TO = 0x40, 0x80
+LAST_SAVE = "last-save"
 
 
 def write_corpus(folder: Path) -> Path:
@@ -90,11 +94,6 @@ class StudyUnderTest:
         """The events of the ledger."""
         path = StudyFolder(self.folder).ledger
         return list(read(path)) if path.exists() else []
-
-    def epochs_by_run(self) -> Counter[str]:
-        """Epochs on record by the name of the run's checkpoint."""
-        checkpoint_of = StudyFolder(self.folder).checkpoint_of
-        return Counter(checkpoint_of(event.run).name for event in self.events() if isinstance(event, EpochDone))
 
     def running_in_mlflow(self) -> int:
         """How many runs MLflow believes to be running."""
@@ -158,40 +157,62 @@ def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
 
 
 class Saves:
-    """Counts every checkpoint that is put in place, hence every epoch that was trained to its end, by inotify."""
+    """Reads every checkpoint that is put in place, by inotify: which epochs were trained, and how often.
+
+    A checkpoint lists the epochs so far, each with the seconds that it took. An epoch that two checkpoints of a run have
+    with other seconds was trained again although it had been saved. What a killed process had trained since its last
+    save is in none of them: that is two seconds and an epoch at most.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Watch `folder`, which is made if it is not there."""
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
         self._libc = ctypes.CDLL(None, use_errno=True)
-        self._watch = self._libc.inotify_init1(os.O_NONBLOCK)
+        self._watch = self._libc.inotify_init()
         moves = IN_MOVED_FROM | IN_MOVED_TO
         if self._watch < 0 or self._libc.inotify_add_watch(self._watch, os.fsencode(folder), moves) < 0:
             raise OSError(ctypes.get_errno(), "inotify")
-        self._seen: Counter[str] = Counter()
+        # By file name: (epoch, seconds) of all that were trained and saved.
+        self._seen: dict[str, set[tuple[int, float]]] = {}
+        self._reader = Thread(target=self._read, daemon=True)
 
     def __enter__(self) -> Saves:
-        """The watch."""
+        """The watch, begun."""
+        self._reader.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it."""
+        """End it: what is moved last wakes the reader."""
+        last = self._folder / LAST_SAVE
+        last.touch()
+        last.rename(self._folder / f"{LAST_SAVE}.moved").unlink()
+        self._reader.join(10)
         os.close(self._watch)
 
-    def repeated(self, epochs: Mapping[str, int]) -> tuple[int, int]:
-        """Epochs trained more often than once, and runs of which that is true of every epoch, given those on record."""
+    def repeated(self) -> tuple[int, int]:
+        """Epochs trained again after they were saved, and runs of which that is true of every epoch."""
+        excess = {name: len(seen) - len({epoch for epoch, _ in seen}) for name, seen in self._seen.items()}
+        whole = [name for name, seen in self._seen.items() if excess[name] >= len({epoch for epoch, _ in seen})]
+        return sum(excess.values()), len(whole)
+
+    def _read(self) -> None:
         while True:
-            try:
-                data = os.read(self._watch, 65536)
-            except BlockingIOError:
-                break
-            at = 0
+            data, at = os.read(self._watch, 65536), 0
             while at < len(data):
                 _, mask, _, length = struct.unpack_from("iIII", data, at)
                 name = data[at + 16 : at + 16 + length].rstrip(b"\0").decode()
-                self._seen[name] += bool(mask & IN_MOVED_TO)
                 at += 16 + length
-        excess = {name: self._seen[name] - number for name, number in epochs.items()}
-        if any(number < 0 for number in excess.values()):
-            raise RuntimeError(f"epochs on record that no checkpoint was seen of: {excess}")
-        return sum(excess.values()), sum(excess[name] >= number for name, number in epochs.items())
+                if name.startswith(LAST_SAVE):
+                    return
+                if mask & IN_MOVED_TO:
+                    self._seen.setdefault(name, set()).update(_epochs_saved(self._folder / name))
+
+
+def _epochs_saved(path: Path) -> list[tuple[int, float]]:
+    """The epochs in a checkpoint with their seconds; of one that was swept already, none."""
+    try:
+        history = json.loads(sealed_metadata(path.read_bytes())[METADATA_KEY])["history"]
+    except FileNotFoundError:
+        return []
+    return [(epoch["number"], epoch["seconds"]) for epoch in history]

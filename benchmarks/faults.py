@@ -74,7 +74,7 @@ def study_with_kills(kind: str, kills: int, home: Path, corpus: Path, rng: rando
         with Saves(study.folder / "checkpoints") as saves:
             while not study.is_finished():
                 _one_life(kind, kills - figures.kills, study, figures, machines, rng)
-            figures.epochs_repeated, figures.fold_runs_repeated = saves.repeated(study.epochs_by_run())
+        figures.epochs_repeated, figures.fold_runs_repeated = saves.repeated()
     finally:
         if machines:
             machines.close()

@@ -50,34 +50,50 @@ class FoldRunner:
         self._owner = owner_of(self._plan, job)
         # What is damaged or belongs to another run is trained again from its first epoch, to equal scores.
         checkpoint.load_into(self._training, folder.checkpoint_of(job.run), self._owner)
+        self._n_saved, self._ended = len(self._training.history), False
         self._epochs = self._remaining()
 
     def next_epoch(self) -> EpochTrained:
-        """Train one epoch and save it; the predictions of all epochs as well if it is the last.
+        """Train one epoch and save it, as `train_epoch` and `save` do."""
+        epoch = self.train_epoch()
+        self.save()
+        return epoch
+
+    def save(self) -> None:
+        """Save the state after the last epoch; the predictions of all epochs as well if the run has ended.
+
+        Raises:
+            StorageFull: there is no room for the checkpoint or the predictions.
+        """
+        if len(self._training.history) > self._n_saved:
+            checkpoint.save(self._folder.checkpoint_of(self._job.run), self._training, self._owner)
+            self._n_saved = len(self._training.history)
+        if self._ended:
+            self._save_predictions()
+
+    def train_epoch(self) -> EpochTrained:
+        """Train one epoch, which is not saved yet; one that the checkpoint has and the ledger has not is given again.
 
         Raises:
             Diverged: the training loss or a prediction is not finite.
-            StorageFull: there is no room for the checkpoint or the predictions.
         """
         epoch = next(self._epochs)
         finished = self._training.finished(self._job.last_epoch, self._recipe.patience, self._plan.metric)
-        ended = epoch.number == len(self._training.history) and finished
-        if ended:
-            self._save_predictions()
+        self._ended = epoch.number == len(self._training.history) and finished
         return EpochTrained(
             epoch.number,
             epoch.loss,
             epoch.validation,
             epoch.test,
             round(epoch.seconds, 4),
-            ended,
+            self._ended,
             epoch.layer_weights or None,
         )
 
     def _remaining(self) -> Iterator[Epoch]:
-        """Epochs that the checkpoint has and the ledger has not, then new ones, each saved before it is reported."""
+        """Epochs that the checkpoint has and the ledger has not, then new ones."""
         yield from self._training.history[self._job.epochs_known :]
-        for epoch in train_fold(
+        yield from train_fold(
             self._training,
             self._data,
             self._recipe,
@@ -85,9 +101,7 @@ class FoldRunner:
             metric=self._plan.metric,
             seed=self._job.torch_seed,
             last_epoch=self._job.last_epoch,
-        ):
-            checkpoint.save(self._folder.checkpoint_of(self._job.run), self._training, self._owner)
-            yield epoch
+        )
 
     def _save_predictions(self) -> None:
         """Save them; which epoch counts is known already of a run that ends at it, else once all folds have ended."""

@@ -13,7 +13,8 @@ class Job:
     """A fold run with its model's config and recipe as fields.
 
     `torch_seed` names all its random numbers; `epochs_known` is how many epochs the ledger holds. `params` are those of
-    the ledger that model and recipe were made from. The run ends after `last_epoch` at the latest. With
+    the ledger that model and recipe were made from. The run ends after `last_epoch` at the latest, and up to
+    `target_epoch` no decision about it is due: those epochs may be reported together. With
     `score_both_blocks` it is used twice, so that its test part, too, selects an epoch. A run that outgrew its share has
     a `whole_gpu`.
     """
@@ -25,6 +26,7 @@ class Job:
     epochs_known: int
     params: dict[str, Any]
     last_epoch: int
+    target_epoch: int = 0
     score_both_blocks: bool = False
     whole_gpu: bool = False
 

@@ -32,6 +32,7 @@ def jobs_of(plan: Plan) -> Jobs:
             epochs_known=assignment.epochs_known,
             params=dict(assignment.params),
             last_epoch=assignment.last_epoch,
+            target_epoch=assignment.target_epoch,
             score_both_blocks=both_blocks,
         )
 

@@ -10,7 +10,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from study.execution.job import Job
 from study.execution.jobs import Jobs
 from study.execution.storage_stopper import StorageStopper
-from study.execution.worker_result import EpochTrained, RunDiverged, RunFailed, ShareOutgrown, StorageIsFull, from_tune
+from study.execution.worker_result import EpochsTrained, RunDiverged, RunFailed, ShareOutgrown, StorageIsFull, from_tune
 from study.files import StorageFull
 from study.record.events import FoldRun, Phase
 from study.search.conductor import Conductor
@@ -45,7 +45,7 @@ class RaceScheduler(FIFOScheduler):
         self._equip(trial, trial.config["job"])
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Record the epoch, then continue, pause or stop its run."""
+        """Record the epochs, then continue, pause or stop their run."""
         trial.run_metadata.num_failures = 0  # what is counted are a worker's deaths in a row
         decision: str = self._stopper.attempt(lambda: self._act(tune_controller, trial, result), TrialScheduler.STOP)
         return decision
@@ -53,8 +53,8 @@ class RaceScheduler(FIFOScheduler):
     def _act(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         run = fold_run(trial)
         match from_tune(result):
-            case EpochTrained() as epoch:
-                return self._carry_out(tune_controller, trial, self._conductor.report(epoch.event(run)))
+            case EpochsTrained() as trained:
+                return self._carry_out(tune_controller, trial, self._conductor.report_all(trained.events(run)))
             case ShareOutgrown():
                 # One fold has as much to hold as another, so the configuration's other runs need not try.
                 self._outgrown.add((run.variant, run.config))

@@ -1,4 +1,4 @@
-"""What a Ray worker does: an epoch of a fold run per step, and what to report when a step goes wrong."""
+"""What a Ray worker does: some epochs of a fold run per step, and what to report when a step goes wrong."""
 
 import time
 import traceback
@@ -13,6 +13,8 @@ from study.execution.fold_runner import FoldRunner
 from study.execution.job import Job
 from study.execution.watchdog import EPOCH_SECONDS, Watchdog
 from study.execution.worker_result import (
+    EpochsTrained,
+    EpochTrained,
     RunDiverged,
     RunFailed,
     ShareOutgrown,
@@ -24,6 +26,8 @@ from study.files import StorageFull, append_durably, is_full, storage_full
 from study.record.folder import StudyFolder
 from study.training.loop import Diverged
 
+# Epochs up to the next decision are saved and reported together, if they take no longer. A kill repeats as much.
+REPORT_SECONDS = 2.0
 STORAGE_PAUSE_SECONDS = 10.0
 # What a process takes of a GPU beside its tensors: the driver's context and the libraries' kernels.
 GPU_CONTEXT_BYTES = 600e6
@@ -67,11 +71,11 @@ class FoldTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train one epoch, save it, and report it."""
+        """Train up to the next decision, or for two seconds; save that, and report it."""
         return to_tune(self._result())
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: every epoch writes a checkpoint of its own into the study folder."""
+        """Nothing: every step writes a checkpoint of its own into the study folder."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing: a run finds its checkpoint in the study folder."""
@@ -80,6 +84,7 @@ class FoldTrainable(tune.Trainable):
         """Turn to another run. Everything that may go wrong waits for its first step."""
         self._job = job
         self._runner: FoldRunner | None = None
+        self._raised: Exception | None = None
         self._watchdog.watch(job.run.name)
 
     def _result(self) -> WorkerResult:
@@ -87,10 +92,7 @@ class FoldTrainable(tune.Trainable):
             self._keep(hung)
             return RunFailed(hung.splitlines()[0])
         try:
-            with self._watchdog:
-                if self._runner is None:
-                    self._runner = FoldRunner(self._folder, self._job, self._device, self._fetch)
-                return self._runner.next_epoch()
+            return EpochsTrained(tuple(self._epochs()))
         except Diverged as diverged:
             return RunDiverged(str(diverged))
         except StorageFull as full:
@@ -107,6 +109,35 @@ class FoldTrainable(tune.Trainable):
             if self._has_failed_before():
                 return RunFailed(cause(error))
             raise
+
+    def _epochs(self) -> list[EpochTrained]:
+        """Train and save one epoch at least; more until a decision is due or REPORT_SECONDS are over.
+
+        An error after the first of them is raised by the next step, when those before it have been reported.
+        """
+        if self._raised is not None:
+            raise self._raised
+        begun, epochs = time.monotonic(), [self._epoch()]
+        while not self._is_due(epochs[-1]) and time.monotonic() - begun < REPORT_SECONDS:
+            try:
+                epochs.append(self._epoch())
+            except Exception as error:
+                self._raised = error
+                return epochs
+        assert self._runner is not None
+        with self._watchdog:
+            self._runner.save()
+        return epochs
+
+    def _epoch(self) -> EpochTrained:
+        with self._watchdog:
+            if self._runner is None:
+                self._runner = FoldRunner(self._folder, self._job, self._device, self._fetch)
+            return self._runner.train_epoch()
+
+    def _is_due(self, epoch: EpochTrained) -> bool:
+        """Whether the search may decide something about the run after this epoch."""
+        return epoch.ended or epoch.epoch >= self._job.target_epoch
 
     def _has_failed_before(self) -> bool:
         """Whether this run raised an error before; keeps the traceback of this one."""

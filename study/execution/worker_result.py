@@ -14,7 +14,7 @@ KEY = "worker_result"
 
 @dataclass(frozen=True)
 class EpochTrained:
-    """An epoch is trained and its checkpoint is written."""
+    """An epoch is trained."""
 
     epoch: int
     loss: float
@@ -39,6 +39,20 @@ class EpochTrained:
             ended=self.ended,
             layer_weights=self.layer_weights,
         )
+
+
+@dataclass(frozen=True)
+class EpochsTrained:
+    """Epochs are trained, one or more in their order, and the checkpoint after the last of them is written.
+
+    Where the next epoch raised an error there is no checkpoint of them: the error is reported by the next step.
+    """
+
+    epochs: tuple[EpochTrained, ...]
+
+    def events(self, run: FoldRun) -> list[EpochDone]:
+        """The epochs of `run` as the ledger keeps them."""
+        return [epoch.event(run) for epoch in self.epochs]
 
 
 @dataclass(frozen=True)
@@ -67,9 +81,9 @@ class StorageIsFull:
     reason: str
 
 
-WorkerResult = EpochTrained | RunDiverged | RunFailed | ShareOutgrown | StorageIsFull
+WorkerResult = EpochsTrained | RunDiverged | RunFailed | ShareOutgrown | StorageIsFull
 KINDS: dict[str, type[WorkerResult]] = {
-    each.__name__: each for each in (EpochTrained, RunDiverged, RunFailed, ShareOutgrown, StorageIsFull)
+    each.__name__: each for each in (EpochsTrained, RunDiverged, RunFailed, ShareOutgrown, StorageIsFull)
 }
 
 
@@ -81,4 +95,7 @@ def to_tune(result: WorkerResult) -> dict[str, Any]:
 def from_tune(reported: Mapping[str, Any]) -> WorkerResult:
     """The result that `to_tune` wrote."""
     fields = json.loads(reported[KEY])
-    return KINDS[fields.pop("kind")](**fields)
+    kind = KINDS[fields.pop("kind")]
+    if kind is EpochsTrained:
+        fields["epochs"] = tuple(EpochTrained(**each) for each in fields["epochs"])
+    return kind(**fields)

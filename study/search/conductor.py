@@ -14,7 +14,7 @@ from study.errors import UserError
 from study.record.events import BlockClosed, Closed, ConfigAdded, EpochDone, Event, FoldRun, Phase, Promoted, RunLost
 from study.search.observation import Observation, Proposer, observe
 from study.search.search import Search
-from study.search.state import BlockDecision, Close, ConfigDecision, Continue, RunDecision
+from study.search.state import BlockDecision, Close, ConfigDecision, Continue, Pause, RunDecision, Stop
 
 Listener = Callable[[Event], None]
 ENDINGS = (RunLost, BlockClosed, Closed)
@@ -41,13 +41,14 @@ class Log(Protocol):
 class Assignment:
     """A fold run to train now: the parameters of its configuration, and how many of its epochs the ledger holds.
 
-    It ends at `last_epoch` at the latest.
+    It ends at `last_epoch` at the latest. Before `target_epoch` no decision about it is due, unless its scores end it.
     """
 
     run: FoldRun
     params: Mapping[str, Any]
     epochs_known: int
     last_epoch: int
+    target_epoch: int = 0
 
 
 class Conductor:
@@ -102,8 +103,9 @@ class Conductor:
     def assign(self, run: FoldRun) -> Assignment:
         """Mark `run` as under way."""
         self.busy.add(run)
-        last_epoch = self.searches[run.variant].last_epoch(run.config, run.seed)
-        return Assignment(run, self.params[run.variant, run.config], self.epochs_known(run), last_epoch)
+        search, params = self.searches[run.variant], self.params[run.variant, run.config]
+        last, target = search.last_epoch(run.config, run.seed), search.target_epoch(run.config, run.fold, run.seed)
+        return Assignment(run, params, self.epochs_known(run), last, target)
 
     def epochs_known(self, run: FoldRun) -> int:
         """How many epochs of `run` the ledger holds."""
@@ -132,6 +134,18 @@ class Conductor:
         decision = self.searches[run.variant].decision(run.config, run.fold, run.seed)
         if not isinstance(decision, Continue):
             self.busy.discard(run)
+        return decision
+
+    def report_all(self, epochs: Sequence[EpochDone]) -> RunDecision | None:
+        """Take in epochs of one run in their order, up to the first after which it does not go on.
+
+        Those beyond are not recorded: had each been reported by itself, they would not have been trained.
+        """
+        decision = None
+        for epoch in epochs:
+            decision = self.report(epoch)
+            if isinstance(decision, Pause | Stop):
+                break
         return decision
 
     def mark_lost(self, run: FoldRun, outcome: Phase, reason: str) -> None:

@@ -147,6 +147,10 @@ class NestedRace:
         """The epoch at which a run ends at the latest."""
         return self.rules.epochs
 
+    def target_epoch(self, number: int, fold: int, seed: int) -> int:
+        """The epoch up to which a run is trained now, unless its scores end it before."""
+        return self._target(number, fold)
+
     def counted_epochs(self, number: int) -> dict[int, set[int]]:
         """By pair, the epochs at which its run counts for one of its two blocks."""
         whole = [all(race.entries[number].curves) for race in self.races]

@@ -197,6 +197,10 @@ class Race:
             return self.rules.epochs
         return self.entries[number].last_epoch()
 
+    def target_epoch(self, number: int, fold: int, seed: int) -> int:
+        """The epoch up to which a run is trained now, unless its scores end it before."""
+        return self.last_epoch(number, seed) if seed else self.entries[number].target(fold)
+
     def counted_epochs(self, number: int) -> dict[int, set[int]]:
         """By fold, the epochs at which the runs of a complete configuration count in the search."""
         entry = self.entries[number]

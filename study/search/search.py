@@ -62,6 +62,9 @@ class Search(Protocol):
     def last_epoch(self, number: int, seed: int) -> int:
         """The epoch at which a run ends at the latest."""
 
+    def target_epoch(self, number: int, fold: int, seed: int) -> int:
+        """The epoch up to which a run is trained now, unless its scores end it before."""
+
     def counted_epochs(self, number: int) -> dict[int, set[int]]:
         """By fold, the epochs at which the runs of a complete configuration count in the search."""
 

@@ -17,7 +17,14 @@ from ray.tune.search import Searcher
 from benchmarks.simulator import Memory
 from study.execution.jobs import jobs_of
 from study.execution.scheduler import FALSE_STARTS, fold_run
-from study.execution.worker_result import EpochTrained, RunDiverged, RunFailed, ShareOutgrown, StorageIsFull
+from study.execution.worker_result import (
+    EpochsTrained,
+    EpochTrained,
+    RunDiverged,
+    RunFailed,
+    ShareOutgrown,
+    StorageIsFull,
+)
 from study.files import StorageFull
 from study.record.events import Closed, EpochDone, Event, FoldRun, Phase, RunLost, to_json
 from study.samplers.proposer import published_params
@@ -65,12 +72,12 @@ def make_loop(tiny_study: TinyStudy, tmp_path: Path) -> MakeLoop:
     return make
 
 
-def epoch(loop: TuneLoop, trial: Trial) -> EpochTrained:
+def epoch(loop: TuneLoop, trial: Trial) -> EpochsTrained:
     """The next epoch of a trial's run."""
     run = fold_run(trial)
     number = loop.conductor.epochs_known(run) + 1
     scores = dict.fromkeys(METRICS, QUALITY[run.config] + 0.01 * number)
-    return EpochTrained(number, 1.0, scores, scores, 0.1, number == RULES.epochs)
+    return EpochsTrained((EpochTrained(number, 1.0, scores, scores, 0.1, number == RULES.epochs),))
 
 
 def trial_of(loop: TuneLoop, config: int, fold: int) -> Trial:

@@ -14,11 +14,22 @@ import pytest
 import torch
 
 from study.errors import UserError
+from study.execution.fold_runner import FoldRunner
 from study.execution.job import Job
 from study.execution.trainable import FoldTrainable, cause, memory_fraction
-from study.execution.worker_result import EpochTrained, RunDiverged, RunFailed, StorageIsFull, WorkerResult, from_tune
+from study.execution.worker_result import (
+    EpochsTrained,
+    EpochTrained,
+    RunDiverged,
+    RunFailed,
+    StorageIsFull,
+    WorkerResult,
+    from_tune,
+)
 from study.record.events import FoldRun
 from study.record.folder import StudyFolder
+from study.tensor_file import sealed_metadata
+from study.training.loop import Diverged
 from tests.plugins.tiny_study import EPOCHS, TinyStudy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,16 +46,64 @@ def step(begun: FoldTrainable) -> WorkerResult:
     return from_tune(begun.step())
 
 
-def test_a_step_is_an_epoch(tiny_study: TinyStudy) -> None:
-    begun = worker(tiny_study.folder, tiny_study.job())
-    epochs = [step(begun) for _ in range(EPOCHS)]
-    assert [(each.epoch, each.ended) for each in epochs if isinstance(each, EpochTrained)] == [
-        (1, False),
-        (2, False),
-        (3, False),
-        (4, True),
-    ]
+def epochs_of(result: WorkerResult) -> list[EpochTrained]:
+    assert isinstance(result, EpochsTrained)
+    return [replace(epoch, seconds=0.0) for epoch in result.epochs]
+
+
+def saved_epochs(study: TinyStudy, job: Job) -> int:
+    """How many epochs the checkpoint of a run has: a run that is taken up with it gives so many at once."""
+    path = study.folder.checkpoint_of(job.run)
+    return len(json.loads(sealed_metadata(path.read_bytes())["checkpoint"])["history"]) if path.exists() else 0
+
+
+@pytest.mark.parametrize("target", [0, 1, 3, 4])
+def test_a_step_trains_up_to_the_epoch_at_which_a_decision_is_due(tiny_study: TinyStudy, target: int) -> None:
+    """Beyond it, and where no epoch is named, each epoch is a step; the epochs are those of a run by itself."""
+    alone, job = tiny_study.job(FoldRun("text", 2, 1)), replace(tiny_study.job(), target_epoch=target)
+    one_by_one = FoldRunner(tiny_study.folder, alone, torch.device("cpu"), fetch=False)
+    expected = [replace(one_by_one.next_epoch(), seconds=0.0) for _ in range(EPOCHS)]
+    begun, found = worker(tiny_study.folder, job), list[EpochTrained]()
+    while len(found) < EPOCHS:
+        epochs = epochs_of(step(begun))
+        assert len(epochs) == (max(1, target) if not found else 1)
+        found += epochs
+        assert saved_epochs(tiny_study, job) == len(found), "what is reported is saved"
+    assert found == expected
+    assert [each.ended for each in found] == [False, False, False, True]
     assert not list(tiny_study.folder.hangs.iterdir()), "the watch over each step leaves nothing behind"
+
+
+def test_a_step_reports_after_two_seconds_at_the_latest(tiny_study: TinyStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("study.execution.trainable.REPORT_SECONDS", 0.0)
+    begun = worker(tiny_study.folder, replace(tiny_study.job(), target_epoch=EPOCHS))
+    assert [len(epochs_of(step(begun))) for _ in range(EPOCHS)] == [1] * EPOCHS
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [(Diverged("a prediction is not a finite number"), RunDiverged), (MemoryError("no more"), None)],
+)
+def test_epochs_before_an_error_are_reported_before_it(
+    tiny_study: TinyStudy, monkeypatch: pytest.MonkeyPatch, error: Exception, result: type | None
+) -> None:
+    """A fault in the third epoch: two are on record, as they would be if each were reported by itself."""
+    train_epoch, trained = FoldRunner.train_epoch, list[int]()
+
+    def failing(runner: FoldRunner) -> EpochTrained:
+        trained.append(1)
+        if len(trained) == 3:
+            raise error
+        return train_epoch(runner)
+
+    monkeypatch.setattr(FoldRunner, "train_epoch", failing)
+    begun = worker(tiny_study.folder, replace(tiny_study.job(), target_epoch=EPOCHS))
+    assert [each.epoch for each in epochs_of(step(begun))] == [1, 2]
+    if result is None:
+        with pytest.raises(MemoryError):
+            begun.step()
+    else:
+        assert isinstance(step(begun), result)
 
 
 def test_a_worker_that_is_reused_takes_up_another_run(tiny_study: TinyStudy) -> None:
@@ -58,9 +117,7 @@ def test_a_worker_that_is_reused_takes_up_another_run(tiny_study: TinyStudy) -> 
     second = step(begun)
     alone = worker(tiny_study.folder, replace(one, run=FoldRun("text", 3, 0)))
     for mine, expected in zip((first, second), (step(alone), step(alone)), strict=True):
-        assert isinstance(mine, EpochTrained)
-        assert isinstance(expected, EpochTrained)
-        assert replace(mine, seconds=0.0) == replace(expected, seconds=0.0)
+        assert epochs_of(mine) == epochs_of(expected)
 
 
 def test_a_run_that_diverges_says_so(tiny_study: TinyStudy) -> None:
@@ -109,7 +166,7 @@ def test_a_run_that_hung_twice_has_failed_and_what_it_was_doing_is_kept(tiny_stu
     tiny_study.folder.hangs.mkdir()
     hang = tiny_study.folder.hangs / f"{job.run.name}.txt"
     hang.write_text("Timeout (0:30:00)!\nThread 1\n", encoding="utf-8")
-    assert isinstance(step(worker(tiny_study.folder, job)), EpochTrained), "once may be the machine's fault"
+    assert isinstance(step(worker(tiny_study.folder, job)), EpochsTrained), "once may be the machine's fault"
     hang.write_text("Timeout (0:30:00)!\nThread 1\nTimeout (0:30:00)!\nThread 2\n", encoding="utf-8")
     result = step(worker(tiny_study.folder, job))
     assert result == RunFailed("an epoch took longer than the 1800 s of --epoch-timeout, 2 times")

@@ -12,6 +12,7 @@ from ray.tune.utils.util import flatten_dict
 from study.execution.worker_result import (
     KEY,
     KINDS,
+    EpochsTrained,
     EpochTrained,
     RunDiverged,
     RunFailed,
@@ -27,14 +28,21 @@ from study.training.metrics import METRICS
 scores = st.fixed_dictionaries({metric: st.floats(0, 1) for metric in METRICS})
 texts = st.text(max_size=30)
 results: dict[str, st.SearchStrategy[WorkerResult]] = {
-    "EpochTrained": st.builds(
-        EpochTrained,
-        st.integers(1, 50),
-        st.floats(0, 1e6),
-        scores,
-        scores,
-        st.floats(0, 1e6),
-        st.booleans(),
+    "EpochsTrained": st.builds(
+        EpochsTrained,
+        st.lists(
+            st.builds(
+                EpochTrained,
+                st.integers(1, 50),
+                st.floats(0, 1e6),
+                scores,
+                scores,
+                st.floats(0, 1e6),
+                st.booleans(),
+            ),
+            min_size=1,
+            max_size=3,
+        ).map(tuple),
     ),
     "RunDiverged": st.builds(RunDiverged, texts),
     "RunFailed": st.builds(RunFailed, texts),

@@ -11,7 +11,7 @@ from study.samplers.proposer import proposer, published_params
 from study.search.conductor import Conductor
 from study.search.policies import POLICIES
 from study.search.race import Race
-from study.search.state import Continue, Rules
+from study.search.state import Continue, Rules, Stop
 from study.variants import VARIANTS
 
 SAMPLERS = ("gp", "tpe", "random", "qmc")
@@ -43,6 +43,46 @@ def work(conductor, steps=10**6):
         decision = conductor.report(epoch_of(run, conductor.epochs_known(run) + 1))
         if not isinstance(decision, Continue):
             under_way.remove(run)
+
+
+def work_in_bundles(conductor, most):
+    """Report up to `most` epochs together, of the run begun last, as a worker does that knows its target."""
+    under_way = []
+    while True:
+        while (run := conductor.next_run()) is not None:
+            under_way.append((run, conductor.assign(run).target_epoch))
+        if not under_way:
+            return
+        run, target = under_way[-1]
+        known = conductor.epochs_known(run)
+        epochs = [epoch_of(run, epoch) for epoch in range(known + 1, max(known + 1, min(known + most, target)) + 1)]
+        if not isinstance(conductor.report_all(epochs), Continue):
+            under_way.pop()
+
+
+@pytest.mark.parametrize(("policy", "slots"), [("asha", 1), ("asha", 3), ("full", 2), ("race", 1), ("race", 3)])
+def test_epochs_that_are_reported_together_give_the_ledger_of_epochs_one_by_one(tmp_path, policy, slots):
+    rules = Rules(n_configs=14, n_folds=2, epochs=4, rungs=(2,), lookahead=2, finalists=1, seeds=1)
+    ledgers = []
+    for most in (1, 50):
+        path = tmp_path / f"{most}"
+        race = Race(rules, POLICIES[policy])
+        work_in_bundles(Conductor({"cross": race}, Ledger(path), propose=proposer(1, "tpe"), slots=slots), most)
+        assert race.closed()
+        ledgers.append(path.read_bytes())
+    assert ledgers[0] == ledgers[1]
+
+
+def test_of_epochs_reported_together_those_after_a_stop_are_not_recorded(tmp_path):
+    """Its other fold diverged meanwhile: alone, the first of three epochs would have been the last."""
+    conductor = conductor_on(tmp_path / "ledger", slots=2)
+    one, other = conductor.next_run(), None
+    conductor.assign(one)
+    other = conductor.next_run()
+    conductor.assign(other)
+    conductor.mark_lost(other, Phase.DIVERGED, "the loss is not finite")
+    assert isinstance(conductor.report_all([epoch_of(one, epoch) for epoch in (1, 2, 3)]), Stop)
+    assert conductor.epochs_known(one) == 1
 
 
 def facts(path):

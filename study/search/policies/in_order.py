@@ -36,7 +36,7 @@ class InOrder:
 
     def n_known_to(self, rules: Rules, number: int) -> int:
         """All but the `lookahead` - 1 before it."""
-        return max(0, number - rules.lookahead + 1)
+        return max(0, number - max(1, rules.lookahead) + 1)
 
     def promotion(self, race: RaceState) -> Promote | None:
         """None: promotions are decided as soon as they are due."""
