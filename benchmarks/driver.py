@@ -103,7 +103,9 @@ def figures_at(n_configs: int, samplers: Sequence[str]) -> dict[str, float]:
         cpu, wall = time.process_time() - cpu, time.perf_counter() - begun
         found = {"epochs/s": MEASURED_EPOCHS / wall, "epochs/CPU s": MEASURED_EPOCHS / cpu}
         study.train(1)
-        found["prediction, ms"] = milliseconds(lambda: study.race.predicted_final(study.race.entries[-SLOTS]))
+        found["prediction, ms"] = milliseconds(
+            lambda: study.race.predicted_final(study.race.entries[n_configs // 2 + 1])
+        )
         for name in samplers:
             study.proposal(name)  # a study draws each configuration once
             study.train(1)

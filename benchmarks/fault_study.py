@@ -159,9 +159,9 @@ def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
 class Saves:
     """Reads every checkpoint that is put in place, by inotify: which epochs were trained, and how often.
 
-    A checkpoint lists the epochs so far, each with the seconds that it took. An epoch that two checkpoints of a run have
-    with other seconds was trained again although it had been saved. What a killed process had trained since its last
-    save is in none of them: that is two seconds and an epoch at most.
+    A checkpoint lists the epochs so far, each with the seconds that it took. An epoch that two checkpoints of one run
+    have with other seconds was trained again although it had been saved. What a killed process had trained since its
+    last save is in none of them: that is two seconds and an epoch at most.
     """
 
     def __init__(self, folder: Path) -> None:

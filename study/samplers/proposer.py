@@ -133,9 +133,10 @@ def propose(
     number = len(observations)
     study = optuna.create_study(direction="maximize", sampler=SAMPLERS[sampler](seed, number), storage=storage)
     study_id = storage.get_study_id_from_name(study.study_name)
-    known = [(each, {}) for each in observations] + [(each, {EARLIER: True}) for each in earlier]
-    for observation, attributes in known:
-        storage.create_new_trial(study_id, as_optuna_trial(space, observation, attributes))
+    for each in observations:
+        storage.create_new_trial(study_id, as_optuna_trial(space, each))
+    for each in earlier:
+        storage.create_new_trial(study_id, as_optuna_trial(space, each, {EARLIER: True}))
     trial = study.ask()
     space.suggest(trial)
     return dict(trial.params)
