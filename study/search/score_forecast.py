@@ -37,6 +37,8 @@ class ScoreForecast:
         self._rungs = (*rungs, epochs)
         self._cells = np.full((epochs, 0, n_folds), np.nan)
         self._versions = [0] * epochs  # of the cells at each epoch, so that nothing is fitted twice
+        self._n_changes = 0  # of all cells
+        self._asked: dict[int, int] = {}  # by epoch, how many changes there were when it was last predicted from
         self._effects: dict[int, tuple[int, tuple[Numbers, Numbers]]] = {}
         self._predictions: dict[int, tuple[tuple[int, ...], PredictedScores]] = {}
 
@@ -48,11 +50,13 @@ class ScoreForecast:
             self._versions = [version + 1 for version in self._versions]
         self._cells[epoch - 1, number, list(scores)] = list(scores.values())
         self._versions[epoch - 1] += 1
+        self._n_changes += 1
 
     def remove(self, number: int) -> None:
         """Leave out a configuration that diverged or failed."""
         if number < self._cells.shape[1]:
             self._cells[:, number] = np.nan
+            self._n_changes += 1
             self._versions = [version + 1 for version in self._versions]
 
     def first(self, n: int) -> "ScoreForecast":
@@ -73,12 +77,15 @@ class ScoreForecast:
 
     def predict(self, epoch: int) -> PredictedScores:
         """Final scores, predicted from the scores at `epoch` and their growth since half that epoch."""
+        if self._asked.get(epoch) == self._n_changes:
+            return self._predictions[epoch][1]
         later = [each for each in self._rungs if each > epoch]
         needed = {each for rung in (epoch, *later) for each in (rung, max(1, rung // 2))}
         version = tuple(self._versions[each - 1] for each in sorted(needed))
         known = self._predictions.get(epoch)
         if known is None or known[0] != version:
             self._predictions[epoch] = known = version, self._predicted(epoch)
+        self._asked[epoch] = self._n_changes
         return known[1]
 
     def _predicted(self, epoch: int) -> PredictedScores:
