@@ -147,7 +147,7 @@ def _at(folder: Path) -> StudyUnderTest:
 
 def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
     """Every figure of a report under its path, but for times and for versions."""
-    if path.rpartition("/")[2] in ("seconds", "environment"):
+    if (name := path.rpartition("/")[2]) == "environment" or name.endswith("seconds"):
         return []
     if isinstance(value, Mapping):
         return [pair for key, each in value.items() for pair in _flat(each, f"{path}/{key}")]
