@@ -20,6 +20,7 @@ from benchmarks import machine
 from models.fusion import FusionConfig
 from models.layer_mix import build
 from study.corpus.options import CorpusOptions
+from study.corpus.source import open_corpus
 from study.corpus.utterance import Utterance
 from study.features.audio import audio_seconds
 from study.features.spec import EncoderSpec
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parsed = parser.parse_args(arguments)
     facts = machine.describe()
     machine.print_machine(facts)
-    every = CorpusOptions().open(("audio", "text")).utterances
+    every = open_corpus(CorpusOptions(), ("audio", "text")).utterances
     chosen = every[:: max(1, len(every) // parsed.recordings)][: parsed.recordings]
     figures: dict[str, Any] = {"machine": facts}
     with tempfile.TemporaryDirectory() as name:

@@ -56,7 +56,7 @@ def tiny_manifest(tmp_path: Path) -> Path:
     for show in ("a", "b", "c"):
         for number in range(4):
             name = f"{show}{number}.wav"
-            _write_tone(tmp_path / "audio" / name, 300.0 + 200 * (number % 2), 0.2)
+            _write_tone(tmp_path / "audio" / name, 300.0 + 200 * (number % 2) + 5 * len(rows), 0.2)
             words = f"show {show} says {number}"
             label = ("calm", "tense")[number % 2]
             rows.append([f"audio/{name}", name[:2], label, words, f"{show}{number // 2}", show])

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from study.corpus.check import check
 from study.corpus.check_view import render
+from study.corpus.options import CorpusOptions
 from study.corpus.readers.iemocap import scan as scan_release
 from study.corpus.readers.manifest import scan
 from study.corpus.source import open_corpus
@@ -87,11 +88,11 @@ def test_any_manifest_is_read_or_refused_with_its_place(content: bytes, suffix: 
         assert problem.where.startswith(str(path))
         assert "\n" not in problem.message
         problem.message.encode()  # printable on any terminal that knows UTF-8
-    refused = refusal(lambda: open_corpus(str(path), None, None, allow_outside=False))
+    refused = refusal(lambda: open_corpus(CorpusOptions(corpus=str(path))))
     assert refused is None or str(path) in refused
     shown = StringIO()
     console = Console(file=shown, width=80)
-    console.print(render(check(str(path), None, None, allow_outside=False), show_all=True))
+    console.print(render(check(CorpusOptions(corpus=str(path))), show_all=True))
     shown.getvalue().encode()
 
 
@@ -123,7 +124,7 @@ def test_any_label_file_is_read_or_refused_with_its_place(content: bytes, tmp_pa
         assert problem.where.startswith(str(tmp_path))
         problem.message.encode()
     with pytest.raises(UserError) as refused:  # one session is not enough for a study
-        open_corpus(str(tmp_path), "7", None, allow_outside=False)
+        open_corpus(CorpusOptions(corpus=str(tmp_path)))
     str(refused.value).encode()
 
 

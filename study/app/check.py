@@ -9,6 +9,7 @@ from rich.console import Console
 from study.app.encoder_check import EncoderOptions, check_encoders
 from study.app.extraction import modalities_of, variants_with
 from study.app.output import print_line
+from study.app.step_progress import step_progress
 from study.corpus.check import CheckReport, check
 from study.corpus.check_view import render
 from study.corpus.loss_needs import require_for_losses
@@ -39,9 +40,8 @@ def check_corpus(
     """
     places = {name: paths for name in MODALITIES if (paths := encoders.features.elsewhere(name))}
     media = [name for name in (modalities_of(variants) if variants else MEDIA) if name not in places]
-    found = check(
-        options.corpus, options.labels, options.label_map, options.allow_outside_files, media, options.skip_missing
-    )
+    with step_progress(console) as on_step:
+        found = check(options, media, on_step)
     lines: list[str] = []
     problems = (*found.problems, *_lacks(found, variants, places, losses), *_of_places(found, places, encoders, lines))
     found = replace(found, problems=problems)

@@ -15,7 +15,13 @@ from study.app import terminal
 from study.app.extraction_progress import extraction_progress
 from study.app.output import is_text, print_line
 from study.app.settings import Settings
+from study.app.step_progress import step_progress
+from study.corpus.examine import examine
 from study.corpus.quoting import path_text
+from study.corpus.recordings import Recording
+from study.corpus.recordings_file import read_recordings, write_recordings
+from study.corpus.remarks import notes_on
+from study.corpus.source import open_corpus
 from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.execution.address import LOCAL, chosen_address
@@ -29,6 +35,9 @@ from study.features.pack import Pack
 from study.features.prepare import Wanted, prepare, wanted
 from study.modalities import MODALITIES
 from study.variants import VARIANTS
+
+# In the folder of features: what is known of recordings that were decoded.
+RECORDINGS = "recordings.json"
 
 
 def wanted_features(corpus: Corpus, settings: Settings) -> dict[str, list[Wanted]]:
@@ -171,14 +180,36 @@ def variants_with(modality: str, variants: Collection[str]) -> list[str]:
     return [name for name in variants if modality in VARIANTS[name].modalities]
 
 
-def open_corpus(settings: Settings, console: Console) -> Corpus:
-    """The corpus that is asked for, after printing what is in it; of modalities from elsewhere it needs no files."""
+def studied_corpus(settings: Settings, console: Console) -> Corpus:
+    """The corpus that is asked for, after printing what is in it; of modalities from elsewhere it needs no files.
+
+    Raises:
+        UserError: it cannot be read, or `ser-study check` finds a problem in it that a study must not have.
+    """
     needed = modalities_of(settings.variants)
     places = {name: paths for name in needed if (paths := settings.features.elsewhere(name))}
-    corpus = settings.corpus.open([name for name in needed if name not in places])
-    corpus = replace(corpus, notes=(*corpus.notes, *_notes(places, settings.features)))
+    media = [name for name in needed if name not in places]
+    kept = features_folder(settings) / RECORDINGS
+    known = read_recordings(kept)
+    before = len(known)
+    corpus = open_corpus(settings.corpus, media, known)
+    notes = (*corpus.notes, *_examined(corpus, media, settings, console, known), *_notes(places, settings.features))
+    if len(known) > before:
+        write_recordings(kept, known)
+    corpus = replace(corpus, notes=notes)
     terminal.print_corpus(console, corpus)
     return corpus
+
+
+def _examined(
+    corpus: Corpus, media: Sequence[str], settings: Settings, console: Console, known: dict[str, Recording]
+) -> tuple[str, ...]:
+    """Look at what `check` looks at; the notes are its remarks."""
+    if settings.corpus.is_demo:
+        return ()  # its files are committed with checksums, and a test examines them
+    with step_progress(console) as on_step:
+        found = examine(corpus, settings.corpus, media, on_step, known)
+    return notes_on(found.problems, settings.corpus)
 
 
 def _notes(places: Mapping[str, Sequence[Path]], options: FeatureOptions) -> list[str]:

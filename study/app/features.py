@@ -10,8 +10,8 @@ from study.app.export import ExportOptions
 from study.app.extraction import (
     extract_features,
     extracts_on_machines,
-    open_corpus,
     require_folder,
+    studied_corpus,
     unread,
     wanted_features,
 )
@@ -32,7 +32,7 @@ def extract(settings: Settings, exported: ExportOptions, console: Console) -> in
         from study.execution import connection  # Ray takes a second to import
 
         connection.check_address(machines.address)
-    corpus = open_corpus(settings, console)
+    corpus = studied_corpus(settings, console)
     features = wanted_features(corpus, settings)
     unread(features, corpus, console)
     by = "`ser-study features`"

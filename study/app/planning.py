@@ -9,11 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rich.console import Console
+
 from search_spaces.losses import need_votes
 from study.app.environment import environment
+from study.app.output import print_line
 from study.app.settings import Settings
 from study.corpus.loss_needs import votes_for
 from study.corpus.plain_words import plain_words
+from study.corpus.study_faults import untrained_classes, untrained_sentences
 from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.execution.connection import Slots
@@ -82,6 +86,15 @@ def make_plan(settings: Settings, corpus: Corpus, features: Mapping[str, Sequenc
 def with_notes(plan: Plan, notes: Sequence[str]) -> Plan:
     """The plan with these notes on its corpus after those of the reader; reports show them."""
     return replace(plan, corpus={**plan.corpus, "notes": [*plan.corpus["notes"], *notes]})
+
+
+def untrained(plan: Plan, console: Console) -> list[str]:
+    """Print, and give, a sentence for each class that a fold does not train."""
+    members = ((each["label"], each["group"]) for each in plan.utterances)
+    notes = untrained_sentences(untrained_classes(members, [fold["training"] for fold in plan.folds]))
+    for note in notes:
+        print_line(console, note, style="yellow")
+    return notes
 
 
 def words_key(words: str) -> str:

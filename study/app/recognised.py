@@ -12,6 +12,7 @@ from study.app.place import study_folder
 from study.app.predict import EncoderPlaces
 from study.app.step_progress import step_progress
 from study.app.study_corpus import study_corpus, trusts_remote_code
+from study.corpus.options import CorpusOptions
 from study.corpus.quoting import path_text
 from study.corpus.source import open_corpus
 from study.errors import UserError
@@ -38,7 +39,7 @@ def evaluate_on_words(
     if not path.is_file():
         raise UserError(f"--words expects a manifest that `ser-study transcribe` wrote; {path_text(path)} is no file")
     # Its recordings are not read, so that it does not matter where they are.
-    recognised = open_corpus(str(path), allow_outside=True, media=())
+    recognised = open_corpus(CorpusOptions(corpus=str(path), allow_outside_files=True), ())
     true = study_corpus(folder, ("text",), corpus or None, WHY)
     trust = places.trust_remote_code or trusts_remote_code(folder)
     with step_progress(Console(stderr=True, quiet=console.quiet)) as on_progress:

@@ -16,8 +16,8 @@ from study.app import planning
 from study.app.extraction import (
     extract_features,
     extracts_on_machines,
-    open_corpus,
     require_folder,
+    studied_corpus,
     unread,
     wanted_features,
 )
@@ -63,7 +63,7 @@ def run(settings: Settings, console: Console) -> int:
     require_folder(output)
     check_uri(machines.tracking_uri, output)
     connection.check_address(machines.address)
-    corpus = open_corpus(settings, console)
+    corpus = studied_corpus(settings, console)
     notes = require_for_losses(corpus, settings.terms.losses)
     folder = StudyFolder.of(output, machines.name or planning.default_name(corpus, settings))
     with folder.held():
@@ -89,7 +89,8 @@ def run(settings: Settings, console: Console) -> int:
             earlier = StudyFolder.of(output, plan.terms.warm_start)
             stored_plan(earlier)
             plan = replace(plan, prior=load_prior(earlier))
-        plan = planning.with_notes(plan, [*notes, *unread(features, corpus, console)])
+        notes = [*notes, *planning.untrained(plan, console), *unread(features, corpus, console)]
+        plan = planning.with_notes(plan, notes)
         with _extracted(features, corpus, settings, console, f"study {folder.path.name}") as slots:
             plan = planning.with_slots(plan, slots)
             if machines.dry_run:

@@ -10,6 +10,7 @@ from study.app.config_file import add_from_file
 from study.app.options import EVERY_OPTION
 from study.app.parsing import group_of
 from study.corpus.options import CorpusOptions
+from study.corpus.source import open_corpus
 from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.features.options import FeatureOptions
@@ -42,7 +43,7 @@ def study_corpus(folder: StudyFolder, modalities: Collection[str], place: str | 
     # Utterances without files were left out, whichever of the study's modalities these files are of.
     needed = _read_by(folder) if options.skip_missing else modalities
     try:
-        return options.open(needed)
+        return open_corpus(options, needed)
     except UserError as error:
         raise UserError(f"{why}: {error}; --corpus says where it is now") from None
 

@@ -17,6 +17,7 @@ from study.app.step_progress import step_progress
 from study.corpus.manifest_writer import write_manifest
 from study.corpus.options import CorpusOptions
 from study.corpus.quoting import path_text
+from study.corpus.source import open_corpus
 from study.corpus.utterance import Corpus, Utterance
 from study.errors import FAILED, FINISHED, UserError
 from study.files import append_durably, write_file
@@ -66,7 +67,7 @@ class RecogniserOptions:
 
 def manifest(corpus: CorpusOptions, options: ManifestOptions, console: Console) -> int:
     """Write a corpus as a manifest."""
-    path, found = options.place(), corpus.open(())
+    path, found = options.place(), open_corpus(corpus, ())
     terminal.print_corpus(console, found)
     _finish(path, write_manifest(path, found), console)
     return FINISHED
@@ -80,7 +81,7 @@ def transcribe(corpus: CorpusOptions, options: ManifestOptions, recogniser: Reco
     """
     if recogniser.asr is None:
         raise UserError("--asr is needed: a speech recogniser, as --asr openai/whisper-small or a local folder")
-    path, found = options.place(), corpus.open(("audio",))
+    path, found = options.place(), open_corpus(corpus, ("audio",))
     terminal.print_corpus(console, found)
     from study.inference.recognition import Recogniser
 

@@ -76,7 +76,11 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("corpus", nargs="?", help=f"{IN_SHORT}; left out: the demo corpus")
     parser.add_argument("--all", action="store_true", help="list every problem, however many of a kind there are")
-    add_options(parser, CorpusOptions, only=("labels", "label_map", "allow_outside_files", "skip_missing"))
+    add_options(
+        parser,
+        CorpusOptions,
+        only=("labels", "label_map", "allow_outside_files", "skip_missing", "allow_shared_speakers"),
+    )
     parser.add_argument("--variant", dest="variants", metavar="NAMES", help="check for a study of these (of all)")
     add_options(parser, Terms, only=("losses",))
     about = "say what these encoders would make of the corpus: frames, disk, and time by a sample; nothing is extracted"

@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from study.corpus.audio_inspection import AudioSummary
 from study.corpus.check import CheckReport
 from study.corpus.lengths import CONTEXT_SECONDS, CORE_SECONDS, WHOLE_SECONDS
+from study.corpus.recordings import AudioSummary
 from study.corpus.utterance import Corpus, Problem
 from study.plurals import counted
 

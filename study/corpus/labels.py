@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from study.corpus.names import plain_name
 from study.corpus.quoting import one_line, quoted
 from study.corpus.utterance import Utterance
 from study.errors import UserError
@@ -110,7 +111,7 @@ def read_label_map(path: Path) -> dict[str, str]:
     for label, name in found.items():
         if not isinstance(name, str) or not name.strip() or _UNPRINTABLE.search(label + name):
             raise UserError(f"{law}; found {quoted(name)} for {quoted(label)}")
-    return {label.strip(): name.strip() for label, name in found.items()}
+    return {plain_name(label): plain_name(name) for label, name in found.items()}
 
 
 def _merged_votes(votes: Mapping[str, int], mapping: Mapping[str, str]) -> dict[str, int]:

@@ -13,7 +13,12 @@ from study.corpus.readers.manifest import leaves_folder
 from study.corpus.utterance import NO_FILE, Corpus, Utterance
 from study.files import write_file
 
-HEADING = ("file_name", "utterance_id", "label", "text", "speaker", "group", "start", "end", "script", "votes", "split")
+RATINGS = ("valence", "arousal", "dominance")
+HEADING = (
+    *("file_name", "utterance_id", "label", "text", "speaker", "group", "start", "end", "script", "votes", "split"),
+    *RATINGS,
+    "language",
+)
 
 
 def write_manifest(
@@ -39,15 +44,21 @@ def write_manifest(
                 words(utterance),
                 utterance.speaker,
                 utterance.group,
-                "" if utterance.start is None else repr(utterance.start),
-                "" if utterance.end is None else repr(utterance.end),
+                _number(utterance.start),
+                _number(utterance.end),
                 utterance.script,
                 json.dumps(dict(utterance.votes), ensure_ascii=False) if utterance.votes else "",
                 utterance.split,
+                *(_number(getattr(utterance.ratings, name)) for name in RATINGS),
+                utterance.language,
             ]
         )
     write_file(path, file.getvalue())
     return outside
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else repr(value)
 
 
 def _relative(audio: Path, folder: Path) -> str:

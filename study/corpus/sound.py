@@ -6,6 +6,7 @@ Sound files are read by libsndfile. Containers such as mp4 are read by PyAV, whi
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
@@ -16,6 +17,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from study.corpus import mp3
 from study.corpus.quoting import one_line
 
 # What libsndfile reads of the formats that people record in, by the ends of file names.
@@ -32,6 +34,10 @@ CONTAINERS: Mapping[str, str] = {
 }
 # After a jump a decoder needs some sound before it is exact; the declared end may be rounded.
 LEAD_SECONDS, ROUNDING_SECONDS = 0.5, 0.25
+# In libsndfile's log, the bytes of sound that the header states and those that are there; recorders that stream write
+# all ones for a length that they do not know yet.
+_CUT = re.compile(r"^\s*(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
+_LENGTH_UNKNOWN = 0x7FFFF000
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -40,11 +46,12 @@ class SoundError(Exception):
 
 
 class Sound(Protocol):
-    """An open recording: samples per second, length in samples, number of channels."""
+    """An open recording: samples per second, length in samples, number of channels; and the length by its header."""
 
     rate_hz: int
     frames: int
     channels: int
+    stated_frames: int
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """The samples [stop - start, channels] in -1..1; fewer where the file ends before."""
@@ -90,7 +97,8 @@ def missing_decoder(path: Path) -> str:
 @contextmanager
 def _sound_file(path: Path) -> Iterator[Sound]:
     with soundfile.SoundFile(path) as file:
-        yield _SoundFile(file)
+        held = mp3.held_samples(path, file.frames) if file.format == "MP3" else file.frames
+        yield _SoundFile(file) if held == file.frames else _Mp3(path, file, held)
 
 
 class _SoundFile:
@@ -99,11 +107,27 @@ class _SoundFile:
     def __init__(self, file: Any) -> None:
         self._file = file
         self.rate_hz, self.frames, self.channels = file.samplerate, file.frames, file.channels
+        # libsndfile corrects the length of a file that was cut off, and notes it in its log alone.
+        cut = _CUT.search(file.extra_info)
+        lost = int(cut[1]) / max(1, int(cut[2])) if cut and int(cut[1]) < _LENGTH_UNKNOWN else 1.0
+        self.stated_frames = round(self.frames * lost)
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         self._file.seek(start)
         samples: NDArray[np.float32] = self._file.read(stop - start, dtype="float32", always_2d=True)
         return samples
+
+
+class _Mp3:
+    """An MP3 whose header is wrong."""
+
+    def __init__(self, path: Path, file: Any, held: int) -> None:
+        self._path = path
+        self.rate_hz, self.channels = file.samplerate, file.channels
+        self.frames, self.stated_frames = held, file.frames
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        return mp3.decode(self._path)[start:stop]
 
 
 @contextmanager
@@ -123,6 +147,7 @@ class _Container:
             # What a track declares; the length of a whole file may be that of its pictures.
             declared = float(stream.duration * stream.time_base) if stream.duration else None
         self.frames = len(self._decoded(0, None)[1]) if declared is None else round(declared * self.rate_hz)
+        self.stated_frames = self.frames
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         first, samples = self._decoded(start, stop)

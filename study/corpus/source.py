@@ -1,16 +1,18 @@
 """Opens a corpus: finds the reader of a path, reads it, and chooses its classes."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, MutableMapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from study.corpus.audio_inspection import inspect_audio, lack_of_decoder
 from study.corpus.demo import MANIFEST
 from study.corpus.labels import EMOTIONS, class_order, preset, read_label_map, relabel
 from study.corpus.media import MEDIA, require_files, without_missing, without_unusable
+from study.corpus.options import CorpusOptions
 from study.corpus.quoting import path_text, quoted
 from study.corpus.readers.table import READERS, Reader, descriptions, reader_of
+from study.corpus.recordings import Recording, inspect_recordings, lack_of_decoder
+from study.corpus.remarks import notes_on
 from study.corpus.utterance import Corpus, Problem, Utterance
 from study.errors import UserError
 from study.several_paths import expanded, kind_and_path
@@ -28,51 +30,44 @@ class Reading:
 
 
 def open_corpus(
-    source: str | None,
-    labels: str | None = None,
-    label_map: Path | None = None,
-    allow_outside: bool = False,
+    options: CorpusOptions,
     media: Collection[str] = tuple(MEDIA),
-    skip_missing: bool = False,
+    known: MutableMapping[str, Recording] | None = None,
 ) -> Corpus:
-    """The corpus at `source`, as in `read_source`; None opens the demo.
+    """The corpus that the options name, with the files of these media.
 
-    `label_map` is applied first: it renames labels and drops those that it does not name. `labels` is a preset and
-    is applied second; left out, it is the default preset of the corpus's layout, which for a manifest keeps all labels.
-    Of these `media`, every utterance needs its file; `skip_missing` leaves out those without, and those
-    whose audio cannot be decoded or is longer than an utterance may be.
+    With `skip_missing`, utterances without file are left out, and those whose audio cannot be decoded or is longer than
+    an utterance may be; `known` is as in `inspect_recordings`.
 
     Raises:
-        UserError: no reader recognises the source, it has a fatal problem, files are missing, or it has fewer than two
+        UserError: no reader recognises it, it has a fatal problem, files are missing, or it has fewer than two
             classes.
     """
-    reading = read_source(source, allow_outside)
-    fatal = [problem for problem in reading.problems if problem.fatal]
-    if fatal:
-        more = f"; and {len(fatal) - 1:,} more" if len(fatal) > 1 else ""
-        command = f"ser-study check {source}" if source else "ser-study check"
-        raise UserError(f"{fatal[0]}{more}; run `{command}` for all")
-    corpus = choose_classes(reading, labels, label_map)
-    corpus = replace(corpus, notes=(*_remarks(reading), *corpus.notes))
+    reading = read_source(options)
+    remarks = notes_on(reading.problems, options)
+    corpus = choose_classes(reading, options)
+    corpus = replace(corpus, notes=(*remarks, *corpus.notes))
     if "audio" in media and (lack := lack_of_decoder(corpus.utterances)):
         raise UserError(lack)
-    if not skip_missing:
+    if not options.skip_missing:
         require_files(corpus, media, reading.place)
         return corpus
     corpus = without_missing(corpus, media)
-    return without_unusable(corpus, inspect_audio(corpus.utterances).skippable if "audio" in media else ())
+    return without_unusable(
+        corpus, inspect_recordings(corpus.utterances, known=known).skippable if "audio" in media else ()
+    )
 
 
-def read_source(source: str | None, allow_outside: bool = False) -> Reading:
-    """Read what is at `source` (None: the demo), and keep its problems for the caller to act on.
+def read_source(options: CorpusOptions) -> Reading:
+    """Read what the options name, and keep its problems for the caller to act on.
 
-    `source` is a path, or a key of READERS, a colon and a path: "meld:my/folder" insists on that layout.
+    A corpus is named by a path, or a key of READERS, a colon and a path: "meld:my/folder" insists on that layout.
 
     Raises:
         UserError: no reader recognises it, or not the one that is insisted on.
     """
-    reader, path = (READERS["manifest"], MANIFEST) if source is None else _found(source)
-    utterances, problems = reader.scan(path, allow_outside)
+    reader, path = (READERS["manifest"], MANIFEST) if options.corpus is None else _found(options.corpus)
+    utterances, problems = reader.scan(path, options.allow_outside_files)
     return Reading(reader, reader.corpus_name(path), str(path), tuple(utterances), tuple(problems))
 
 
@@ -96,7 +91,7 @@ def _found(source: str) -> tuple[Reader, Path]:
     return reader, path
 
 
-def choose_classes(reading: Reading, labels: str | None = None, label_map: Path | None = None) -> Corpus:
+def choose_classes(reading: Reading, options: CorpusOptions) -> Corpus:
     """The corpus of the utterances whose labels are in the preset and the map, sorted by id, with notes.
 
     The notes say what was left out. A class of the preset without any utterance is left out too.
@@ -104,7 +99,7 @@ def choose_classes(reading: Reading, labels: str | None = None, label_map: Path 
     Raises:
         UserError: no label is in the preset or in the map, or fewer than two classes remain.
     """
-    utterances: tuple[Utterance, ...] = reading.utterances
+    utterances, labels, label_map = reading.utterances, options.labels, options.label_map
     notes: tuple[str, ...] = ()
     if label_map is not None:
         utterances, changes = _relabelled(utterances, read_label_map(label_map), f"--label-map {label_map}", reading)
@@ -132,7 +127,8 @@ def choose_classes(reading: Reading, labels: str | None = None, label_map: Path 
             f"at {reading.place}; give more labels"
         )
     notes += _notes_on_release(reading)
-    return Corpus(reading.name, classes, tuple(sorted(utterances, key=lambda u: u.id)), notes)
+    ordered = tuple(sorted(utterances, key=lambda u: u.id))
+    return Corpus(reading.name, classes, ordered, notes, reading.reader.divides_speakers)
 
 
 def _notes_on_release(reading: Reading) -> tuple[str, ...]:
@@ -158,11 +154,3 @@ def _relabelled(
             f"{'leave --labels out or ' if option.startswith('--labels') else ''}give a --label-map that names these"
         )
     return kept, notes
-
-
-def _remarks(reading: Reading) -> tuple[str, ...]:
-    mild = [problem for problem in reading.problems if not problem.fatal]
-    if not mild:
-        return ()
-    more = f" (and {len(mild) - 1:,} more, see `ser-study check`)" if len(mild) > 1 else ""
-    return (f"{mild[0]}{more}",)

@@ -11,6 +11,18 @@ NO_FILE = Path()
 
 
 @dataclass(frozen=True, slots=True)
+class Ratings:
+    """Continuous annotations of an utterance, on the scale of its corpus; None where there is none."""
+
+    valence: float | None = None
+    arousal: float | None = None
+    dominance: float | None = None
+
+
+NO_RATINGS = Ratings()
+
+
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """One stretch of speech by one speaker, with its words and its emotion label.
 
@@ -20,6 +32,7 @@ class Utterance:
     `split` is the part to which the corpus itself assigns it: "train", "validation", "test", the name of another test
     set, or "" where it assigns none.
     `words` may be empty (laughter, or a corpus without texts): encoders must still return at least one frame.
+    `ratings` and `language` are kept where known; no study uses them yet, so that no digest depends on them.
     `where` is the file and line it was read from, for messages; it is not compared.
     """
 
@@ -34,6 +47,8 @@ class Utterance:
     script: str = ""
     votes: Mapping[str, int] = field(default_factory=dict)
     split: str = ""
+    ratings: Ratings = NO_RATINGS
+    language: str = ""
     where: str = field(default="", compare=False)
 
 
@@ -58,13 +73,15 @@ class Problem:
 class Corpus:
     """Utterances in a fixed order, and the classes in the order of the models' outputs.
 
-    `notes` are short sentences for the user on what was dropped or merged while reading.
+    `notes` are short sentences for the user on what was dropped or merged while reading. `divides_speakers` is whether
+    its groups can keep a speaker's utterances together, which some releases do not allow.
     """
 
     name: str
     classes: tuple[str, ...]
     utterances: tuple[Utterance, ...]
     notes: tuple[str, ...] = ()
+    divides_speakers: bool = True
 
     def counts(self) -> dict[str, int]:
         """Utterances per class, in class order."""

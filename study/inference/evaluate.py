@@ -10,7 +10,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from study.corpus.labels import preset, read_label_map, relabel
+from study.corpus.options import CorpusOptions
 from study.corpus.quoting import path_text
+from study.corpus.remarks import notes_on
 from study.corpus.source import read_source
 from study.corpus.utterance import Corpus, Utterance
 from study.errors import UserError
@@ -86,10 +88,9 @@ def labelled(config: ModelConfig, source: str, labels: str | None, label_map: Pa
     Raises:
         UserError: the corpus cannot be read, or has no utterance of the model's classes.
     """
-    reading = read_source(source, outside)
-    if fatal := [problem for problem in reading.problems if problem.fatal]:
-        raise UserError(f"{fatal[0]}; run `ser-study check {source}` for all")
-    kept, notes = reading.utterances, list[str]()
+    options = CorpusOptions(corpus=source, allow_outside_files=outside)
+    reading = read_source(options)
+    kept, notes = reading.utterances, [*notes_on(reading.problems, options)]
     maps = [read_label_map(label_map)] if label_map is not None else []
     maps += [preset(labels).mapping] if labels is not None else []
     for mapping in (*maps, {name: name for name in config.classes}):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from study.corpus.quoting import path_text
-from study.corpus.readers.manifest_rows import Row, read_rows
+from study.corpus.readers.manifest import SUFFIXES
+from study.corpus.readers.manifest_cells import seconds_of
+from study.corpus.readers.manifest_row import Row
+from study.corpus.readers.manifest_rows import read_rows
 from study.corpus.utterance import NO_FILE, Utterance
 from study.errors import UserError
 from study.inference.model_config import ModelConfig
 from study.inference.recording import SOUND, require_sound, utterance_of
-
-MANIFESTS = (".csv", ".jsonl")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def items_of(inputs: Sequence[str], text: str | None, config: ModelConfig, *, re
 
 
 def _items(path: Path, text: str | None, config: ModelConfig, needs_words: bool) -> Iterator[Item]:
-    if path.is_file() and path.suffix.lower() in MANIFESTS:
+    if path.is_file() and path.suffix.lower() in SUFFIXES:
         yield from _of_manifest(path, config, needs_words)
     elif not config.reads_audio:
         raise UserError(f"variant {config.variant} reads words alone: --text, or a manifest; found {path_text(path)}")
@@ -107,15 +107,7 @@ def _of_row(row: Row, folder: Path, config: ModelConfig) -> Item:
             require_sound(file)
         except UserError as error:
             return Item(name, None, str(error))
-    span = [_seconds(row[column]) for column in ("start", "end")]
+    span = [seconds_of(row[column]) for column in ("start", "end")]
     if any(row[column] and value is None for column, value in zip(("start", "end"), span, strict=True)):
         return Item(name, None, f"start and end are in seconds, 0 or more; found {row['start']!r} and {row['end']!r}")
     return Item(name, utterance_of(file, row["text"], row["utterance_id"] or name, *span))
-
-
-def _seconds(cell: str) -> float | None:
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and value >= 0 else None

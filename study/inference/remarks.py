@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from study.corpus.audio_inspection import beyond_file
 from study.corpus.sound import SoundError, open_sound
 from study.corpus.utterance import Utterance
+from study.corpus.utterance_sound import beyond_file
 from study.errors import UserError
 from study.inference.model_config import ModelConfig
 from study.inference.own_samples import own_samples

@@ -14,6 +14,7 @@ from study.app.options import EVERY_OPTION, settings_of, typed_options
 from study.app.planning import make_plan
 from study.app.repeat import write_config
 from study.app.settings import Settings
+from study.corpus.options import CorpusOptions
 from study.corpus.source import open_corpus
 from study.features.spec import FeatureChoice
 from study.modalities import MODALITIES
@@ -163,7 +164,7 @@ def test_the_text_of_a_value_is_what_is_typed_for_it(option) -> None:
 )
 def test_the_file_that_a_study_writes_repeats_it(tiny_manifest: Path, options: str) -> None:
     asked = typed("--corpus", str(tiny_manifest), "--output", str(tiny_manifest.parent / "out"), *options.split())
-    corpus = open_corpus(str(tiny_manifest))
+    corpus = open_corpus(CorpusOptions(corpus=str(tiny_manifest)))
 
     def plan_of(settings: Settings):
         specs = {name: settings.features.specs(row, demo=False) for name, row in MODALITIES.items()}
@@ -186,7 +187,7 @@ def test_the_file_that_a_study_writes_repeats_it(tiny_manifest: Path, options: s
 def test_a_password_is_not_written_into_a_studys_file(tiny_manifest: Path) -> None:
     asked = typed("--corpus", str(tiny_manifest), "--tracking-uri", "http://ann:secret@localhost:5000")
     folder = StudyFolder(tiny_manifest.parent / "studies" / "own")
-    write_config(folder, asked, make_plan(asked, open_corpus(str(tiny_manifest)), {}, "own"))
+    write_config(folder, asked, make_plan(asked, open_corpus(CorpusOptions(corpus=str(tiny_manifest))), {}, "own"))
     text = folder.options.read_text(encoding="utf-8")
     assert "secret" not in text
     assert "tracking-uri is left out: it has a password" in text
@@ -198,7 +199,7 @@ def test_any_path_comes_back_from_the_file_that_names_it(tmp_path: Path, tiny_ma
     moved = tiny_manifest.parent.rename(tiny_manifest.parent.with_name(name)) / tiny_manifest.name
     asked = typed("--corpus", str(moved), "--output", str(moved.parent))
     folder = StudyFolder.of(moved.parent, "own")
-    write_config(folder, asked, make_plan(asked, open_corpus(str(moved)), {}, "own"))
+    write_config(folder, asked, make_plan(asked, open_corpus(CorpusOptions(corpus=str(moved))), {}, "own"))
     again = from_file(folder.options)
     assert (again.corpus.corpus, again.machines.output) == (str(moved), moved.parent)
 
@@ -229,5 +230,5 @@ def test_a_corpus_with_its_kind_is_seen_from_the_file_and_comes_back_from_the_on
     monkeypatch.chdir(tiny_manifest.parent)
     asked = typed("--corpus", f"manifest:{tiny_manifest.name}", "--output", "out")
     folder = StudyFolder.of(asked.machines.output, "own")
-    write_config(folder, asked, make_plan(asked, open_corpus(asked.corpus.corpus), {}, "own"))
+    write_config(folder, asked, make_plan(asked, open_corpus(CorpusOptions(corpus=asked.corpus.corpus)), {}, "own"))
     assert from_file(folder.options).corpus.corpus == text

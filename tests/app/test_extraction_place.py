@@ -11,6 +11,7 @@ from study.app.cli import parser
 from study.app.export import ExportOptions
 from study.app.extraction import extract_features, extracts_on_machines, wanted_features
 from study.app.options import settings_of, typed_options
+from study.corpus.source import open_corpus
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_extraction_is_where_a_cluster_or_a_gpu_is(
     line = ["features", "--variant", "audio", "--corpus", str(tiny_manifest), "--audio-encoder", name]
     line += ["--output", str(tmp_path), *(["--address", address] if address else [])]
     settings = settings_of(parser().parse_args(line))
-    corpus = settings.corpus.open(["audio"])
+    corpus = open_corpus(settings.corpus, ["audio"])
     features = wanted_features(corpus, settings)
     assert extracts_on_machines(features, settings) is place
     extract_features(features, corpus, settings, Console(quiet=True), "a test")

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from study.app.cli import main, parsed_arguments
-from study.app.extraction import open_corpus, wanted_features
+from study.app.extraction import studied_corpus, wanted_features
 from study.app.options import settings_of
 from study.app.planning import make_plan
 from study.features.elsewhere.table import FORMS
@@ -185,7 +185,7 @@ def test_the_study_is_another_one_where_a_value_changed_and_the_same_in_another_
     def plan_of(place: Path) -> Plan:
         line = ["run", "--variant", "audio", "--corpus", str(tiny_manifest), "--audio-features", str(place)]
         settings, console = settings_of(parsed_arguments([*line, "--output", str(tmp_path / "o")])), Console(quiet=True)
-        corpus = open_corpus(settings, console)
+        corpus = studied_corpus(settings, console)
         features = wanted_features(corpus, settings)
         assert not (tmp_path / "o").exists()  # the content is known before anything is extracted
         choices = {modality: [each.choice for each in own] for modality, own in features.items()}

@@ -11,6 +11,7 @@ from study.app.options import GROUPS, settings_of
 from study.app.planning import continued, default_name, make_plan, more_than_asked, with_slots, words_key
 from study.app.settings import DEMO, STUDY, UNLIMITED
 from study.corpus.loss_needs import require_for_losses
+from study.corpus.options import CorpusOptions
 from study.corpus.source import open_corpus
 from study.errors import FAILED, WRONG_USAGE, UserError
 from study.execution.connection import Slots
@@ -40,7 +41,7 @@ def choices(found):
 
 def planned(manifest, *arguments):
     found = settings("--corpus", str(manifest), *arguments)
-    return make_plan(found, open_corpus(str(manifest)), choices(found), "name")
+    return make_plan(found, open_corpus(CorpusOptions(corpus=str(manifest))), choices(found), "name")
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_a_plan_is_read_as_it_was_written(plan, tmp_path):
 
 @pytest.mark.parametrize(("group", "members"), [("all", PUBLISHED), ("every", tuple(VARIANTS))])
 def test_a_group_of_variants_has_a_short_name(group, members, tiny_manifest):
-    corpus = open_corpus(str(tiny_manifest))
+    corpus = open_corpus(CorpusOptions(corpus=str(tiny_manifest)))
     assert settings("--variant", group).variants == members
     assert default_name(corpus, settings("--variant", group)).endswith(f"-{group}")
 
@@ -148,7 +149,7 @@ def test_equal_words_have_one_key_whatever_case_and_punctuation():
 
 
 def test_no_words_of_a_corpus_are_in_its_plan(plan, tiny_manifest):
-    words = open_corpus(str(tiny_manifest)).utterances[0].words
+    words = open_corpus(CorpusOptions(corpus=str(tiny_manifest))).utterances[0].words
     assert words
     assert words not in json.dumps(asdict(plan))
 
@@ -162,7 +163,7 @@ def test_a_nested_study_holds_out_every_pair_of_groups_and_has_terms_of_its_own(
         (["b"], ["c"]),
     ]
     found = settings("--corpus", str(tiny_manifest), "--variant", "self", "--protocol", "nested")
-    assert default_name(open_corpus(str(tiny_manifest)), found).endswith("-self-nested")
+    assert default_name(open_corpus(CorpusOptions(corpus=str(tiny_manifest))), found).endswith("-self-nested")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_losses_and_votes_are_in_the_plans_of_studies_that_use_them_alone(tiny_m
     assert [each["votes"] for each in used.utterances[:2]] == [{"calm": 2, "tense": 1}, {}]
     assert used.votes()["a0"] == [2 / 3, 1 / 3]
     assert "a1" not in used.votes()
-    corpus = open_corpus(str(tiny_manifest))
+    corpus = open_corpus(CorpusOptions(corpus=str(tiny_manifest)))
     assert corpus.has_digest(used.corpus["digest"])
     assert corpus.has_digest(before["corpus"]["digest"])
 
@@ -255,9 +256,9 @@ def test_check_and_run_refuse_losses_that_the_corpus_has_nothing_for(tiny_manife
 
 def test_utterances_without_votes_are_counted(tiny_manifest):
     with_votes(tiny_manifest)
-    (note,) = require_for_losses(open_corpus(str(tiny_manifest)), ["ce", "soft"])
+    (note,) = require_for_losses(open_corpus(CorpusOptions(corpus=str(tiny_manifest))), ["ce", "soft"])
     assert note == "6 of 12 utterances have no votes for these classes: their labels alone count"
-    assert require_for_losses(open_corpus(str(tiny_manifest)), ["ce", "balanced"]) == []
+    assert require_for_losses(open_corpus(CorpusOptions(corpus=str(tiny_manifest))), ["ce", "balanced"]) == []
 
 
 @pytest.mark.parametrize("wrong", [None, [], {"calm": -1}, {"calm": "2"}, {"bored": 1}, {"calm": True}])

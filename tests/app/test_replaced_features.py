@@ -14,6 +14,7 @@ from study.app.cli import main, parser
 from study.app.extraction import extract_features, wanted_features
 from study.app.options import settings_of
 from study.app.planning import make_plan
+from study.corpus.source import open_corpus
 from study.record.folder import StudyFolder
 from study.record.plan import Plan
 from tests.report.toy import settings_of as params_of
@@ -26,7 +27,7 @@ def begun(output: Path, *options: str) -> tuple[list[str], StudyFolder]:
     """The command of a finished study, whose predictions are made up, and its folder."""
     line = ["run", *options, *SMALL, "--output", str(output), "--name", "own"]
     settings, folder = settings_of(parser().parse_args(line)), StudyFolder.of(output, "own")
-    corpus, console = settings.corpus.open(()), Console(quiet=True)
+    corpus, console = open_corpus(settings.corpus, ()), Console(quiet=True)
     features = wanted_features(corpus, settings)
     extract_features(features, corpus, settings, console, "a test")
     choices = {modality: [each.choice for each in own] for modality, own in features.items()}
@@ -49,7 +50,7 @@ def test_another_recording_under_an_old_name_is_refused_and_nothing_is_lost(
 ) -> None:
     options = ("--variant", "audio", "--corpus", str(tiny_manifest), "--audio-encoder", "logmel")
     line, folder = begun(tmp_path / "out", *options)
-    ledger, packs = folder.ledger.read_bytes(), sorted(folder.features.iterdir())
+    ledger, packs = folder.ledger.read_bytes(), sorted(folder.features.glob("audio-*"))
     (old,) = (path.stem for path in packs if path.suffix == ".safetensors")
     recording = tiny_manifest.parent / "audio" / "b2.wav"
     before = recording.read_bytes()
@@ -59,7 +60,7 @@ def test_another_recording_under_an_old_name_is_refused_and_nothing_is_lost(
     assert "(1 of 12 utterances has changed (b2))" in error
     # Nothing is extracted for a study that may not go on, with more configurations or without.
     refusal(capsys, [*line, "--configs", "4"])
-    assert sorted(folder.features.iterdir()) == packs
+    assert sorted(folder.features.glob("audio-*")) == packs
     assert folder.ledger.read_bytes() == ledger
     (folder.features / f"{old}.safetensors").unlink()
     assert "is not known, since that pack is gone" in refusal(capsys, line)

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from study.corpus.readers.manifest import leaves_folder, scan
-from study.corpus.utterance import Problem, Utterance
+from study.corpus.utterance import Problem, Ratings, Utterance
 
 HEADER = "file_name,utterance_id,label,text,speaker,group"
 
@@ -89,7 +89,7 @@ def test_jsonl_means_the_same_as_csv(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("column", ["file_name", "utterance_id", "label"])
+@pytest.mark.parametrize("column", ["file_name", "label"])
 def test_a_missing_column_is_named_with_those_found_and_its_aliases(tmp_path: Path, column: str) -> None:
     header = HEADER.replace("text", "also_other") if column == "file_name" else HEADER
     problems = fatal(tmp_path, header.replace(column, "other"), "a.wav,1,sad,x,s1,g1")
@@ -99,8 +99,156 @@ def test_a_missing_column_is_named_with_those_found_and_its_aliases(tmp_path: Pa
     assert "'group'" in problems[0]
 
 
-def test_a_header_with_semicolons_gets_a_hint(tmp_path: Path) -> None:
-    assert "columns are separated by commas" in fatal(tmp_path, HEADER.replace(",", ";"), "a.wav;1;sad;x;s1;g1")[0]
+@pytest.mark.parametrize(("separator", "noun"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
+def test_other_separators_are_read_where_the_header_makes_them_certain(
+    tmp_path: Path, separator: str, noun: str
+) -> None:
+    rows = [HEADER, 'a.wav,1,sad,"so, sad",s1,g1']
+    expected, _ = read(tmp_path, *rows)
+    lines = [HEADER.replace(",", separator), separator.join(["a.wav", "1", "sad", "so, sad", "s1", "g1"])]
+    utterances, problems = read(tmp_path, *lines)
+    assert utterances == expected
+    assert [(p.message, p.fatal) for p in problems] == [(f"columns are separated by {noun}: read so", False)]
+
+
+def test_a_tsv_has_tabs(tmp_path: Path) -> None:
+    utterances, problems = read(tmp_path, HEADER.replace(",", "\t"), "a.wav\t1\tsad\tx\ts1\tg1", name="m.tsv")
+    assert (len(utterances), problems) == (1, [])
+
+
+def test_an_uncertain_header_says_which_separator_it_seems_to_have(tmp_path: Path) -> None:
+    (line,) = [p for p in fatal(tmp_path, "clip;who;what", "a.wav;1;sad") if "column label" in p]
+    assert line.endswith("; found 'clip;who;what'; columns are separated by commas, and here it seems semicolons")
+
+
+PUBLIC_HEADERS = {
+    "MELD": ("Utterance,Speaker,Emotion,id,file,session", "so sad,s1,sad,1,a.wav,g1"),
+    "MSP-Podcast": ("FileName,EmoClass,SpkrID,Split_Set,id,session", "a.wav,sad,s1,,1,g1"),
+    "SpeechBrain": ("ID,duration,wav,spk_id,emo,wrd,session", "1,1.0,a.wav,s1,sad,so sad,g1"),
+    "audformat": ("file,start,end,emotion,speaker,id,session", "a.wav,0 days,,sad,s1,1,g1"),
+    "Common Voice": ("client_id,path,sentence,locale,emotion,id,session", "s1,a.wav,so sad,de,sad,1,g1"),
+}
+
+
+@pytest.mark.parametrize("corpus", PUBLIC_HEADERS)
+def test_columns_of_public_corpora_are_known(tmp_path: Path, corpus: str) -> None:
+    header, row = PUBLIC_HEADERS[corpus]
+    (utterance,), _ = read(tmp_path, header, row.replace("0 days,,", "0 days 00:00:00,NaT,"))
+    found = (utterance.id, utterance.audio.name, utterance.label, utterance.speaker, utterance.group)
+    assert found == ("1", "a.wav", "sad", "s1", "g1")
+    assert (utterance.start, utterance.end) == (None, None)
+
+
+def test_without_ids_the_names_of_files_and_spans_are_the_ids(tmp_path: Path) -> None:
+    utterances, problems = read(tmp_path, "file,emotion,speaker,start,end", "a.wav,sad,s1,0,1", "b.wav,calm,s2,,")
+    assert [u.id for u in utterances] == ["a_0-1", "b"]
+    assert (
+        problems[0].message
+        == "there is no column utterance_id (key, id, utt_id, segment_id): names of files are the ids"
+    )
+
+
+def test_spans_of_pandas_are_seconds(tmp_path: Path) -> None:
+    row = "a.wav,1,sad,x,s1,g1,0 days 00:00:01.5,0 days 00:01:02"
+    (utterance,), problems = read(tmp_path, HEADER + ",start,end", row)
+    assert (utterance.start, utterance.end, problems) == (1.5, 62.0, [])
+
+
+def test_times_of_another_recording_are_not_read_as_spans_and_that_is_said(tmp_path: Path) -> None:
+    row = 'a.wav,1,sad,x,s1,g1,"00:16:16,059","00:16:21,731"'
+    (utterance,), problems = read(tmp_path, HEADER + ",StartTime,EndTime", row)
+    assert (utterance.start, utterance.end) == (None, None)
+    assert [p.message for p in problems] == [
+        "StartTime and EndTime are not in seconds but times such as '00:16:16,059': not read, each file is an utterance"
+    ]
+    assert "start is in seconds" in fatal(tmp_path, HEADER + ",start,end", row)[0]
+
+
+def test_ratings_and_language_are_kept_and_a_bad_number_is_said(tmp_path: Path) -> None:
+    header = HEADER + ",EmoVal,arousal,EmoDom,lang"
+    (utterance,), problems = read(tmp_path, header, "a.wav,1,sad,x,s1,g1,2.5,high,,en")
+    assert (utterance.ratings, utterance.language) == (Ratings(valence=2.5), "en")
+    assert [(p.message, p.fatal) for p in problems] == [
+        ("arousal is a number with a decimal point; found 'high'; not used", False)
+    ]
+
+
+def test_a_quote_that_swallows_rows_is_refused_with_both_lines(tmp_path: Path) -> None:
+    rows = [f"a.wav,{n},sad,Hello {n},s{n},g{n}" for n in range(24)]
+    rows[3] = 'a.wav,3,sad,"Hello 3,s3,g3'
+    rows[8] = 'a.wav,8,sad,Hello 8",s8,g8'
+    path = write(tmp_path, HEADER, *rows)
+    utterances, problems = scan(path)
+    assert [u.speaker for u in utterances] == [f"s{n}" for n in range(24) if not 3 <= n <= 8]
+    (problem,) = [p for p in problems if p.fatal]
+    assert problem.where == f"{path}:5"
+    assert "line 6 is a row by itself: 'a.wav,4,sad,Hello 4,s4,g4'" in problem.message
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "one, two\nthree, four\n\nfive", "a list:\n1, 2, 3, 4, 5, 6, 7"])
+def test_line_breaks_inside_a_text_are_read_where_no_line_is_a_row(tmp_path: Path, text: str) -> None:
+    (utterance,), problems = read(tmp_path, HEADER, f'a.wav,1,sad,"{text}",s1,g1')
+    assert (utterance.words, problems) == (" ".join(text.split()), [])
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ('"label": NaN', "label is a string or a whole number; found nan"),
+        ('"label": ["sad"]', "label is a string or a whole number; found ['sad']"),
+        ('"label": 1.0', "label is a string or a whole number; found 1.0"),
+        ('"label": true', "label is a string or a whole number; found True"),
+        ('"label": {"sad": 1}', "label is a string or a whole number; found {'sad': 1}"),
+        ('"label": "sad", "label": "calm"', "the key 'label' occurs twice"),
+        ('"label": 1, "speaker": 2.5', "speaker is a string or a whole number; found 2.5"),
+        ('"label": 1, "text": ["so", "sad"]', "text is a string; found ['so', 'sad']"),
+        ('"label": 1, "start": true, "end": 2', "start is a number; found True"),
+        ('"label": 1, "start": NaN, "end": 2', "start is in seconds, 0 or more, with a decimal point; found 'NaN'"),
+        ('"label": 1, "votes": [1]', "votes is an object of counts by label; found [1]"),
+    ],
+)
+def test_a_json_value_of_another_type_is_refused(tmp_path: Path, cells: str, expected: str) -> None:
+    line = f'{{"file": "a.wav", "id": 1, "session": "g", {cells}}}'
+    assert any(expected in problem for problem in fatal(tmp_path, line, name="m.jsonl"))
+
+
+def test_whole_numbers_are_labels(tmp_path: Path) -> None:
+    lines = [
+        '{"file": "a.wav", "id": 1, "session": 3, "label": 1}',
+        '{"file": "a.wav", "id": 2, "session": "3", "label": "1"}',
+    ]
+    utterances, _ = read(tmp_path, *lines, name="m.jsonl")
+    assert [(u.label, u.group) for u in utterances] == [("1", "3"), ("1", "3")]
+
+
+@pytest.mark.parametrize("label", ["s\u200bad", "\ufeffsad", "sad\u00a0", "sa\u00add", "\u2066sad\u2069"])
+def test_labels_that_look_alike_are_one_class_and_that_is_counted(tmp_path: Path, label: str) -> None:
+    utterances, problems = read(tmp_path, HEADER, "a.wav,1,sad,x,s1,g1", f"b.wav,2,{label},x,s2,g2")
+    assert {u.label for u in utterances} == {"sad"}
+    said = [p.message for p in problems]
+    # A space of any kind at the end is white space around a cell, as ever.
+    assert len(said) == (0 if label.endswith("\u00a0") else 1)
+    assert all("label has invisible characters" in line and "in 1 row" in line for line in said)
+
+
+def test_composed_and_decomposed_letters_are_one_name(tmp_path: Path) -> None:
+    rows = ["a.wav,1,sad,x,Zo\u00eb,g1", "b.wav,2,sad,x,Zoe\u0308,g1"]
+    utterances, problems = read(tmp_path, HEADER, *rows)
+    assert {u.speaker for u in utterances} == {"Zo\u00eb"}
+    assert [p.kind for p in problems] == ["invisible characters"]
+
+
+def test_a_label_of_nothing_but_invisible_characters_is_empty(tmp_path: Path) -> None:
+    assert "label is empty" in fatal(tmp_path, HEADER, "a.wav,1,\u200b,x,s1,g1")[0]
+
+
+def test_speakers_without_a_name_are_not_one_person(tmp_path: Path) -> None:
+    rows = ["a.wav,1,sad,x,Unknown,g1", "b.wav,2,sad,x,unknown,g2", "a.wav,3,sad,x,ann,g2"]
+    utterances, problems = read(tmp_path, HEADER, *rows)
+    assert [u.speaker for u in utterances] == ["unknown in g1", "unknown in g2", "ann"]
+    assert [p.message for p in problems] == [
+        "2 rows name no speaker ('Unknown'): in each group these count as one unknown"
+    ]
 
 
 def test_a_json_object_without_a_required_key_is_a_problem_of_its_line(tmp_path: Path) -> None:
@@ -305,7 +453,7 @@ FRAGMENTS = st.one_of(
 
 
 @settings(deadline=None)
-@given(data=st.lists(FRAGMENTS, max_size=10).map(b"".join), suffix=st.sampled_from([".csv", ".jsonl"]))
+@given(data=st.lists(FRAGMENTS, max_size=10).map(b"".join), suffix=st.sampled_from([".csv", ".tsv", ".jsonl"]))
 @example(data=HEADER.encode() + b"\n" + b'"' * 300_001, suffix=".csv")
 @example(data=b'{"file": "a", "id": "b", "label": "c", "group": [' + b"[" * 100_000, suffix=".jsonl")
 def test_any_bytes_are_utterances_or_problems(

@@ -13,6 +13,7 @@ import soundfile
 from study.corpus.check import check
 from study.corpus.known_counts import KnownCounts
 from study.corpus.manifest_writer import write_manifest
+from study.corpus.options import CorpusOptions
 from study.corpus.readers.table import READERS, Reader, descriptions, reader_of
 from study.corpus.source import open_corpus
 from study.corpus.utterance import Problem, Utterance
@@ -63,7 +64,7 @@ def acted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_corpus_opens_through_a_new_row(acted: Path) -> None:
-    corpus = open_corpus(str(acted))
+    corpus = open_corpus(CorpusOptions(corpus=str(acted)))
     assert corpus.name == "acted"
     assert corpus.counts() == {"angry": 3, "happy": 3, "sad": 3, "neutral": 3}
     assert corpus.groups() == ("03", "08", "09")
@@ -76,16 +77,16 @@ def test_a_corpus_opens_through_a_new_row(acted: Path) -> None:
 
 
 def test_a_preset_or_a_label_map_replaces_the_default_of_the_row(acted: Path) -> None:
-    assert open_corpus(str(acted), labels="5").classes == ("angry", "happy", "sad", "neutral")
+    assert open_corpus(CorpusOptions(corpus=str(acted), labels="5")).classes == ("angry", "happy", "sad", "neutral")
     label_map = acted / "map.json"
     label_map.write_text('{"angry": "angry", "sad": "sad"}', encoding="utf-8")
-    mapped = open_corpus(str(acted), label_map=label_map)
+    mapped = open_corpus(CorpusOptions(corpus=str(acted), label_map=label_map))
     assert mapped.counts() == {"angry": 3, "sad": 3}
     assert "label counts are those known of the full release (15 utterances)" in mapped.notes
 
 
 def test_check_reads_the_new_layout(acted: Path) -> None:
-    report = check(str(acted))
+    report = check(CorpusOptions(corpus=str(acted)))
     assert report.corpus is not None
     assert report.corpus.name == "acted"
     assert report.audio.seconds == (0.1,) * 12
@@ -96,7 +97,7 @@ def test_a_count_that_differs_is_a_note_and_a_finding_whatever_labels_are_chosen
     (acted / "takes" / "03a01L.wav").unlink()
     differing = "counts that differ from those of the full release"
     for labels in ("4", "5"):
-        report = check(str(acted), labels)
+        report = check(CorpusOptions(corpus=str(acted), labels=labels))
         assert [(p.message, p.fatal) for p in report.problems if p.kind == differing] == [
             ("bored 2 instead of 3", False)
         ]
@@ -110,12 +111,12 @@ def test_labels_that_are_no_emotions_are_left_out_and_counted_unless_a_label_map
 ) -> None:
     row = replace(ACTED, default_labels=None, no_emotions=frozenset({"bored"}))
     monkeypatch.setitem(READERS, "acted", row)
-    corpus = open_corpus(str(acted))
+    corpus = open_corpus(CorpusOptions(corpus=str(acted)))
     assert corpus.classes == ("angry", "happy", "sad", "neutral")
     assert "dropped: 3 of 15 utterances, for their label: 3 bored" in corpus.notes
     label_map = acted / "map.json"
     label_map.write_text('{"bored": "bored", "sad": "sad"}', encoding="utf-8")
-    assert open_corpus(str(acted), label_map=label_map).counts() == {"bored": 3, "sad": 3}
+    assert open_corpus(CorpusOptions(corpus=str(acted), label_map=label_map)).counts() == {"bored": 3, "sad": 3}
 
 
 def test_speakers_in_several_groups_are_a_remark_where_a_release_cannot_be_divided_by_speaker(
@@ -129,14 +130,14 @@ def test_speakers_in_several_groups_are_a_remark_where_a_release_cannot_be_divid
     for divides, fatal in ((True, [True, True, True]), (False, [False])):
         row = replace(ACTED, scan=scan_by_sentence, divides_speakers=divides)
         monkeypatch.setitem(READERS, "acted", row)
-        found = [p for p in check(str(acted)).problems if p.kind == "speakers in two groups"]
+        found = [p for p in check(CorpusOptions(corpus=str(acted))).problems if p.kind == "speakers in two groups"]
         assert [p.fatal for p in found] == fatal
     assert found[0].message.startswith("3 of 3 speakers are in more than one group")
 
 
 def test_a_refusal_lists_the_new_layout_with_the_others(acted: Path) -> None:
     with pytest.raises(UserError) as caught:
-        open_corpus(str(acted / "nowhere"))
+        open_corpus(CorpusOptions(corpus=str(acted / "nowhere")))
     *others, last = (reader.description for reader in READERS.values())
     assert last == "a folder of acted speech (takes/03a01F.wav)"
     assert str(caught.value) == (
@@ -166,10 +167,10 @@ def release(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path]:
 
 def test_any_corpus_is_checked_without_a_problem_that_stops_a_study(release: tuple[str, Path]) -> None:
     name, path = release
-    report = check(str(path))
+    report = check(CorpusOptions(corpus=str(path)))
     assert [problem for problem in report.problems if problem.fatal] == []
     assert report.corpus is not None
-    assert report.corpus.digest() == open_corpus(str(path)).digest()
+    assert report.corpus.digest() == open_corpus(CorpusOptions(corpus=str(path))).digest()
     assert len(report.audio.seconds) == len(report.corpus.utterances)
     words_note = READERS[name].words_note
     assert (words_note in report.corpus.notes) is bool(words_note)
@@ -178,18 +179,18 @@ def test_any_corpus_is_checked_without_a_problem_that_stops_a_study(release: tup
 
 def test_a_kind_before_the_path_gives_the_same_corpus(release: tuple[str, Path]) -> None:
     name, path = release
-    assert open_corpus(f"{name}:{path}") == open_corpus(str(path))
+    assert open_corpus(CorpusOptions(corpus=f"{name}:{path}")) == open_corpus(CorpusOptions(corpus=str(path)))
     for other in READERS.keys() - {name}:
         with pytest.raises(UserError, match=f"^{other}:PATH expects {re.escape(READERS[other].description)}; found a "):
-            open_corpus(f"{other}:{path}")
+            open_corpus(CorpusOptions(corpus=f"{other}:{path}"))
 
 
 def test_the_manifest_of_any_corpus_gives_the_same_corpus(release: tuple[str, Path], tmp_path: Path) -> None:
-    corpus = open_corpus(str(release[1]))
+    corpus = open_corpus(CorpusOptions(corpus=str(release[1])))
     target = tmp_path / "written" / "manifest.csv"
     target.parent.mkdir()
     outside = write_manifest(target, corpus)
-    again = open_corpus(str(target), allow_outside=outside)
+    again = open_corpus(CorpusOptions(corpus=str(target), allow_outside_files=outside))
     assert again.digest() == corpus.digest()
     assert again.classes == corpus.classes
     for one, other in zip(corpus.utterances, again.utterances, strict=True):
@@ -207,7 +208,7 @@ def test_a_release_whose_files_are_all_damaged_is_a_problem_and_no_exception(
         file.write_bytes(b"\x00\xff\n" * 20)
     source = copy if path.is_dir() else copy / path.name
     assert READERS[name].recognises(source)
-    assert check(str(source)).fatal
+    assert check(CorpusOptions(corpus=str(source))).fatal
 
 
 @pytest.mark.parametrize("name", READERS)

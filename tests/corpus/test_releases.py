@@ -10,6 +10,7 @@ import soundfile
 
 from study.corpus.check import check
 from study.corpus.folds import leave_one_group_out
+from study.corpus.options import CorpusOptions
 from study.corpus.readers import cremad, emodb, meld, msp_improv, msp_podcast, ravdess
 from study.corpus.readers.files import decoded
 from study.corpus.readers.table import READERS
@@ -95,7 +96,7 @@ def test_clips_of_meld_that_no_row_names_are_counted_and_not_read(meld_root: Pat
 
 
 def test_speakers_of_meld_that_splits_share_are_counted_and_are_no_reason_to_refuse_it(meld_root: Path) -> None:
-    report = check(str(meld_root))
+    report = check(CorpusOptions(corpus=str(meld_root)))
     assert messages(report.problems, "speakers in two splits") == [
         "3 of 3 speakers are in more than one split of the release"
     ]
@@ -120,7 +121,7 @@ def test_broken_absent_silent_and_overlong_clips_of_meld_are_named_and_left_out_
     write_clip(meld_root / MELD_FOLDERS["test"] / "dia0_utt1.mp4", tone(610, rate_hz=8000), 8000, film=False)
     write_clip(meld_root / MELD_FOLDERS["test"] / "dia0_utt0.mp4", tone(45, rate_hz=8000), 8000, film=False)
     for skip, fatal in ((False, True), (True, False)):
-        problems = check(str(meld_root), skip_missing=skip).problems
+        problems = check(CorpusOptions(corpus=str(meld_root), skip_missing=skip)).problems
         broken = messages(problems, "audio files that cannot be decoded")
         assert [re.search(r"dia\d_utt\d", message)[0] for message in broken] == ["dia1_utt1", "dia0_utt0"]  # type: ignore[index]
         assert "it has no audio track" in broken[0]
@@ -131,7 +132,7 @@ def test_broken_absent_silent_and_overlong_clips_of_meld_are_named_and_left_out_
             "test_dia0_utt0 lasts 45 s, the median"
         )
         assert any(p.fatal for p in problems) is fatal
-    corpus = open_corpus(str(meld_root), skip_missing=True)
+    corpus = open_corpus(CorpusOptions(corpus=str(meld_root), skip_missing=True))
     left = {u.id for u in meld.scan(meld_root)[0]} - {u.id for u in corpus.utterances}
     assert left == {"train_dia0_utt0", "dev_dia1_utt1", "test_dia1_utt1", "test_dia0_utt1"}
     assert [note.split(" (")[0] for note in corpus.notes if "--skip-missing" in note] == [
@@ -180,10 +181,10 @@ def test_pointers_of_git_lfs_in_cremad_are_one_line_that_says_what_to_do(tmp_pat
     for file in (root / "AudioWAV").glob("1*.wav"):
         file.write_text(LFS, encoding="utf-8")
     with pytest.raises(UserError) as caught:
-        open_corpus(str(root))
+        open_corpus(CorpusOptions(corpus=str(root)))
     assert str(caught.value).startswith(f"{root}/AudioWAV: 12 of 12 audio files are pointers of Git LFS")
     assert "run `git lfs pull`" in str(caught.value)
-    assert len([problem for problem in check(str(root)).problems if problem.fatal]) == 1
+    assert len([problem for problem in check(CorpusOptions(corpus=str(root))).problems if problem.fatal]) == 1
 
 
 def test_of_ravdess_the_audio_of_speech_is_read_and_films_and_songs_are_counted(tmp_path: Path) -> None:
@@ -254,7 +255,7 @@ def test_the_unknown_speaker_of_msp_podcast_is_not_one_person(tmp_path: Path) ->
 
 
 def test_msp_podcast_leaves_out_what_is_no_emotion_and_says_so(tmp_path: Path) -> None:
-    corpus = open_corpus(str(write_msp_podcast(tmp_path)))
+    corpus = open_corpus(CorpusOptions(corpus=str(write_msp_podcast(tmp_path))))
     assert corpus.classes == ("angry", "contempt", "happy", "neutral", "sad")
     assert "dropped: 2 of 8 utterances, for their label: 1 other, 1 undecided" in corpus.notes
 
@@ -307,7 +308,7 @@ def test_every_row_of_the_table_has_a_miniature_release() -> None:
 @pytest.mark.parametrize("name", MINIATURES)
 def test_a_study_of_any_release_has_features_of_every_utterance_and_folds(name: str, tmp_path: Path) -> None:
     """What a study of `--variant audio --audio-encoder logmel` does before its first epoch."""
-    corpus = open_corpus(f"{name}:{MINIATURES[name](tmp_path)}", media=("audio",))
+    corpus = open_corpus(CorpusOptions(corpus=f"{name}:{MINIATURES[name](tmp_path)}"), ("audio",))
     encoded = list(encode_audio(LogMel(), corpus.utterances))
     assert [one for one in encoded if isinstance(one, UserError)] == []
     assert len(encoded) == len(corpus.utterances)
@@ -352,5 +353,8 @@ def test_bytes_of_windows_1252_in_utf_8_are_read_as_what_they_stand_for(data: by
 def test_an_empty_wav_is_named_and_left_out_on_demand(tmp_path: Path) -> None:
     root = write_emodb(tmp_path)
     soundfile.write(root / "wav" / "03a04Wb.wav", np.zeros(0), 16_000)
-    assert "it holds 0 samples" in messages(check(str(root)).problems, "audio files that cannot be decoded")[0]
-    assert len(open_corpus(str(root), skip_missing=True).utterances) == 20
+    assert (
+        "holds no samples"
+        in messages(check(CorpusOptions(corpus=str(root))).problems, "audio files that cannot be decoded")[0]
+    )
+    assert len(open_corpus(CorpusOptions(corpus=str(root), skip_missing=True)).utterances) == 20

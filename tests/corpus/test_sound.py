@@ -57,6 +57,48 @@ def test_sound_files_are_read_by_span_too(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.read(10, 700), samples[10:700])
 
 
+def steady(seconds: float, level: float = 0.4) -> np.ndarray:
+    return level * np.sin(2 * np.pi * 440 * np.arange(round(seconds * 16_000)) / 16_000)
+
+
+@pytest.mark.parametrize("has_header", [True, False])
+def test_an_mp3_of_joined_parts_is_read_as_a_whole(tmp_path: Path, has_header: bool) -> None:
+    """Its first header is of a third of it; without one, the low rate of its silence would be taken for all."""
+    parts = []
+    for number, level in enumerate((0.0001, 0.4, 0.8)):
+        soundfile.write(tmp_path / f"{number}.mp3", steady(2.0, level), 16_000)
+        parts.append((tmp_path / f"{number}.mp3").read_bytes())
+    if not has_header:
+        parts[0] = parts[0].replace(b"Xing", bytes(4)).replace(b"Info", bytes(4))
+    (tmp_path / "a.mp3").write_bytes(b"".join(parts))
+    with open_sound(tmp_path / "a.mp3") as found:
+        assert found.frames / found.rate_hz == pytest.approx(6.0, abs=0.4)
+        assert found.stated_frames < found.frames - 8000
+        samples = found.read(0, found.frames)
+    peaks = [np.abs(samples[start : start + 8000]).max() for start in (8000, 48_000, 80_000)]
+    assert peaks == pytest.approx([0.0001, 0.4, 0.8], abs=0.05)
+
+
+def test_a_whole_mp3_is_read_to_the_sample(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.mp3", steady(1.0), 16_000)
+    expected, _ = soundfile.read(tmp_path / "a.mp3", dtype="float32", always_2d=True)
+    with open_sound(tmp_path / "a.mp3") as found:
+        assert found.stated_frames == found.frames == len(expected)
+        np.testing.assert_array_equal(found.read(0, found.frames), expected)
+
+
+def test_a_wav_that_was_cut_off_states_what_it_has_lost_and_a_stream_nothing(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", steady(1.0), 16_000)
+    data = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(data[: len(data) // 2])
+    with open_sound(tmp_path / "a.wav") as found:
+        assert (found.stated_frames, found.frames) == (16_000, pytest.approx(8000, abs=30))
+    place = data.index(b"data") + 4
+    (tmp_path / "b.wav").write_bytes(data[:place] + b"\xff" * 4 + data[place + 4 :])
+    with open_sound(tmp_path / "b.wav") as found:
+        assert found.stated_frames == found.frames == 16_000
+
+
 def test_a_film_without_sound_is_refused(tmp_path: Path) -> None:
     assert fault(write_clip(tmp_path / "mute.mp4", None)) == "it has no audio track"
 

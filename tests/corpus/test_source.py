@@ -2,18 +2,20 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from study.corpus.labels import PRESETS
+from study.corpus.options import CorpusOptions
 from study.corpus.readers.table import descriptions
 from study.corpus.source import open_corpus
 from study.errors import UserError
 
 
-def refusal(*arguments: object, **options: object) -> str:
+def refusal(corpus: str, **options: Any) -> str:
     with pytest.raises(UserError) as caught:
-        open_corpus(*arguments, **options)  # type: ignore[arg-type]
+        open_corpus(CorpusOptions(corpus=corpus, **options))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -29,7 +31,7 @@ def write_labels(manifest: Path, *labels: str) -> str:
 
 
 def test_a_folder_is_iemocap_in_seven_classes_by_default(iemocap_release: Path) -> None:
-    corpus = open_corpus(str(iemocap_release))
+    corpus = open_corpus(CorpusOptions(corpus=str(iemocap_release)))
     assert corpus.name == "IEMOCAP"
     assert corpus.classes == ("angry", "happy", "excited", "sad", "neutral", "frustrated", "surprise")
     assert set(corpus.counts().values()) == {20}
@@ -37,22 +39,23 @@ def test_a_folder_is_iemocap_in_seven_classes_by_default(iemocap_release: Path) 
 
 
 def test_what_no_preset_holds_is_dropped_and_counted(iemocap_release: Path) -> None:
-    notes = open_corpus(str(iemocap_release)).notes
-    assert notes[0] == "dropped: 20 of 160 utterances, for their label: 10 fear, 10 undecided"
-    assert notes[1].startswith("label counts differ from those known of the full release: Session1 angry 4 instead")
+    notes = open_corpus(CorpusOptions(corpus=str(iemocap_release))).notes
+    assert "1 byte not of UTF-8, read as \ufffd" in notes[0]
+    assert notes[1] == "dropped: 20 of 160 utterances, for their label: 10 fear, 10 undecided"
+    assert notes[2].startswith("label counts differ from those known of the full release: Session1 angry 4 instead")
 
 
 @pytest.mark.parametrize(
     ("name", "sizes"), [("7", [20] * 7), ("6", [20] * 6), ("5", [20] * 5), ("4", [20, 40, 20, 20])]
 )
 def test_presets_choose_and_merge_the_classes_of_iemocap(iemocap_release: Path, name: str, sizes: list[int]) -> None:
-    corpus = open_corpus(str(iemocap_release), labels=name)
+    corpus = open_corpus(CorpusOptions(corpus=str(iemocap_release), labels=name))
     assert corpus.classes == PRESETS[name].classes
     assert list(corpus.counts().values()) == sizes
 
 
 def test_a_manifest_has_all_its_labels_sorted(tiny_manifest: Path) -> None:
-    corpus = open_corpus(str(tiny_manifest))
+    corpus = open_corpus(CorpusOptions(corpus=str(tiny_manifest)))
     assert corpus.classes == ("calm", "tense")
     assert corpus.notes == ()
     assert len(corpus.utterances) == 12
@@ -60,8 +63,8 @@ def test_a_manifest_has_all_its_labels_sorted(tiny_manifest: Path) -> None:
 
 def test_a_manifest_of_known_emotions_keeps_their_order_and_takes_presets(tiny_manifest: Path) -> None:
     source = write_labels(tiny_manifest, "sad", "excited", "angry", "happy", "surprise", "fear")
-    assert open_corpus(source).classes == ("angry", "excited", "fear", "happy", "sad", "surprise")
-    corpus = open_corpus(source, labels="4")
+    assert open_corpus(CorpusOptions(corpus=source)).classes == ("angry", "excited", "fear", "happy", "sad", "surprise")
+    corpus = open_corpus(CorpusOptions(corpus=source, labels="4"))
     assert corpus.classes == ("angry", "happy", "sad")
     assert corpus.counts() == {"angry": 2, "happy": 4, "sad": 2}
     assert corpus.notes == (
@@ -70,15 +73,15 @@ def test_a_manifest_of_known_emotions_keeps_their_order_and_takes_presets(tiny_m
         "a --label-map gives them classes of --labels 4",
         "no utterance is labelled neutral: the class is left out",
     )
-    assert open_corpus(write_labels(tiny_manifest, "sad", "angry")).classes == ("angry", "sad")
-    known = open_corpus(write_labels(tiny_manifest, "sad", "angry", "surprise"), labels="4").notes
+    assert open_corpus(CorpusOptions(corpus=write_labels(tiny_manifest, "sad", "angry"))).classes == ("angry", "sad")
+    known = open_corpus(CorpusOptions(corpus=write_labels(tiny_manifest, "sad", "angry", "surprise"), labels="4")).notes
     assert known[0] == "dropped: 4 of 12 utterances, for their label: 4 surprise"
 
 
 def test_a_label_map_goes_before_the_preset_and_drops_what_it_does_not_name(tiny_manifest: Path) -> None:
     source = write_labels(tiny_manifest, "hap", "exc", "ang", "bored")
     (tiny_manifest.parent / "map.json").write_text('{"hap": "happy", "exc": "excited", "ang": "angry"}')
-    corpus = open_corpus(source, labels="4", label_map=tiny_manifest.parent / "map.json")
+    corpus = open_corpus(CorpusOptions(corpus=source, labels="4", label_map=tiny_manifest.parent / "map.json"))
     assert corpus.counts() == {"angry": 3, "happy": 6}
     assert "dropped: 3 of 12 utterances, for their label: 3 bored" in corpus.notes
 
@@ -94,7 +97,7 @@ def test_one_class_is_too_few(tiny_manifest: Path) -> None:
 
 
 def test_the_demo_opens_without_a_problem() -> None:
-    corpus = open_corpus(None)
+    corpus = open_corpus(CorpusOptions())
     assert corpus.name == "demo"
     assert len(corpus.groups()) >= 3
 
@@ -118,12 +121,12 @@ def test_a_kind_before_the_path_insists_on_its_layout_and_changes_nothing_else(
     iemocap_release: Path, tiny_manifest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for kind, path in (("iemocap", iemocap_release), ("manifest", tiny_manifest)):
-        assert open_corpus(f"{kind}:{path}") == open_corpus(str(path))
+        assert open_corpus(CorpusOptions(corpus=f"{kind}:{path}")) == open_corpus(CorpusOptions(corpus=str(path)))
         monkeypatch.chdir(path.parent)
         monkeypatch.setenv("HOME", str(path.parent))
-        digest = open_corpus(str(path)).digest()
+        digest = open_corpus(CorpusOptions(corpus=str(path))).digest()
         for text in (f"{kind}:{path.name}", f"{kind.upper()}:./{path.name}", f"{kind}:~/{path.name}", f"~/{path.name}"):
-            assert open_corpus(text).digest() == digest
+            assert open_corpus(CorpusOptions(corpus=text)).digest() == digest
 
 
 def test_a_layout_that_does_not_fit_says_what_is_expected_and_found(tiny_manifest: Path) -> None:
@@ -132,7 +135,7 @@ def test_a_layout_that_does_not_fit_says_what_is_expected_and_found(tiny_manifes
         f"iemocap:PATH expects an IEMOCAP release folder (Session1 ... Session5); found a folder of another kind at "
         f"{folder}"
     )
-    expected = "manifest:PATH expects a manifest (.csv, .jsonl); found"
+    expected = "manifest:PATH expects a manifest (.csv, .tsv, .jsonl); found"
     assert refusal(f"manifest:{folder}") == f"{expected} a folder of another kind at {folder}"
     assert refusal(f"manifest:{folder}/none.csv") == f"{expected} nothing at {folder}/none.csv"
 
@@ -146,9 +149,9 @@ def test_an_unknown_kind_is_refused_with_the_known_ones(tiny_manifest: Path) -> 
 def test_a_path_with_a_colon_is_a_path(tiny_manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny_manifest.parent)
     tiny_manifest.rename("iemocap:show.csv")
-    assert open_corpus("iemocap:show.csv").name == "iemocap-show"
-    assert open_corpus("manifest:iemocap:show.csv").name == "iemocap-show"
-    assert open_corpus(str(Path("iemocap:show.csv").absolute())).name == "iemocap-show"
+    assert open_corpus(CorpusOptions(corpus="iemocap:show.csv")).name == "iemocap-show"
+    assert open_corpus(CorpusOptions(corpus="manifest:iemocap:show.csv")).name == "iemocap-show"
+    assert open_corpus(CorpusOptions(corpus=str(Path("iemocap:show.csv").absolute()))).name == "iemocap-show"
 
 
 def test_fatal_problems_are_the_first_with_the_number_of_the_others(tiny_manifest: Path) -> None:
@@ -161,7 +164,7 @@ def test_fatal_problems_are_the_first_with_the_number_of_the_others(tiny_manifes
 
 def test_remarks_are_summed_up_in_a_note(tiny_manifest: Path) -> None:
     tiny_manifest.write_text(tiny_manifest.read_text().replace("speaker,", "nobody,").replace("text,", "note,"))
-    notes = open_corpus(str(tiny_manifest)).notes
+    notes = open_corpus(CorpusOptions(corpus=str(tiny_manifest))).notes
     assert len(notes) == 1
     assert notes[0].endswith("(and 1 more, see `ser-study check`)")
 
@@ -171,23 +174,23 @@ def test_a_corpus_is_named_so_that_a_folder_can_be(tiny_manifest: Path, tmp_path
     shutil.copytree(tiny_manifest.parent / "audio", folder / "audio")
     shutil.copy(tiny_manifest, folder / "metadata.csv")
     shutil.copy(tiny_manifest, folder / "..dev set.csv")
-    assert open_corpus(str(folder / "metadata.csv")).name == "my-show-1"
-    assert open_corpus(str(folder / "..dev set.csv")).name == "dev-set"
+    assert open_corpus(CorpusOptions(corpus=str(folder / "metadata.csv"))).name == "my-show-1"
+    assert open_corpus(CorpusOptions(corpus=str(folder / "..dev set.csv"))).name == "dev-set"
 
 
 def test_the_digest_does_not_depend_on_the_order_of_rows(tiny_manifest: Path) -> None:
-    digest = open_corpus(str(tiny_manifest)).digest()
+    digest = open_corpus(CorpusOptions(corpus=str(tiny_manifest))).digest()
     header, *rows = tiny_manifest.read_text().splitlines()
     tiny_manifest.write_text("\n".join([header, *reversed(rows)]))
-    assert open_corpus(str(tiny_manifest)).digest() == digest
+    assert open_corpus(CorpusOptions(corpus=str(tiny_manifest))).digest() == digest
 
 
 def test_the_digest_depends_on_splits_where_a_corpus_has_them(tiny_manifest: Path) -> None:
-    plain = open_corpus(str(tiny_manifest)).digest()
+    plain = open_corpus(CorpusOptions(corpus=str(tiny_manifest))).digest()
     header, *rows = tiny_manifest.read_text().splitlines()
     digests = [plain]
     for split in ("", "train", "test"):
         tiny_manifest.write_text("\n".join([f"{header},split", *(f"{row},{split}" for row in rows)]))
-        digests.append(open_corpus(str(tiny_manifest)).digest())
+        digests.append(open_corpus(CorpusOptions(corpus=str(tiny_manifest))).digest())
     assert digests[0] == digests[1]
     assert len(set(digests)) == 3

@@ -18,6 +18,7 @@ from torch import Tensor
 from study.corpus.check import check
 from study.corpus.check_view import render
 from study.corpus.lengths import CONTEXT_SECONDS, CORE_SECONDS, WHOLE_SECONDS
+from study.corpus.options import CorpusOptions
 from study.corpus.utterance import Corpus, Utterance
 from study.features.audio import audio_contents
 from study.features.pack import Pack
@@ -141,11 +142,13 @@ def test_check_says_which_utterances_are_read_in_windows_or_are_too_long(
 ) -> None:
     audio = tiny_manifest.parent / "audio"
     soundfile.write(audio / "a0.wav", np.zeros(41 * 1000), 1000)
-    report = check(str(tiny_manifest))
+    report = check(CorpusOptions(corpus=str(tiny_manifest)))
     assert not report.fatal
     Console(width=200).print(render(report))
     words = "longer than 40 s: 1 utterance, which pretrained speech encoders get in windows of 30 s with 5 s of context"
     assert words in capsys.readouterr().out
     soundfile.write(audio / "a1.wav", np.zeros(601 * 100), 100)
-    too_long = [problem.message for problem in check(str(tiny_manifest)).problems if problem.fatal]
-    assert too_long == ["an utterance lasts at most 600 s, a1 lasts 601 s; give its start and end"]
+    report = check(CorpusOptions(corpus=str(tiny_manifest)))
+    assert [problem.message for problem in report.problems if problem.fatal] == [
+        f"an utterance lasts at most 600 seconds, a1 lasts 601 s in {audio}/a1.wav; give its start and end in the file"
+    ]

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from study import SerModel
-from study.corpus.audio_inspection import inspect_audio
+from study.corpus.recordings import inspect_recordings
 from study.errors import UserError
 from study.inference import model_folder
 from study.inference.predictor import Predictor
@@ -264,7 +264,7 @@ def test_a_span_that_ends_after_its_file_is_refused_as_the_check_refuses_it(
     end += soundfile.info(name).frames / 16_000
     (tmp_path / "m.csv").write_text(f"file_name,start,end\n{name},0.1,{end}\n", encoding="utf-8")
     code, out, _ = predict(capsys, audio_model, tmp_path / "m.csv", "--json")
-    faults = inspect_audio([utterance_of(Path(name), None, "a", 0.1, end)]).faults
+    faults = inspect_recordings([utterance_of(Path(name), None, "a", 0.1, end)]).faults
     assert (code, not faults) == (0 if fits else 1, fits)
     if not fits:
         [found] = objects(out)

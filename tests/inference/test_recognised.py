@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from study.app.cli import main
+from study.corpus.options import CorpusOptions
 from study.corpus.source import open_corpus
 from study.corpus.utterance import Corpus
 from study.errors import UserError
@@ -55,7 +56,9 @@ def silent(row: dict[str, str]) -> dict[str, str]:
 
 def scored(folder: StudyFolder, manifest: Path, words: Path) -> RecognisedView:
     """What the report shows after the words of a manifest are scored, without the pictures of the command."""
-    true, recognised = (open_corpus(str(path), allow_outside=True, media=()) for path in (manifest, words))
+    true, recognised = (
+        open_corpus(CorpusOptions(corpus=str(path), allow_outside_files=True), ()) for path in (manifest, words)
+    )
     how = {"places": {}, "trust_remote_code": False, "on_progress": lambda *_: None}
     on_recognised_words(folder, true, recognised, (words.name, "0" * 64), **how).write(folder)
     found = build(folder).recognised

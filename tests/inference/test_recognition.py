@@ -17,6 +17,7 @@ from rich.console import Console
 from study.app.predict import EncoderPlaces, PredictOptions, predict
 from study.app.transcribe import ManifestOptions, RecogniserOptions, manifest, transcribe
 from study.corpus.options import CorpusOptions
+from study.corpus.source import open_corpus
 from study.corpus.utterance import Corpus
 from study.errors import FAILED, FINISHED, UserError
 from study.inference.recognition import Recogniser
@@ -112,16 +113,16 @@ def test_a_corpus_written_as_a_manifest_is_the_same_corpus(few: Path, tmp_path: 
     assert manifest(options, ManifestOptions(to=tmp_path / place), shown) == FINISHED
     outside = "--allow-outside-files" in output(shown)
     assert outside == place.startswith("elsewhere")
-    again = CorpusOptions(corpus=str(tmp_path / place), allow_outside_files=outside).open(("audio", "text"))
-    before = options.open(("audio", "text"))
+    again = open_corpus(CorpusOptions(corpus=str(tmp_path / place), allow_outside_files=outside), ("audio", "text"))
+    before = open_corpus(options, ("audio", "text"))
     assert again.digest() == before.digest()
     assert [u.audio.resolve() for u in again.utterances] == [u.audio.resolve() for u in before.utterances]
 
 
 def test_the_demo_as_a_manifest_is_the_demo(tmp_path: Path) -> None:
     assert manifest(CorpusOptions(), ManifestOptions(to=tmp_path / "demo.csv"), console()) == FINISHED
-    again = CorpusOptions(corpus=str(tmp_path / "demo.csv"), allow_outside_files=True).open(("audio", "text"))
-    demo = CorpusOptions().open(("audio", "text"))
+    again = open_corpus(CorpusOptions(corpus=str(tmp_path / "demo.csv"), allow_outside_files=True), ("audio", "text"))
+    demo = open_corpus(CorpusOptions(), ("audio", "text"))
     assert sorted((u.id, u.label, u.words, u.speaker, u.group, u.script) for u in again.utterances) == sorted(
         (u.id, u.label, u.words, u.speaker, u.group, u.script) for u in demo.utterances
     )
@@ -151,7 +152,7 @@ def test_a_transcription_that_was_cut_short_goes_on_and_keeps_all_else(
     assert cut.to.read_bytes() == whole.to.read_bytes()
     assert not begun.exists()
 
-    found, given = (CorpusOptions(corpus=str(path)).open(("audio",)) for path in (whole.to, few))
+    found, given = (open_corpus(CorpusOptions(corpus=str(path)), ("audio",)) for path in (whole.to, few))
     expected = Recogniser(asr.asr or "").words(found.utterances[0])
     assert found.utterances[0].words == expected
     unheard = [replace(u, words="", where="", audio=u.audio.resolve()) for u in found.utterances]

@@ -14,6 +14,7 @@ from study.app.extraction import extract_features, wanted_features
 from study.app.options import settings_of
 from study.app.planning import make_plan
 from study.app.repeat import write_config
+from study.corpus.source import open_corpus
 from study.corpus.utterance import Corpus
 from study.record.folder import StudyFolder
 from tests.plugins.tiny_study import TinyStudy, run_study
@@ -50,7 +51,7 @@ def write_exportable(output: Path, manifest: Path, *options: str, name: str = "t
     has_audio = {"--audio-encoder", "--audio-features"} & set(options)
     encoders = ["--text-encoder", "hash", *([] if has_audio else ["--audio-encoder", "logmel"])]
     settings = settings_of(parsed_arguments(["run", "--corpus", str(manifest), *small, *encoders, *options]))
-    corpus = settings.corpus.open(["audio", "text"])
+    corpus = open_corpus(settings.corpus, ["audio", "text"])
     features = wanted_features(corpus, settings)
     choices = {modality: [each.choice for each in own] for modality, own in features.items()}
     plan = make_plan(settings, corpus, choices, name)

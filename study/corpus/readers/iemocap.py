@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from study.corpus.quoting import quoted
+from study.corpus.readers.decoding import decoded
 from study.corpus.utterance import Problem, Utterance
 from study.errors import UserError
 
@@ -159,11 +160,12 @@ def _lines(path: Path) -> tuple[list[str], list[Problem]]:
     if not os.path.isfile(path):
         return [], [Problem(str(path), "there is no such file", False, "text files")]
     try:
-        text = path.read_bytes().decode("utf-8", errors="replace")
+        data = path.read_bytes()
     except OSError as error:
         return [], [Problem(str(path), f"the file cannot be read: {error.strerror}", True, "text files")]
+    text, problem = decoded(data, path)
     # Not splitlines(): it also splits at separators that occur inside texts.
-    return text.split("\n"), []
+    return text.split("\n"), problem
 
 
 def _turns(lines: list[str]) -> Iterator[_Turn]:

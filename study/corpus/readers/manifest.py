@@ -1,23 +1,29 @@
-"""Reads a manifest (.csv, .jsonl): a table of files, words and labels, for any corpus."""
+"""Reads a manifest (.csv, .tsv, .jsonl): a table of files, words and labels, for any corpus."""
 
-import json
-import math
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path, PureWindowsPath
+from dataclasses import replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from study.corpus.quoting import quoted
-from study.corpus.readers.manifest_rows import Row, read_rows
+from study.corpus.readers.manifest_cells import is_clock, is_whole_file, number_of, seconds_of, votes_of
+from study.corpus.readers.manifest_row import Row
+from study.corpus.readers.manifest_rows import read_rows
 from study.corpus.splits import standard_split
-from study.corpus.utterance import NO_FILE, Problem, Utterance
+from study.corpus.utterance import NO_FILE, Problem, Ratings, Utterance
+from study.plurals import counted
 
-SUFFIXES = (".csv", ".jsonl")
+SUFFIXES = (".csv", ".tsv", ".jsonl")
 SCRIPTS = ("", "scripted", "improvised")
+SPAN = ("start", "end")
+RATINGS = ("valence", "arousal", "dominance")
+# What corpora write where the speaker is not known. They are not one person.
+NO_NAMES = ("", "unknown", "unk", "none", "null", "nan", "n/a", "na", "?", "-")
 
 
 def recognises(path: Path) -> bool:
-    """Whether `path` is a file named .csv or .jsonl."""
+    """Whether `path` is a file named .csv, .tsv or .jsonl."""
     return path.suffix.lower() in SUFFIXES and os.path.isfile(path)
 
 
@@ -39,6 +45,8 @@ def scan(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list
     rows, problems = read_rows(path)
     if not rows:
         return [], problems
+    rows, remarks = _without_clocks(path, rows)
+    problems += [*remarks, *_unnamed_speakers(path, rows)]
     unit, remarks = _held_out_column(path, rows)
     problems += remarks
     utterances: list[Utterance] = []
@@ -108,20 +116,57 @@ def _groups_in_two_folds(path: Path, rows: Sequence[Row]) -> list[Problem]:
 def _utterance(row: Row, folder: Path, unit: str) -> Utterance:
     """The utterance of a row; `_row_faults` and `_file_faults` report what is wrong with it."""
     group = row[unit]
+    named = row["speaker"].casefold() not in NO_NAMES
     return Utterance(
-        id=row["utterance_id"],
+        id=row["utterance_id"] or _id_by_file(row),
         audio=folder / row["file_name"] if row["file_name"] else NO_FILE,
         words=" ".join(row["text"].split()),
         label=row["label"],
-        speaker=row["speaker"] or f"unknown in {group}",
+        speaker=row["speaker"] if named else f"unknown in {group}",
         group=group,
-        start=_seconds(row["start"]),
-        end=_seconds(row["end"]),
+        start=seconds_of(row["start"]),
+        end=seconds_of(row["end"]),
         script=row["script"] if row["script"] in SCRIPTS else "",
-        votes=_votes(row["votes"]) or {},
+        votes=votes_of(row["votes"]) or {},
         split=standard_split(row["split"]),
+        ratings=Ratings(*(number_of(row[name]) for name in RATINGS)),
+        language=row["language"],
         where=row.where,
     )
+
+
+def _id_by_file(row: Row) -> str:
+    """An id from the name of the file, and from the span where the file holds several utterances."""
+    name = row["file_name"]
+    stem = name[: -len(suffix)] if (suffix := PurePosixPath(name).suffix) else name
+    return f"{stem}_{row['start']}-{row['end']}" if row["start"] else stem
+
+
+def _without_clocks(path: Path, rows: Sequence[Row]) -> tuple[list[Row], list[Problem]]:
+    """The rows without spans where these are times of another recording, such as MELD's StartTime of the episode."""
+    foreign = [
+        row for row in rows for name in SPAN if row.names.get(name, "").casefold() != name and is_clock(row[name])
+    ]
+    if not foreign:
+        return [_without_span(row) if is_whole_file(row["start"], row["end"]) else row for row in rows], []
+    names = " and ".join(foreign[0].names.get(name, name) for name in SPAN)
+    found = quoted(foreign[0]["start"])
+    message = f"{names} are not in seconds but times such as {found}: not read, each file is an utterance"
+    return [_without_span(row) for row in rows], [Problem(str(path), message, False, "columns")]
+
+
+def _without_span(row: Row) -> Row:
+    return replace(row, cells={**row.cells, **dict.fromkeys(SPAN, "")})
+
+
+def _unnamed_speakers(path: Path, rows: Sequence[Row]) -> list[Problem]:
+    """A remark on rows without a speaker's name, where others have one."""
+    unnamed = [row for row in rows if row["speaker"].casefold() in NO_NAMES]
+    if not unnamed or not any(row["speaker"] for row in rows):  # a lack of the column is another remark
+        return []
+    found = quoted(next((row["speaker"] for row in unnamed if row["speaker"]), ""))
+    message = f"{counted(len(unnamed), 'row')} name no speaker ({found}): in each group these count as one unknown"
+    return [Problem(unnamed[0].where, message, False, "speakers without a name")]
 
 
 def _row_faults(row: Row, utterance: Utterance, unit: str) -> list[Problem]:
@@ -129,7 +174,7 @@ def _row_faults(row: Row, utterance: Utterance, unit: str) -> list[Problem]:
     if unit and not utterance.group:
         faults.append(Problem(row.where, f"{unit} is empty; fill it in as in other rows", True, "empty cells"))
     span = (utterance.start, utterance.end)
-    for name, value in zip(("start", "end"), span, strict=True):
+    for name, value in zip(SPAN, span, strict=True):
         if row[name] and value is None:
             law = f"{name} is in seconds, 0 or more, with a decimal point"
             faults.append(Problem(row.where, f"{law}; found {quoted(row[name])}", True, "start and end"))
@@ -142,7 +187,11 @@ def _row_faults(row: Row, utterance: Utterance, unit: str) -> list[Problem]:
     if row["script"] not in SCRIPTS:
         law = "script is scripted, improvised or empty"
         faults.append(Problem(row.where, f"{law}; found {quoted(row['script'])}; taken as empty", False, "script"))
-    if _votes(row["votes"]) is None:
+    for name in RATINGS:
+        if row[name] and number_of(row[name]) is None:
+            message = f"{name} is a number with a decimal point; found {quoted(row[name])}; not used"
+            faults.append(Problem(row.where, message, False, name))
+    if votes_of(row["votes"]) is None:
         law = 'votes are counts by label, such as {"happy": 2, "excited": 1}'
         faults.append(Problem(row.where, f"{law}; found {quoted(row['votes'])}; not used", False, "votes"))
     return faults
@@ -153,24 +202,3 @@ def _file_faults(row: Row, allow_outside: bool) -> list[Problem]:
         return []
     law = "files must be below the folder of the manifest; pass --allow-outside-files to read others"
     return [Problem(row.where, f"{law}; found {quoted(row['file_name'])}", True, "files outside")]
-
-
-def _seconds(cell: str) -> float | None:
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and value >= 0 else None
-
-
-def _votes(cell: str) -> dict[str, int] | None:
-    """Counts by label; empty for an empty cell, None for anything that is not votes."""
-    if not cell:
-        return {}
-    try:
-        found = json.loads(cell)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(found, dict) or not all(type(n) is int and n >= 0 for n in found.values()):
-        return None
-    return found

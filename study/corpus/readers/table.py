@@ -109,7 +109,7 @@ READERS: dict[str, Reader] = {
         known=msp_improv.KNOWN,
     ),
     "manifest": Reader(
-        description="a manifest (.csv, .jsonl)",
+        description="a manifest (.csv, .tsv, .jsonl)",
         recognises=manifest.recognises,
         scan=manifest.scan,
         corpus_name=manifest.corpus_name,
@@ -117,7 +117,7 @@ READERS: dict[str, Reader] = {
 }
 
 
-IN_SHORT = "a corpus folder of a known layout or a manifest (.csv, .jsonl); KIND:PATH insists on a layout"
+IN_SHORT = "a corpus folder of a known layout or a manifest (.csv, .tsv, .jsonl); KIND:PATH insists on a layout"
 
 
 def reader_of(path: Path) -> Reader | None:

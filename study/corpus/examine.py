@@ -1,0 +1,57 @@
+"""What a study and `ser-study check` both look at: so what one of them refuses, the other refuses too."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, MutableMapping
+from dataclasses import dataclass, replace
+
+from study.corpus.media import without_unusable
+from study.corpus.options import CorpusOptions
+from study.corpus.recordings import AudioSummary, Inspection, OnStep, Recording, inspect_recordings, lack_of_decoder
+from study.corpus.study_faults import study_faults
+from study.corpus.utterance import Corpus, Problem
+from study.errors import UserError
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found in a corpus whose classes are chosen: `corpus` is what is left of it with `--skip-missing`."""
+
+    corpus: Corpus
+    problems: tuple[Problem, ...]
+    audio: AudioSummary
+
+
+def examine(
+    corpus: Corpus,
+    options: CorpusOptions,
+    media: Collection[str],
+    on_step: OnStep = lambda what, done, total: None,
+    known: MutableMapping[str, Recording] | None = None,
+) -> Examination:
+    """Every problem of a corpus for a study that needs these media, by its table and by decoding its audio.
+
+    `on_step` and `known` are as in `inspect_recordings`.
+    """
+    found, problems = Inspection(), list[Problem]()
+    if "audio" in media:
+        if lack := lack_of_decoder(corpus.utterances):
+            problems.append(Problem(options.place, lack, True, "decoders"))
+        else:
+            found = inspect_recordings(corpus.utterances, on_step, known)
+    problems += _faults(found, options.skip_missing)
+    if options.skip_missing:
+        try:
+            corpus = without_unusable(corpus, found.skippable)
+        except UserError as error:
+            problems.append(Problem(options.place, str(error), True, "classes"))
+    of_table = study_faults(corpus, options.place, options.allow_shared_speakers)
+    return Examination(corpus, (*of_table, *problems, *found.remarks), found.summary)
+
+
+def _faults(found: Inspection, skip: bool) -> Iterator[Problem]:
+    for id, problem in found.faults.items():
+        if skip and id in found.skippable:
+            yield replace(problem, message=f"{problem.message}; the utterance is left out", fatal=False)
+        else:
+            yield problem

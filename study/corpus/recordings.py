@@ -1,0 +1,215 @@
+"""What the recordings of a corpus are like: every utterance is decoded, and what is wrong or odd becomes a problem."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from study.corpus import mp3
+from study.corpus.lengths import WHOLE_SECONDS
+from study.corpus.sound import missing_decoder
+from study.corpus.utterance import NO_FILE, Problem, Utterance
+from study.corpus.utterance_sound import ROUNDING_SECONDS, TOO_LONG, UNDECODABLE, SoundFault, UtteranceSound, read_sound
+from study.plurals import counted
+
+# Below the smallest step of 14 bits: a recorder that runs is louder.
+SILENT_PEAK = 1e-4
+# Two channels of independent noise keep .7 of their level in the mean; a tenth is left of channels that cancel out.
+CANCELLED = 0.1
+# An utterance so many times as long as the median one was probably cut at a wrong place.
+FAR_LONGER = 20
+
+# Called with what is done, how much of it, and of how much.
+OnStep = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What one utterance's sound is like.
+
+    `stated_seconds` and `file_seconds` are the length of its whole file by the header and in truth. `peak` is the
+    largest sample of the mean over channels. `content` is a digest of all samples.
+    """
+
+    n_samples: int
+    rate_hz: int
+    n_channels: int
+    stated_seconds: float
+    file_seconds: float
+    peak: float
+    is_cancelled: bool
+    content: str
+
+    @property
+    def seconds(self) -> float:
+        """How long the utterance lasts."""
+        return self.n_samples / self.rate_hz
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing can be heard in the mean over channels."""
+        return self.peak < SILENT_PEAK
+
+
+@dataclass(frozen=True)
+class AudioSummary:
+    """How long the utterances are (seconds) and how they were recorded (sample rate in Hz, channels -> files)."""
+
+    seconds: tuple[float, ...] = ()
+    rates_hz: Mapping[int, int] = field(default_factory=dict)
+    channels: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found: a summary, by id the utterances that cannot be used and why, and what is only remarkable."""
+
+    summary: AudioSummary = field(default_factory=AudioSummary)
+    faults: Mapping[str, Problem] = field(default_factory=dict)
+    remarks: tuple[Problem, ...] = ()
+
+    @property
+    def skippable(self) -> dict[str, Problem]:
+        """The faults of utterances that `--skip-missing` leaves out: not of spans, which are mistakes of the corpus."""
+        return {id: fault for id, fault in self.faults.items() if fault.kind in (UNDECODABLE, TOO_LONG)}
+
+
+def lack_of_decoder(utterances: Iterable[Utterance]) -> str:
+    """Why some files of these utterances cannot be decoded here whatever they hold; empty if all can."""
+    suffixes = {utterance.audio.suffix.lower(): utterance.audio for utterance in utterances}
+    return next((lack for file in suffixes.values() if (lack := missing_decoder(file))), "")
+
+
+def inspect_recordings(
+    utterances: Sequence[Utterance],
+    on_step: OnStep = lambda what, done, total: None,
+    known: MutableMapping[str, Recording] | None = None,
+) -> Inspection:
+    """Decode every utterance that has a file, and say what is wrong with it.
+
+    Files that do not exist are left out: they are reported as missing. Recordings that were decoded before are taken
+    from `known`, which the others are added to.
+    """
+    with_file = [u for u in utterances if u.audio != NO_FILE and os.path.isfile(u.audio)]
+    found, faults = dict[str, Recording](), dict[str, Problem]()
+    for utterance, each in _in_threads(with_file, {} if known is None else known):
+        if isinstance(each, SoundFault):
+            faults[utterance.id] = Problem(utterance.where, str(each), True, each.kind)
+        else:
+            found[utterance.id] = each
+        on_step("reading audio", len(found) + len(faults), len(with_file))
+    heard = [u for u in with_file if u.id in found]
+    remarks = (*_oddities(heard, found), *_far_longer(heard, found), *_in_two_groups(heard, found), *_unverified(heard))
+    return Inspection(_summary(heard, found), faults, remarks)
+
+
+def _in_threads(
+    utterances: Sequence[Utterance], known: MutableMapping[str, Recording]
+) -> Iterator[tuple[Utterance, Recording | SoundFault]]:
+    threads = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
+        yield from zip(utterances, threads.map(lambda each: _recording(each, known), utterances), strict=True)
+    finally:
+        threads.shutdown(cancel_futures=True)  # after an interrupt, what has not begun is left
+
+
+def _recording(utterance: Utterance, known: MutableMapping[str, Recording]) -> Recording | SoundFault:
+    key = _key(utterance)
+    if key not in known:
+        try:
+            known[key] = _described(read_sound(utterance))
+        except SoundFault as fault:
+            return fault
+    return known[key]
+
+
+def _key(utterance: Utterance) -> str:
+    """What changes when another file takes the place of the utterance's."""
+    file = os.stat(utterance.audio)
+    return f"{utterance.audio.absolute()}:{file.st_size}:{file.st_mtime_ns}:{utterance.start}:{utterance.end}"
+
+
+def _described(sound: UtteranceSound) -> Recording:
+    mean = sound.channels.mean(axis=1)
+    loudest = float(np.sqrt(np.square(sound.channels, dtype=np.float64).mean(axis=0).max()))
+    level = float(np.sqrt(np.square(mean, dtype=np.float64).mean()))
+    return Recording(
+        n_samples=len(mean),
+        rate_hz=sound.rate_hz,
+        n_channels=sound.channels.shape[1],
+        stated_seconds=sound.stated_samples / sound.rate_hz,
+        file_seconds=sound.file_samples / sound.rate_hz,
+        peak=float(np.abs(mean).max()),
+        is_cancelled=loudest >= SILENT_PEAK and level < CANCELLED * loudest,
+        content=hashlib.blake2b(np.ascontiguousarray(sound.channels).tobytes(), digest_size=16).hexdigest(),
+    )
+
+
+def _oddities(utterances: Sequence[Utterance], found: Mapping[str, Recording]) -> Iterator[Problem]:
+    for utterance in utterances:
+        each = found[utterance.id]
+        if abs(each.stated_seconds - each.file_seconds) > ROUNDING_SECONDS:
+            message = (
+                f"the header of {utterance.audio} states {each.stated_seconds:.2f} s, and it holds "
+                f"{each.file_seconds:.2f} s; what it holds is used"
+            )
+            yield Problem(utterance.where, message, False, "headers that state another length")
+        if each.n_samples == 1:
+            yield Problem(utterance.where, f"{utterance.id} is one sample long", False, "recordings of one sample")
+        elif each.is_cancelled:
+            message = (
+                f"the channels of {utterance.id} are of opposite phase and cancel out in their mean, which is what "
+                "encoders read; keep one of them"
+            )
+            yield Problem(utterance.where, message, False, "channels that cancel out")
+        elif each.is_silent:
+            message = f"{utterance.id} is silent: its largest sample is {each.peak:.1g}"
+            yield Problem(utterance.where, message, False, "silent utterances")
+
+
+def _in_two_groups(utterances: Sequence[Utterance], found: Mapping[str, Recording]) -> Iterator[Problem]:
+    """The recordings that are in several groups under different names; silence and single samples are alike anyway."""
+    alike: dict[str, list[Utterance]] = defaultdict(list)
+    for utterance in utterances:
+        each = found[utterance.id]
+        if not each.is_silent and each.n_samples > 1:
+            alike[each.content].append(utterance)
+    for same in alike.values():
+        if len({utterance.group for utterance in same}) > 1:
+            named = ", ".join(f"{u.id} in group {u.group}" for u in same[:3]) + (" ..." if len(same) > 3 else "")
+            message = f"{counted(len(same), 'utterance')} are the same recording: {named}; keep one of them"
+            yield Problem(same[0].where, message, False, "recordings in two groups")
+
+
+def _far_longer(utterances: Sequence[Utterance], found: Mapping[str, Recording]) -> Iterator[Problem]:
+    median = float(np.median([found[utterance.id].seconds for utterance in utterances])) if utterances else 0.0
+    for utterance in utterances:
+        seconds = found[utterance.id].seconds
+        if seconds > max(WHOLE_SECONDS, FAR_LONGER * median):
+            message = f"{utterance.id} lasts {seconds:.0f} s, the median utterance {median:.1f} s"
+            message = f"{message}; was it cut at the right place?"
+            yield Problem(utterance.where, message, False, "utterances far longer than most")
+
+
+def _unverified(utterances: Sequence[Utterance]) -> Iterator[Problem]:
+    trusted = [utterance for utterance in utterances if utterance.audio.suffix.lower() == ".mp3"]
+    if trusted and not mp3.can_count():
+        message = (
+            f"the lengths of {counted(len(trusted), 'MP3 recording')} are those of their headers, which can be wrong: "
+            "pip install 'ser-study[video]' counts their frames"
+        )
+        yield Problem(trusted[0].where, message, False, "lengths that cannot be verified")
+
+
+def _summary(utterances: Sequence[Utterance], found: Mapping[str, Recording]) -> AudioSummary:
+    files = {utterance.audio: found[utterance.id] for utterance in utterances}
+    rates = Counter(each.rate_hz for each in files.values())
+    channels = Counter(each.n_channels for each in files.values())
+    seconds = tuple(found[utterance.id].seconds for utterance in utterances)
+    return AudioSummary(seconds, dict(sorted(rates.items())), dict(sorted(channels.items())))
