@@ -103,7 +103,7 @@ class OurRun:
         for _ in self.data.training.shuffled(RECIPE.batch_size, torch.Generator().manual_seed(SEED)):
             pass
         for part in (self.data.validation, self.data.test):
-            for _ in part.by_length(EVALUATION_FRAMES):
+            for _ in part.by_length(EVALUATION_FRAMES["cpu"]):
                 pass
 
     def flops(self) -> int:

@@ -7,7 +7,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from models.kernels.attention import attend
-from models.kernels.gru import scan_padded, scan_together
+from models.kernels.gru import scan_both_ways, scan_together
 from models.streams import Stream
 
 ContextRule = Literal["gru", "linear"]
@@ -33,21 +33,18 @@ class BidirectionalGRU(nn.Module):
 
     def forward(self, stream: Stream) -> Stream:
         """The stream with every frame replaced by the hidden states at it, forward and backward."""
+        if stream.frames.is_cuda:
+            return stream.with_frames(scan_both_ways(self.ahead, self.back, stream))
         order = reversed_order(stream)
-        if not stream.frames.is_cuda:
-            return stream.with_frames(scan_together([self.ahead, self.back], stream, [order[order], order]))
-        ahead = scan_padded(self.ahead, stream)
-        back = scan_padded(self.back, stream.with_frames(stream.frames[order]))[order]
-        return stream.with_frames(torch.cat([ahead, back], dim=1))
+        return stream.with_frames(scan_together([self.ahead, self.back], stream, [order[order], order]))
 
 
 def reversed_order(stream: Stream) -> Int[Tensor, " frames"]:
-    """Indices that reverse the frames within each utterance; they are their own inverse."""
-    lengths = torch.tensor(stream.lengths, device=stream.frames.device)
+    """Indices on the host that reverse the frames within each utterance; they are their own inverse."""
+    lengths = torch.tensor(stream.lengths)
     first = lengths.cumsum(0) - lengths
     last = first + lengths - 1
-    position = torch.arange(len(stream.frames), device=stream.frames.device)
-    return (first + last)[stream.owner] - position
+    return (first + last)[stream.owner] - torch.arange(len(stream.frames))
 
 
 def context_layer(rule: ContextRule, dim: int, width: int) -> nn.Module:
@@ -102,8 +99,8 @@ class MultiHeadAttention(nn.Module):
             query.view(heads),
             key.reshape(heads),
             value.reshape(heads),
-            target.lengths,
-            source.lengths,
+            target,
+            source,
             self.dropout if self.training else 0.0,
         )
         return target.with_frames(self.output(attended.flatten(1)))

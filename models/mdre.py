@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.kernels.gru import scan
+from models.layout import taken
 from models.streams import Stream
 
 
@@ -60,4 +61,4 @@ class MDRE(nn.Module):
 
 def last_frames(stream: Stream) -> Float[Tensor, "batch units"]:
     """Each utterance's own last frame."""
-    return stream.frames[torch.tensor(stream.lengths, device=stream.frames.device).cumsum(0) - 1]
+    return taken(stream.frames, stream.last)

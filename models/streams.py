@@ -1,12 +1,15 @@
 """The input of every model: the frames of a batch of utterances, end to end and without padding."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from models.layout import Layout, layout_of
 
 
 @dataclass(frozen=True)
@@ -14,11 +17,13 @@ class Stream:
     """One modality of a batch of utterances.
 
     `frames` [frames, dim] holds the utterances' frames end to end; `lengths` is the number of frames of each
-    utterance, in order, at least 1.
+    utterance, in order, at least 1. `known_layout` is the layout of these lengths on the frames' device, where it was
+    copied there with the batch.
     """
 
     frames: Float[Tensor, "frames dim"]
     lengths: tuple[int, ...]
+    known_layout: Layout | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a stream whose lengths do not cover its frames.
@@ -32,17 +37,40 @@ class Stream:
             raise ValueError(f"lengths sum to {sum(self.lengths)}, but there are {len(self.frames)} frames")
 
     @cached_property
+    def layout(self) -> Layout:
+        """Where the frames are, as indices on their device."""
+        return self.known_layout or layout_of(self.lengths).on(self.frames.device)
+
+    @cached_property
     def owner(self) -> Int[Tensor, " frames"]:
         """The batch index of the utterance that each frame belongs to."""
-        return torch.repeat_interleave(
-            torch.arange(len(self.lengths), device=self.frames.device),
-            torch.tensor(self.lengths, device=self.frames.device),
-            output_size=len(self.frames),
-        )
+        if self.frames.is_cuda:
+            return self.layout.owner
+        lengths = torch.tensor(self.lengths)
+        return torch.repeat_interleave(torch.arange(len(lengths)), lengths, output_size=len(self.frames))
+
+    @cached_property
+    def offsets(self) -> Int[Tensor, " bounds"]:
+        """The first frame of each utterance, and the number of all frames."""
+        return self.layout.offsets if self.frames.is_cuda else torch.tensor([0, *accumulate(self.lengths)])
+
+    @property
+    def last(self) -> Int[Tensor, " utterances"]:
+        """The last frame of each utterance."""
+        return self.layout.last if self.frames.is_cuda else torch.tensor(self.lengths).cumsum(0) - 1
+
+    @property
+    def places(self) -> Int[Tensor, " frames"]:
+        """The place of each frame in its utterance, from 0."""
+        if self.frames.is_cuda:
+            return self.layout.ahead.places - self.owner * max(self.lengths)
+        lengths = torch.tensor(self.lengths)
+        return consecutive(torch.zeros_like(lengths), lengths)
 
     def with_frames(self, frames: Float[Tensor, "frames width"]) -> "Stream":
         """A stream of these lengths with `frames` in place of its own, one for one."""
-        return Stream(frames, self.lengths)
+        # A layout that was made for this stream holds for the other one, too.
+        return Stream(frames, self.lengths, self.__dict__.get("layout", self.known_layout))
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Stream":
         """The stream of `function(frames)`, for a function that treats every frame by itself."""

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.layers import MultiHeadAttention
-from models.streams import Stream, consecutive
+from models.streams import Stream
 
 LONGEST_WAVE = 10_000.0
 
@@ -60,9 +60,8 @@ def with_positions(stream: Stream) -> Stream:
 
     Source: Vaswani et al., NeurIPS 2017, sections 3.4 and 3.5.
     """
-    frames, lengths = stream.frames, torch.tensor(stream.lengths)
-    places = consecutive(torch.zeros_like(lengths), lengths).to(frames.device)
-    return stream.with_frames(frames * frames.shape[1] ** 0.5 + _waves(max(stream.lengths), frames)[places])
+    frames = stream.frames
+    return stream.with_frames(frames * frames.shape[1] ** 0.5 + _waves(max(stream.lengths), frames)[stream.places])
 
 
 def _waves(longest: int, like: Float[Tensor, "frames width"]) -> Float[Tensor, "time width"]:

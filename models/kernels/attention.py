@@ -1,4 +1,4 @@
-"""Scaled dot-product attention within each utterance: padded on a GPU, ragged with its own backward pass on a CPU.
+"""Scaled dot-product attention within each utterance, without padding: one call on a GPU, many on a CPU.
 
 The CPU kernel is several times as fast as one call of PyTorch's function per utterance, for two reasons: scores are
 computed for few enough queries at a time to stay in the processor's cache, and dropout takes 16 random bits per weight
@@ -13,9 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import scaled_dot_product_attention
 
-from models.kernels.padding import Padding
+from models.streams import Stream
 
 # Scores that are computed at once: 1 MB in float32, about the size of a core's second-level cache.
 SCORES = 2**18
@@ -23,44 +22,83 @@ SCORES = 2**18
 FEWEST_QUERIES = 16
 # Weights are dropped by comparing 16 random bits with a threshold, so probabilities are multiples of 2^-16.
 LEVELS = 2**16
+# Of PyTorch's kernel: every query reads every key of its utterance.
+NO_MASK = 0
 
 
 def attend(
     query: Float[Tensor, "queries heads width"],
     key: Float[Tensor, "keys heads width"],
     value: Float[Tensor, "keys heads width"],
-    query_lengths: tuple[int, ...],
-    key_lengths: tuple[int, ...],
+    target: Stream,
+    source: Stream,
     dropout: float = 0.0,
 ) -> Float[Tensor, "queries heads width"]:
     """Scaled dot-product attention within each utterance.
 
-    `query_lengths` and `key_lengths` divide the frames into utterances, in one order for both. `dropout` is the
-    probability of dropping an attention weight. On a CPU there is no work on padding, which would be most of the work
-    in a random batch of speech.
+    Queries are of the frames of `target`, keys and values of those of `source`, which divide them into utterances in
+    one order. `dropout` is the probability of dropping an attention weight. There is no work on padding, which would
+    be most of the work in a random batch of speech.
     """
-    attended = attend_padded if query.is_cuda else attend_ragged
-    return attended(query, key, value, query_lengths, key_lengths, dropout)
+    if not query.is_cuda:
+        return attend_ragged(query, key, value, target.lengths, source.lengths, dropout)
+    bounds = target.offsets, source.offsets, max(target.lengths), max(source.lengths)
+    return PackedAttention.apply(query, key, value, bounds, dropout)  # type: ignore[no-any-return,no-untyped-call]
 
 
-def attend_padded(
-    query: Float[Tensor, "queries heads width"],
-    key: Float[Tensor, "keys heads width"],
-    value: Float[Tensor, "keys heads width"],
-    query_lengths: tuple[int, ...],
-    key_lengths: tuple[int, ...],
-    dropout: float,
-) -> Float[Tensor, "queries heads width"]:
-    """`attend` in one call of PyTorch's function on padded frames: fastest on a GPU, where each call has its cost."""
-    queries, keys = Padding(query_lengths, query.device), Padding(key_lengths, key.device)
-    attended = scaled_dot_product_attention(
-        queries.pad(query).transpose(1, 2),
-        keys.pad(key).transpose(1, 2),
-        keys.pad(value).transpose(1, 2),
-        attn_mask=keys.real[:, None, None],
-        dropout_p=dropout,
-    )
-    return queries.unpad(attended.transpose(1, 2))
+class PackedAttention(torch.autograd.Function):
+    """Attention within utterances that stand end to end, on a GPU.
+
+    PyTorch's public function for this, `varlen_attn`, has neither float32 nor dropout. The derivative that PyTorch
+    gives the operation below would divide keys among blocks that add to one gradient in any order; here one block adds
+    them, so that equal runs give equal bits.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query: Float[Tensor, "queries heads width"],
+        key: Float[Tensor, "keys heads width"],
+        value: Float[Tensor, "keys heads width"],
+        bounds: tuple[Tensor, Tensor, int, int],
+        dropout: float,
+    ) -> Float[Tensor, "queries heads width"]:
+        """The attended values.
+
+        `bounds` are the offsets of utterances in queries and keys, and the most queries and keys of an utterance: the
+        kernel would ask the GPU for them, and let the host wait for the answer.
+        """
+        ctx.bounds, ctx.dropout = bounds, dropout
+        output, logsumexp, seed, offset, *_ = torch.ops.aten._efficient_attention_forward(
+            *(each.unsqueeze(0) for each in (query, key, value)),
+            None,
+            *bounds,
+            dropout,
+            NO_MASK,
+            compute_log_sumexp=any(ctx.needs_input_grad),
+        )
+        ctx.save_for_backward(query, key, value, output, logsumexp, seed, offset)
+        return output.squeeze(0)  # type: ignore[no-any-return]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of query, key and value."""
+        query, key, value, output, logsumexp, seed, offset = ctx.saved_tensors
+        *found, _ = torch.ops.aten._efficient_attention_backward(
+            *(each.unsqueeze(0) for each in (grad, query, key, value)),
+            None,
+            output,
+            *ctx.bounds,
+            logsumexp,
+            ctx.dropout,
+            seed,
+            offset,
+            NO_MASK,
+            False,
+            num_splits_key=1,
+        )
+        return *(each.squeeze(0) for each in found), None, None
 
 
 def attend_ragged(

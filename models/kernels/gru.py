@@ -5,6 +5,7 @@ about three times as long for two directions.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from models.kernels.padding import Padding
+from models.layout import Padding
 from models.streams import Stream
 
 PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -21,18 +22,46 @@ PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 def scan(gru: nn.GRU, stream: Stream) -> Stream:
     """The outputs of a single-layer GRU at every frame."""
     if stream.frames.is_cuda:
-        return stream.with_frames(scan_padded(gru, stream))
+        return stream.with_frames(scan_padded(gru, stream.frames, stream.layout.ahead))
     return stream.with_frames(scan_together([gru], stream, [torch.arange(len(stream.frames))]))
 
 
-def scan_padded(gru: nn.GRU, stream: Stream) -> Float[Tensor, "frames hidden"]:
+def scan_padded(
+    gru: nn.GRU, frames: Float[Tensor, "frames dim"], padding: Padding
+) -> Float[Tensor, "frames hidden"]:
     """The outputs of PyTorch's layer on a padded batch: fastest on a GPU, and the reference for `scan_together`.
 
-    Padding follows an utterance's last frame and the scan is causal, so padding affects no frame that is kept.
+    Padding follows the last frame that is read of an utterance and the scan is causal, so padding affects no frame
+    that is kept.
     """
-    padding = Padding(stream.lengths, stream.frames.device)
-    outputs, _ = gru(padding.pad(stream.frames))
+    outputs, _ = gru(padding.pad(frames))
     return padding.unpad(outputs)
+
+
+def scan_both_ways(ahead: nn.GRU, back: nn.GRU, stream: Stream) -> Float[Tensor, "frames both"]:
+    """The outputs of `ahead` and, over each utterance's frames in reverse, of `back`, at the same time on a GPU.
+
+    A small recurrent layer leaves most of a GPU idle, so the second direction has a CUDA stream of its own. PyTorch
+    runs the backward pass of an operation on the stream of its forward pass, and orders the streams there itself.
+    """
+    here = torch.cuda.current_stream(stream.frames.device)
+    beside = _second_stream(stream.frames.device)
+    beside.wait_stream(here)
+    with torch.cuda.stream(beside):
+        second = scan_padded(back, stream.frames, stream.layout.back)
+    first = scan_padded(ahead, stream.frames, stream.layout.ahead)
+    here.wait_stream(beside)
+    # Memory goes back to the stream that it was taken on; until then it has a reader on the other one.
+    for read_beside in (stream.frames, stream.layout.back.places, stream.layout.back.filled):
+        read_beside.record_stream(beside)
+    second.record_stream(here)
+    return torch.cat([first, second], dim=1)
+
+
+@cache
+def _second_stream(device: torch.device) -> Any:
+    """One for a device and process: streams are few, and each has memory of its own."""
+    return torch.cuda.Stream(device)
 
 
 def scan_together(grus: Sequence[nn.GRU], stream: Stream, orders: Sequence[Int[Tensor, " frames"]]) -> Tensor:

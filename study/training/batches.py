@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from models.layout import layout_of, upload
 from models.streams import Stream, consecutive
 from study.features.pack import Pack
 
@@ -26,6 +28,19 @@ class Scaling:
     def on(self, device: torch.device) -> "Scaling":
         """This scaling with its tensors on `device`."""
         return Scaling(self.mean.to(device), self.deviation.to(device))
+
+
+@dataclass(frozen=True)
+class Spans:
+    """The first row in a pack of each utterance of a batch, and how many rows it has."""
+
+    first: tuple[int, ...]
+    lengths: tuple[int, ...]
+
+    @property
+    def tensors(self) -> tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]]:
+        """Both as tensors."""
+        return torch.tensor(self.first), torch.tensor(self.lengths)
 
 
 @dataclass(frozen=True)
@@ -50,11 +65,29 @@ class Part:
 
     def batch(self, index: Int[Tensor, " batch"]) -> tuple[dict[str, Stream], Int[Tensor, " batch"]]:
         """The streams and labels of the utterances at `index`."""
-        streams = {
-            name: _gather(pack, self.rows[name][index], self.scaling[name], self.device)
-            for name, pack in self.packs.items()
-        }
-        return streams, self.labels[index].to(self.device)
+        spans = {name: _spans(pack, self.rows[name][index]) for name, pack in self.packs.items()}
+        if self.device.type == "cuda":
+            return self._uploaded(index, spans)
+        streams = {name: _gather(pack, spans[name], self.scaling[name]) for name, pack in self.packs.items()}
+        return streams, self.labels[index]
+
+    def _uploaded(
+        self, index: Int[Tensor, " batch"], spans: Mapping[str, Spans]
+    ) -> tuple[dict[str, Stream], Int[Tensor, " batch"]]:
+        """`batch` on a GPU: labels and the indices of all streams go there in one copy, which the host does not await.
+
+        Frames are gathered there, from features that stay in its memory.
+        """
+        needed = {name: (consecutive(*each.tensors), layout_of(each.lengths)) for name, each in spans.items()}
+        pieces = [(rows, *layout.tensors) for rows, layout in needed.values()]
+        labels, *copies = upload([self.labels[index], *chain(*pieces)], self.device)
+        streams = {}
+        for number, (name, (rows, layout)) in enumerate(needed.items()):
+            rows_there, *tensors = copies[number * len(pieces[0]) : (number + 1) * len(pieces[0])]
+            frames, scaling = _rows_on(self.packs[name], self.device, rows, rows_there), self.scaling[name]
+            scaled = (frames - scaling.mean).div_(scaling.deviation)
+            streams[name] = Stream(scaled, spans[name].lengths, layout.at(tensors))
+        return streams, labels
 
     def in_order(self, batch_size: int) -> Iterator[tuple[dict[str, Stream], Int[Tensor, " batch"]]]:
         """Every utterance once, in order."""
@@ -149,12 +182,24 @@ def _shares(
     return found
 
 
-def _gather(pack: Pack, rows: Int[Tensor, " batch"], scaling: Scaling, device: torch.device) -> Stream:
+def _spans(pack: Pack, rows: Int[Tensor, " batch"]) -> Spans:
     first, last = pack.offsets[rows].tolist(), pack.offsets[rows + 1].tolist()
-    lengths = tuple(b - a for a, b in zip(first, last, strict=True))
-    small = sum(lengths) * pack.dim < SMALL
-    gathered = one_by_one if device.type == "cpu" and not small else all_at_once
-    return Stream(gathered(pack.on(device), first, lengths, scaling), lengths)
+    return Spans(tuple(first), tuple(b - a for a, b in zip(first, last, strict=True)))
+
+
+def _rows_on(
+    pack: Pack, device: torch.device, rows: Int[Tensor, " gathered"], rows_there: Int[Tensor, " gathered"]
+) -> Float[Tensor, "gathered dim"]:
+    """The frames at `rows` on a GPU, where `rows_there` is a copy of them: gathered there, or here if it has no room."""
+    frames = pack.on(device)
+    if frames.is_cuda:
+        return frames.index_select(0, rows_there)
+    return frames.index_select(0, rows).pin_memory().to(device, non_blocking=True)
+
+
+def _gather(pack: Pack, spans: Spans, scaling: Scaling) -> Stream:
+    gathered = all_at_once if sum(spans.lengths) * pack.dim < SMALL else one_by_one
+    return Stream(gathered(pack.frames, spans.first, spans.lengths, scaling), spans.lengths)
 
 
 def one_by_one(
@@ -175,10 +220,9 @@ def all_at_once(
 ) -> Float[Tensor, "gathered dim"]:
     """The scaled frames of the utterances that begin at `first`, end to end, in one gather.
 
-    This is fastest on a GPU, where every call has a fixed cost.
+    This is fastest for small batches, where every call has a fixed cost.
     """
-    index = consecutive(torch.tensor(first), torch.tensor(lengths)).to(frames.device)
-    found = frames.index_select(0, index).to(scaling.mean.device)
+    found = frames.index_select(0, consecutive(torch.tensor(first), torch.tensor(lengths)))
     return found.float().sub_(scaling.mean).div_(scaling.deviation)
 
 

@@ -7,7 +7,9 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from models.kernels import attention as kernel
-from models.kernels.attention import LEVELS, attend, attend_padded, attend_ragged, keep_mask
+from models.kernels.attention import LEVELS, attend, attend_ragged, keep_mask
+from models.streams import Stream
+from tests.plugins.pretended_gpu import pretended_gpu
 
 
 @pytest.fixture(params=[2**18, 8], ids=["whole utterances", "blocks of queries"])
@@ -87,7 +89,8 @@ def test_each_utterance_attends_to_its_own_frames_only():
     query_lengths, key_lengths = (3, 1, 7), (2, 5, 4)
     query, key = torch.randn(11, 2, 4), torch.randn(11, 2, 4)
     value = torch.randn(11, 2, 4)
-    attended = attend(query, key, value, query_lengths, key_lengths)
+    streams = (Stream(torch.zeros(11, 1), lengths) for lengths in (query_lengths, key_lengths))
+    attended = attend(query, key, value, *streams)
     parts = zip(query.split(query_lengths), key.split(key_lengths), value.split(key_lengths), strict=True)
     expected = torch.cat([naive_attention(q, k, v) for q, k, v in parts])
     torch.testing.assert_close(attended, expected)
@@ -95,13 +98,21 @@ def test_each_utterance_attends_to_its_own_frames_only():
 
 @pytest.mark.parametrize(("queries", "keys"), [((3, 1, 7), (2, 5, 4)), ((1,), (6,)), ((4, 4), (1, 1))])
 def test_the_way_of_a_gpu_gives_the_outputs_and_gradients_of_the_other(queries, keys):
+    """The kernel of a GPU is from its formulas here; what the way there hands to it, and takes from it, is ours."""
     torch.manual_seed(0)
     inputs = [torch.randn(sum(lengths), 2, 4) for lengths in (queries, keys, keys)]
-    target, found = torch.randn(sum(queries), 2, 4), []
-    for attention in (attend_ragged, attend_padded):
-        heads = [each.clone().requires_grad_() for each in inputs]
-        attended = attention(*heads, queries, keys, 0.0)
-        (attended * target).sum().backward()
-        found.append([attended, *(each.grad for each in heads)])
-    for ragged, padded in zip(*found, strict=True):
-        torch.testing.assert_close(padded, ragged)
+    aim = torch.randn(sum(queries), 2, 4)
+
+    def found(device):
+        heads = [each.to(device).requires_grad_() for each in inputs]
+        streams = (Stream(torch.zeros(sum(lengths), 1).to(device), lengths) for lengths in (queries, keys))
+        attended = attend(*heads, *streams)
+        (attended * aim.to(device)).sum().backward()
+        return [each.cpu() for each in (attended, *(head.grad for head in heads))]
+
+    expected = found("cpu")
+    with pretended_gpu() as counts:
+        theirs = found("cuda")
+    assert counts.operations["_efficient_attention_forward"] == 1
+    for ours, other in zip(expected, theirs, strict=True):
+        torch.testing.assert_close(other.detach(), ours.detach())
