@@ -26,9 +26,7 @@ def scan(gru: nn.GRU, stream: Stream) -> Stream:
     return stream.with_frames(scan_together([gru], stream, [torch.arange(len(stream.frames))]))
 
 
-def scan_padded(
-    gru: nn.GRU, frames: Float[Tensor, "frames dim"], padding: Padding
-) -> Float[Tensor, "frames hidden"]:
+def scan_padded(gru: nn.GRU, frames: Float[Tensor, "frames dim"], padding: Padding) -> Float[Tensor, "frames hidden"]:
     """The outputs of PyTorch's layer on a padded batch: fastest on a GPU, and the reference for `scan_together`.
 
     Padding follows the last frame that is read of an utterance and the scan is causal, so padding affects no frame

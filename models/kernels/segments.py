@@ -11,9 +11,7 @@ from models.streams import Stream
 Reduction = Literal["sum", "mean", "max"]
 
 
-def over_utterances(
-    rule: Reduction, frames: Float[Tensor, "frames dim"], stream: Stream
-) -> Float[Tensor, "batch dim"]:
+def over_utterances(rule: Reduction, frames: Float[Tensor, "frames dim"], stream: Stream) -> Float[Tensor, "batch dim"]:
     """The sum, mean or maximum of `frames` over each utterance of `stream`, whose frames they are one for one.
 
     PyTorch's reduction of segments adds in a fixed order on a GPU, where `index_add` uses atomic operations and gives

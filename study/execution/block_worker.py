@@ -14,6 +14,7 @@ from study.errors import UserError
 from study.features.encoder import Encoded
 from study.features.modality import Modality
 from study.features.spec import EncoderSpec
+from study.precision import fix_precision
 
 GPU, NO_GPU = "GPU", "no GPU"
 
@@ -69,6 +70,7 @@ class BlockWorker:
             if fault := self._content_fault([first], [content]):
                 return Ready(fault)
             torch.set_num_threads(1)
+            fix_precision()
             self._encoder.load()
         except UserError as error:
             return Ready(str(error))

@@ -90,6 +90,12 @@ class FoldRunner:
             epoch.layer_weights or None,
         )
 
+    @property
+    def on_host(self) -> tuple[str, ...]:
+        """The streams whose features had no room on the device that trains, and are read from the host's memory."""
+        part = self._data.training
+        return tuple(name for name, pack in part.packs.items() if pack.on(part.device).device.type != part.device.type)
+
     def _remaining(self) -> Iterator[Epoch]:
         """Epochs that the checkpoint has and the ledger has not, then new ones."""
         yield from self._training.history[self._job.epochs_known :]

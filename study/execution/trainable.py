@@ -2,6 +2,7 @@
 
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from ray import tune
 
 from study.errors import UserError, type_and_line
+from study.execution.device_words import device_words
 from study.execution.fold_runner import FoldRunner
 from study.execution.job import Job
 from study.execution.watchdog import EPOCH_SECONDS, Watchdog
@@ -23,6 +25,7 @@ from study.execution.worker_result import (
     to_tune,
 )
 from study.files import StorageFull, append_durably, is_full, storage_full
+from study.precision import fix_precision, grow_segments
 from study.record.folder import StudyFolder
 from study.training.loop import Diverged
 
@@ -54,12 +57,16 @@ class FoldTrainable(tune.Trainable):
         An epoch that takes longer than `epoch_seconds` hangs.
         """
         torch.set_num_threads(1)
+        fix_precision()
         self._folder = StudyFolder(Path(study))
         self._watchdog = Watchdog(self._folder.hangs, epoch_seconds)
         self._fetch = fetch
         self._device = torch.device("cuda" if gpu_share and torch.cuda.is_available() else "cpu")
         # Tune keeps workers with a whole GPU apart from the others, so this holds for every run of this actor.
         self._shares = gpu_share < 1 and not config["job"].whole_gpu
+        self._wants_gpu = gpu_share > 0
+        if self._device.type == "cuda":
+            grow_segments()
         if self._device.type == "cuda" and self._shares:
             total = torch.cuda.get_device_properties(self._device).total_memory
             torch.cuda.set_per_process_memory_fraction(memory_fraction(gpu_share, total))

@@ -23,6 +23,7 @@ class EpochTrained:
     seconds: float
     ended: bool
     layer_weights: LayerWeights | None = None
+    device: str | None = None
 
     def event(self, run: FoldRun) -> EpochDone:
         """The epoch of `run` as the ledger keeps it."""
@@ -38,6 +39,7 @@ class EpochTrained:
             seconds=self.seconds,
             ended=self.ended,
             layer_weights=self.layer_weights,
+            device=self.device,
         )
 
 

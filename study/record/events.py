@@ -87,7 +87,8 @@ class EpochDone:
     """A fold run has trained an epoch, counted from 1; `ended` if it is the run's last.
 
     `validation` and `test` hold the four metrics by name, each in [0, 1]. `layer_weights` are those that its model has
-    learned, by stream and band; None where it mixes no layers.
+    learned, by stream and band; None where it mixes no layers. `device` is what trained it, in words; None in ledgers
+    of versions that did not record it.
     """
 
     kind: ClassVar[str] = "epoch"
@@ -102,6 +103,7 @@ class EpochDone:
     seconds: float
     ended: bool
     layer_weights: LayerWeights | None = None
+    device: str | None = None
 
     @property
     def run(self) -> FoldRun:
@@ -194,7 +196,7 @@ def from_json(record: Any) -> Record:
     types = TYPES[event]
     given = {name: record[name] for name in types if name in record}
     for name, kind in types.items():
-        if name not in given and kind in (int | None, LayerWeights | None):
+        if name not in given and kind in (int | None, str | None, LayerWeights | None):
             continue
         given[name] = _checked(name, kind, given.get(name), getattr(event, "outcomes", ()))
     return event(**given)
@@ -204,6 +206,9 @@ def from_json(record: Any) -> Record:
 TYPES: dict[type[Record], dict[str, Any]] = {
     event: {field.name: get_type_hints(event)[field.name] for field in fields(event)} for event in KINDS.values()
 }
+
+
+OPTIONAL: dict[Any, type] = {int | None: int, str | None: str}
 
 
 def _checked(name: str, kind: Any, value: Any, outcomes: tuple[Phase, ...]) -> Any:
@@ -220,7 +225,7 @@ def _checked(name: str, kind: Any, value: Any, outcomes: tuple[Phase, ...]) -> A
         if not _are_layer_weights(value):
             raise ValueError(f"found {name}={_short(value)} where weights from 0 to 1 by stream and band are expected")
         return value
-    plain = dict if kind == Mapping[str, Any] else int if kind == int | None else kind
+    plain = dict if kind == Mapping[str, Any] else OPTIONAL.get(kind, kind)
     if type(value) is not plain and not (plain is float and type(value) is int):
         raise ValueError(f"found {name}={_short(value)} where {plain.__name__} is expected")
     if plain in (int, float) and not _is_sound(value):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 from study.option import options_of
+from study.plurals import counted
 from study.protocols import PROTOCOLS
 from study.record.divisions import blocks_of
 from study.record.epoch_rule import EPOCH_RULES
@@ -55,6 +57,14 @@ def build(folder: StudyFolder) -> ReportView:
     return report_view(gather(folder))
 
 
+def _devices(configs: Mapping[str, Sequence[ConfigResult]]) -> tuple[str, ...]:
+    """What trained, with its number of epochs: the most of them first."""
+    of_variants = chain.from_iterable(configs.values())
+    runs = chain.from_iterable(each.runs() for each in of_variants)
+    trained = Counter(epoch.device for run in runs for epoch in run.epochs if epoch.device)
+    return tuple(f"{device} ({counted(n, 'epoch')})" for device, n in trained.most_common())
+
+
 def report_view(evidence: Evidence) -> ReportView:
     """Everything that the report shows."""
     plan = evidence.plan
@@ -81,6 +91,7 @@ def report_view(evidence: Evidence) -> ReportView:
         environment=plan.environment,
         variants=variants,
         glance=glance(plan, outcomes, systems, variants),
+        devices=_devices(evidence.configs),
         comparisons=own,
         conclusion=tuple(f"{comparison.sentence}." for comparison in own),
         other_metrics=tuple(comparison for found in shown.values() for comparison in found),

@@ -100,6 +100,7 @@ class ReportView:
     recognised: RecognisedView | None = None
     transfer: TransferView | None = None
     glance: GlanceView | None = None
+    devices: tuple[str, ...] = ()
 
     @property
     def start_word(self) -> str:

@@ -65,29 +65,36 @@ class Part:
 
     def batch(self, index: Int[Tensor, " batch"]) -> tuple[dict[str, Stream], Int[Tensor, " batch"]]:
         """The streams and labels of the utterances at `index`."""
+        _, streams, labels = self.indexed(index)
+        return streams, labels
+
+    def indexed(
+        self, index: Int[Tensor, " batch"]
+    ) -> tuple[Int[Tensor, " batch"], dict[str, Stream], Int[Tensor, " batch"]]:
+        """The same `index` on the device, and the streams and labels of the utterances there."""
         spans = {name: _spans(pack, self.rows[name][index]) for name, pack in self.packs.items()}
         if self.device.type == "cuda":
             return self._uploaded(index, spans)
         streams = {name: _gather(pack, spans[name], self.scaling[name]) for name, pack in self.packs.items()}
-        return streams, self.labels[index]
+        return index, streams, self.labels[index]
 
     def _uploaded(
         self, index: Int[Tensor, " batch"], spans: Mapping[str, Spans]
-    ) -> tuple[dict[str, Stream], Int[Tensor, " batch"]]:
-        """`batch` on a GPU: labels and the indices of all streams go there in one copy, which the host does not await.
+    ) -> tuple[Int[Tensor, " batch"], dict[str, Stream], Int[Tensor, " batch"]]:
+        """`indexed` on a GPU: labels and the indices of all streams go there in one copy, which the host does not await.
 
         Frames are gathered there, from features that stay in its memory.
         """
         needed = {name: (consecutive(*each.tensors), layout_of(each.lengths)) for name, each in spans.items()}
         pieces = [(rows, *layout.tensors) for rows, layout in needed.values()]
-        labels, *copies = upload([self.labels[index], *chain(*pieces)], self.device)
+        index_there, labels, *copies = upload([index, self.labels[index], *chain(*pieces)], self.device)
         streams = {}
         for number, (name, (rows, layout)) in enumerate(needed.items()):
             rows_there, *tensors = copies[number * len(pieces[0]) : (number + 1) * len(pieces[0])]
             frames, scaling = _rows_on(self.packs[name], self.device, rows, rows_there), self.scaling[name]
             scaled = (frames - scaling.mean).div_(scaling.deviation)
             streams[name] = Stream(scaled, spans[name].lengths, layout.at(tensors))
-        return streams, labels
+        return index_there, streams, labels
 
     def in_order(self, batch_size: int) -> Iterator[tuple[dict[str, Stream], Int[Tensor, " batch"]]]:
         """Every utterance once, in order."""
@@ -110,9 +117,9 @@ class Part:
     def shuffled(
         self, batch_size: int, generator: torch.Generator
     ) -> Iterator[tuple[Int[Tensor, " batch"], dict[str, Stream], Int[Tensor, " batch"]]]:
-        """Every utterance once, in random order, with its index."""
+        """Every utterance once, in random order, with its index on the device."""
         for index in torch.randperm(len(self), generator=generator).split(batch_size):
-            yield index, *self.batch(index)
+            yield self.indexed(index)
 
 
 @dataclass(frozen=True)
@@ -190,7 +197,7 @@ def _spans(pack: Pack, rows: Int[Tensor, " batch"]) -> Spans:
 def _rows_on(
     pack: Pack, device: torch.device, rows: Int[Tensor, " gathered"], rows_there: Int[Tensor, " gathered"]
 ) -> Float[Tensor, "gathered dim"]:
-    """The frames at `rows` on a GPU, where `rows_there` is a copy of them: gathered there, or here if it has no room."""
+    """The frames at `rows` on a GPU, which has `rows_there`, their copy: gathered there, or here without room there."""
     frames = pack.on(device)
     if frames.is_cuda:
         return frames.index_select(0, rows_there)

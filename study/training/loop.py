@@ -141,7 +141,8 @@ def probabilities(model: nn.Module, part: Part, n_classes: int) -> Float[Tensor,
     """
     model.eval()
     indices, found = zip(
-        *((index, model(streams)) for index, streams, _ in part.by_length(EVALUATION_FRAMES[part.device.type])), strict=True
+        *((index, model(streams)) for index, streams, _ in part.by_length(EVALUATION_FRAMES[part.device.type])),
+        strict=True,
     )
     # The one place of an evaluation where the host waits for a GPU.
     logits = torch.cat(found).cpu()[torch.cat(indices).argsort()]

@@ -44,7 +44,7 @@ class Criterion:
 
     def __call__(self, logits: Float[Tensor, "batch classes"], index: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
         """The mean loss of a batch."""
-        targets = self.targets[index].to(logits.device)
+        targets = self.targets.index_select(0, index)
         adjusted = logits if self.offset is None else logits + self.offset
         loss = focal_loss(adjusted, targets, self.weight, self.gamma)
         if self.superclasses is None:
@@ -96,7 +96,8 @@ def criterion_of(recipe: Recipe, data: FoldData) -> Criterion:
     found = Criterion(data.training.labels)
     for name in recipe.loss.split(JOIN):
         found = LOSSES[name](found, recipe, data)
-    return found
+    # Beside the logits, where a step reads them without a copy.
+    return replace(found, targets=found.targets.to(data.training.device))
 
 
 def class_counts(part: Part, n_classes: int) -> Int[Tensor, " classes"]:

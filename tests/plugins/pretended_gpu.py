@@ -1,7 +1,8 @@
 """A pretended GPU: tensors that say they are on one and compute on the CPU, while operations and waits are counted.
 
-It shows on any machine that the path of a GPU computes the same numbers, how many operations the host issues for a step,
-where it would wait for the GPU, which operations would not be deterministic there, and whether two streams are in order.
+It shows on any machine that the path of a GPU computes the same numbers, how many operations the host issues for a
+step, where it would wait for the GPU, which operations would not be deterministic there, and whether two streams are in
+order.
 It shows nothing of time or memory, and what it believes of PyTorch's kernels is written in this file.
 """
 

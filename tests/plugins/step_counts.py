@@ -34,7 +34,7 @@ def _counts_of_epoch(variant: str, config: Any, batch_size: int, n_steps: int) -
     with tempfile.TemporaryDirectory() as folder, pretended_gpu() as counts:
         data = _fold(Path(folder), VARIANTS[variant].inputs, batch_size * n_steps)
         training = begin(VARIANTS[variant].model, config, recipe, data, seed=0)
-        epochs = train_unscored(training, data.training, recipe, epochs=2, seed=0, last_epoch=2)
+        epochs = train_unscored(training, data, recipe, epochs=2, seed=0, last_epoch=2)
         next(epochs)
         counts.clear()
         next(epochs)

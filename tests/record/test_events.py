@@ -44,6 +44,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     str: texts,
     int: st.integers(0, LARGEST),
     int | None: st.none() | st.integers(0, LARGEST),
+    str | None: st.none() | texts,
     float: st.floats(0, 1e300),
     bool: st.booleans(),
     Scores: st.fixed_dictionaries({metric: st.floats(0, 1) for metric in METRICS}),
@@ -61,7 +62,7 @@ def events_of(kind: type[Record]) -> st.SearchStrategy[Record]:
 SCORES = dict.fromkeys(METRICS, 0.5)
 EXAMPLES: list[Record] = [
     ConfigAdded("cross", 0, {"n_heads": 6}),
-    EpochDone("cross", 0, 1, 0, 1, 1.5, SCORES, SCORES, 0.25, False, {"audio": {"0-1": 0.4, "2-2": 0.6}}),
+    EpochDone("cross", 0, 1, 0, 1, 1.5, SCORES, SCORES, 0.25, False, {"audio": {"0-1": 0.4, "2-2": 0.6}}, "CPU"),
     Promoted("cross", 0, 1, "rank 1 of 3"),
     Promoted("cross", 0, 1, "rank 1 of 3", test_block=2),
     RunLost("cross", 0, 1, 0, Phase.DIVERGED, "the loss is not finite"),
@@ -96,6 +97,7 @@ WRONG: dict[Any, list[Any]] = {
     str: [3, None, ["a"], "\ud800"],
     int: ["3", 1.0, True, -1, LARGEST + 1, 10**400],
     int | None: ["3", 1.0, True, -1],
+    str | None: [3, ["a"], "\ud800"],
     float: ["1.0", float("nan"), float("inf"), -0.5, True, None],
     bool: [0, "true", None],
     Scores: [{}, {**SCORES, "UWA": 1.5}, {**SCORES, "UWA": "0.5"}, {**SCORES, "UWA": float("nan")}, 0.5, None],
