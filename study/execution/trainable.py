@@ -140,7 +140,8 @@ class FoldTrainable(tune.Trainable):
         with self._watchdog:
             if self._runner is None:
                 self._runner = FoldRunner(self._folder, self._job, self._device, self._fetch)
-            return self._runner.train_epoch()
+            epoch = self._runner.train_epoch()
+            return replace(epoch, device=device_words(self._device, self._wants_gpu, self._runner.on_host))
 
     def _is_due(self, epoch: EpochTrained) -> bool:
         """Whether the search may decide something about the run after this epoch."""

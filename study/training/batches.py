@@ -81,7 +81,7 @@ class Part:
     def _uploaded(
         self, index: Int[Tensor, " batch"], spans: Mapping[str, Spans]
     ) -> tuple[Int[Tensor, " batch"], dict[str, Stream], Int[Tensor, " batch"]]:
-        """`indexed` on a GPU: labels and the indices of all streams go there in one copy, which the host does not await.
+        """`indexed` on a GPU: labels and all indices go there in one copy, which the host does not await.
 
         Frames are gathered there, from features that stay in its memory.
         """
