@@ -62,7 +62,7 @@ def test_a_step_trains_up_to_the_epoch_at_which_a_decision_is_due(tiny_study: Ti
     """Beyond it, and where no epoch is named, each epoch is a step; the epochs are those of a run by itself."""
     alone, job = tiny_study.job(FoldRun("text", 2, 1)), replace(tiny_study.job(), target_epoch=target)
     one_by_one = FoldRunner(tiny_study.folder, alone, torch.device("cpu"), fetch=False)
-    expected = [replace(one_by_one.next_epoch(), seconds=0.0) for _ in range(EPOCHS)]
+    expected = [replace(one_by_one.next_epoch(), seconds=0.0, device="CPU") for _ in range(EPOCHS)]
     begun, found = worker(tiny_study.folder, job), list[EpochTrained]()
     while len(found) < EPOCHS:
         epochs = epochs_of(step(begun))
