@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from study.corpus.folds import Fold, group_pairs, leave_one_group_out
-from study.record.divisions import Division, folds_and_swapped, folds_as_planned
+from study.corpus.folds import Fold, Folds, Groups, cross_validation, cross_validation_by_pairs
+from study.corpus.given_split import by_split, division
+from study.corpus.regroup import for_folds
+from study.corpus.utterance import Corpus
+from study.plurals import counted
+from study.record.divisions import Division, blocks_of, folds_and_swapped, folds_as_planned
 from study.record.nested_outcome import block_choices, nested_outcome, seen_by_role, whole_members
-from study.record.outcome import Outcome, Use, as_they_are, shared_choices, shared_members, shared_outcome
+from study.record.outcome import (
+    Outcome,
+    Use,
+    as_they_are,
+    shared_choices,
+    shared_members,
+    shared_outcome,
+    split_outcome,
+)
 from study.record.plan import Plan
 from study.record.results import ConfigResult
 from study.record.search_variance import Choice
@@ -25,7 +37,7 @@ class Refusal:
     """A term that a protocol restricts: the values that may be given, and what is expected instead, in words."""
 
     term: str
-    allowed: tuple[Any, ...]
+    allowed: Collection[Any]
     why: str
 
 
@@ -34,7 +46,8 @@ class Protocol:
     """One way to hold out, search, select and report.
 
     Attributes:
-        divide: the folds, given the number of utterances in each group.
+        regroup: the corpus with what is held out as its groups; its notes say what follows from that.
+        divide: the folds of a corpus with such groups.
         search: a variant's search before it begins.
         outcome: what a variant's configurations come to; None while nothing can be selected.
         choices: what a variant's configurations were selected among, for every selection that is reported.
@@ -43,6 +56,10 @@ class Protocol:
         divisions: what was tested, validated and trained together.
         note: the report's sentence on what the figures mean.
         over: what figures are means over, in words.
+        held_out: how utterances are held out, as the field names it.
+        one_division: whether there is one fold, given by the corpus. Figures are then means over its runs; speakers of
+            its test sets are resampled for intervals and comparisons, where others have folds; and the parts may share
+            speakers.
         defaults: the values of terms that are not given.
         refusals: what may not be combined with it.
         score_both_blocks: whether each run is used twice, so that both held-out parts select an epoch and
@@ -51,7 +68,8 @@ class Protocol:
         name_suffix: what the default name of a study ends in.
     """
 
-    divide: Callable[[Mapping[str, int]], tuple[Fold, ...]]
+    regroup: Callable[[Corpus, Folds], Corpus]
+    divide: Callable[[Groups, Folds], tuple[Fold, ...]]
     search: Callable[[Rules, Policy], Search]
     outcome: Callable[[Plan, Sequence[ConfigResult]], Outcome | None]
     choices: Callable[[Plan, Sequence[ConfigResult]], list[Choice]]
@@ -59,10 +77,12 @@ class Protocol:
     viewed: Callable[[Plan, Sequence[ConfigResult]], list[ConfigResult]]
     divisions: Callable[[Plan], list[Division]]
     note: str
-    over: str
+    over: Callable[[Plan], str]
     defaults: Mapping[str, Any]
     refusals: tuple[Refusal, ...] = ()
     score_both_blocks: bool = False
+    held_out: str = "leave-one-group-out"
+    one_division: bool = False
     adaptive_note: str = ""
     name_suffix: str = ""
 
@@ -74,7 +94,8 @@ class Protocol:
 
 PROTOCOLS: dict[str, Protocol] = {
     "shared": Protocol(
-        divide=leave_one_group_out,
+        regroup=for_folds,
+        divide=cross_validation,
         search=race_of,
         outcome=shared_outcome,
         choices=shared_choices,
@@ -83,11 +104,12 @@ PROTOCOLS: dict[str, Protocol] = {
         divisions=folds_as_planned,
         note="not nested: every session has served as validation in the choice of the configuration; "
         "test scores were never read by it",
-        over="folds",
+        over=lambda plan: f"{len(plan.folds)} folds",
         defaults={"policy": "race", "sampler": "tpe"},
     ),
     "nested": Protocol(
-        divide=group_pairs,
+        regroup=for_folds,
+        divide=cross_validation_by_pairs,
         search=NestedRace,
         outcome=nested_outcome,
         choices=block_choices,
@@ -97,11 +119,14 @@ PROTOCOLS: dict[str, Protocol] = {
         note="what was chosen for a test session, configuration and epoch, was chosen from runs and by scores of other "
         "sessions alone; a score is the mean over the runs that held the session out; as each run serves both ways, "
         "validation and test figures are equal where one choice serves all sessions",
-        over="test sessions",
+        over=lambda plan: f"{len(blocks_of(folds_and_swapped(plan)))} test sessions",
         defaults={"policy": "asha", "sampler": "qmc", "seeds": 0},
         refusals=(
             Refusal("policy", ("asha", "full"), "asha or full, which do not depend on the workers' speed"),
             Refusal("round_size", (0,), "0: its policies depend on no worker's speed"),
+            Refusal(
+                "folds", range(3, 1000), "a number of blocks, since a speaker's partner cannot be the test set too"
+            ),
             Refusal("seeds", (0,), "0, since there is no single choice that could be confirmed"),
             Refusal("wall_seconds", (), "no limit of time, since what it cuts off would depend on all sessions"),
             Refusal("gpu_hours", (), "no limit of time, since what it cuts off would depend on all sessions"),
@@ -110,5 +135,26 @@ PROTOCOLS: dict[str, Protocol] = {
         score_both_blocks=True,
         adaptive_note="but the sampler {sampler} proposed the configurations with a view of all sessions",
         name_suffix="-nested",
+    ),
+    "split": Protocol(
+        regroup=by_split,
+        divide=division,
+        search=race_of,
+        outcome=split_outcome,
+        choices=shared_choices,
+        members=shared_members,
+        viewed=as_they_are,
+        divisions=folds_as_planned,
+        note="one division, which the corpus gives: its validation part chose configuration and epoch, and test "
+        "scores were never read by that; what another division would give is not known",
+        over=lambda plan: counted(max(1, plan.terms.seeds), "training run"),
+        defaults={"policy": "race", "sampler": "tpe", "seeds": 5},
+        refusals=(
+            Refusal("folds", (), "no number, since the corpus gives one division"),
+            Refusal("n_searches", (1,), "1, since comparisons resample the speakers of one division"),
+        ),
+        held_out="test",
+        one_division=True,
+        name_suffix="-split",
     ),
 }

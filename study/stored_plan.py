@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from search_spaces.losses import need_votes
+from study.corpus.folds import Groups
 from study.errors import UserError
 from study.option import options_of
 from study.plurals import counted
@@ -103,10 +103,10 @@ def _are_votes(found: object, classes: Sequence[str]) -> bool:
 
 def _of_folds(plan: Plan) -> Iterator[str]:
     """Folds follow from the groups alone, so a fold that is lost or changed shows."""
-    sizes = Counter(utterance["group"] for utterance in plan.utterances)
-    if dict(sizes) != plan.corpus["groups"]:
+    groups = Groups.of((each["group"], each.get("home") or each["group"]) for each in plan.utterances)
+    if groups.sizes != plan.corpus["groups"]:
         yield "groups that are not those of its utterances"
-    if [fold.to_json() for fold in PROTOCOLS[plan.terms.protocol].divide(sizes)] != plan.folds:
+    if [fold.to_json() for fold in PROTOCOLS[plan.terms.protocol].divide(groups, plan.terms.folds)] != plan.folds:
         yield "folds that are not those of its groups"
 
 

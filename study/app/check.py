@@ -6,12 +6,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from study.app.division import division_table
 from study.app.encoder_check import EncoderOptions, check_encoders
 from study.app.extraction import modalities_of, variants_with
 from study.app.output import print_line
 from study.app.step_progress import step_progress
 from study.corpus.check import CheckReport, check
 from study.corpus.check_view import render
+from study.corpus.holding_out import HoldingOut
 from study.corpus.loss_needs import require_for_losses
 from study.corpus.media import MEDIA
 from study.corpus.options import CorpusOptions
@@ -28,20 +30,22 @@ def check_corpus(
     options: CorpusOptions,
     variants: Sequence[str],
     losses: Sequence[str],
+    holding_out: HoldingOut,
     show_all: bool,
     encoders: EncoderOptions,
     console: Console,
 ) -> int:
     """Show every problem of a corpus; the exit code is FAILED if one of them keeps a study from running.
 
-    Of a study of `variants`, if there are any; else of a study that needs every file that the corpus names. Of
+    Of a study of `variants`, if there are any; else of a study that needs every file that the corpus names. Where
+    nothing else keeps a study from running, the folds of one that is `holding_out` so are shown, too. Of
     modalities whose features come from elsewhere, these are checked instead of files. What the other `encoders` would
     make of the corpus is estimated where nothing else keeps a study from running.
     """
     places = {name: paths for name in MODALITIES if (paths := encoders.features.elsewhere(name))}
     media = [name for name in (modalities_of(variants) if variants else MEDIA) if name not in places]
     with step_progress(console) as on_step:
-        found = check(options, media, on_step)
+        found = check(options, media, holding_out, on_step)
     lines: list[str] = []
     problems = (*found.problems, *_lacks(found, variants, places, losses), *_of_places(found, places, encoders, lines))
     found = replace(found, problems=problems)
@@ -50,6 +54,10 @@ def check_corpus(
         found = replace(found, problems=(*found.problems, *by_encoders.problems))
         lines += by_encoders.lines
     console.print(render(found, show_all=show_all), soft_wrap=True, highlight=False)
+    if found.folds and found.corpus is not None and not found.fatal:
+        folds = [fold.to_json() for fold in found.folds]
+        members = ((u.group, u.label) for u in found.corpus.utterances)
+        console.print(division_table(folds, members, found.corpus.classes))
     for line in lines:
         print_line(console, line)
     return FAILED if found.fatal else FINISHED

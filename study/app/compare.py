@@ -58,9 +58,10 @@ def _print(console: Console, view: VersusView) -> None:
     console.print(f"\n[bold]{view.first} − {view.second}, test {view.metric}[/bold]")
     numbers = ("difference", "95 % interval", "Holm p", "could show")
     compared = plain_table("", *numbers, right=numbers, overflow="fold")
-    variants = [entrant.variant for entrant in view.entrants]
-    for one, other, pair in zip(variants[::2], variants[1::2], view.pairs, strict=True):
-        compared.add_row(one if one == other else f"{one} − {other}", *comparison_row(pair)[1:-1])
+    for pair in view.pairs:
+        one, other = pair.first.removesuffix(f" ({view.first})"), pair.second.removesuffix(f" ({view.second})")
+        name = (one if one == other else f"{one} − {other}") + (f" on {pair.on}" if pair.on else "")
+        compared.add_row(escape(name), *comparison_row(pair)[1:-1])
     console.print(compared)
     for pair in view.pairs:
         print_line(console, f"  {pair.sentence}.")

@@ -34,6 +34,7 @@ from study.features.options import FeatureOptions
 from study.features.pack import Pack
 from study.features.prepare import Wanted, prepare, wanted
 from study.modalities import MODALITIES
+from study.protocols import PROTOCOLS
 from study.variants import VARIANTS
 
 # In the folder of features: what is known of recordings that were decoded.
@@ -181,7 +182,9 @@ def variants_with(modality: str, variants: Collection[str]) -> list[str]:
 
 
 def studied_corpus(settings: Settings, console: Console) -> Corpus:
-    """The corpus that is asked for, after printing what is in it; of modalities from elsewhere it needs no files.
+    """The corpus that is asked for, with what is held out as groups, after printing what is in it.
+
+    Of modalities from elsewhere it needs no files.
 
     Raises:
         UserError: it cannot be read, or `ser-study check` finds a problem in it that a study must not have.
@@ -193,6 +196,7 @@ def studied_corpus(settings: Settings, console: Console) -> Corpus:
     known = read_recordings(kept)
     before = len(known)
     corpus = open_corpus(settings.corpus, media, known)
+    corpus = PROTOCOLS[settings.terms.protocol].regroup(corpus, settings.terms.folds)
     notes = (*corpus.notes, *_examined(corpus, media, settings, console, known), *_notes(places, settings.features))
     if len(known) > before:
         write_recordings(kept, known)

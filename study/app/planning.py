@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from study.app.output import print_line
 from study.app.settings import Settings
 from study.corpus.loss_needs import votes_for
 from study.corpus.plain_words import plain_words
+from study.corpus.regroup import groups_of
 from study.corpus.study_faults import untrained_classes, untrained_sentences
 from study.corpus.utterance import Corpus
 from study.errors import UserError
@@ -49,7 +49,8 @@ def make_plan(settings: Settings, corpus: Corpus, features: Mapping[str, Sequenc
     Raises:
         UserError: the corpus has too few groups for cross-validation.
     """
-    sizes = Counter(utterance.group for utterance in corpus.utterances)
+    groups = groups_of(corpus)
+    folds = PROTOCOLS[settings.terms.protocol].divide(groups, settings.terms.folds)
     has_votes = need_votes(settings.terms.losses)
     return Plan(
         name=name,
@@ -59,11 +60,11 @@ def make_plan(settings: Settings, corpus: Corpus, features: Mapping[str, Sequenc
             "utterances": len(corpus.utterances),
             "speakers": len({utterance.speaker for utterance in corpus.utterances}),
             "classes": corpus.counts(),
-            "groups": {group: sizes[group] for group in corpus.groups()},
+            "groups": {group: groups.sizes[group] for group in corpus.groups()},
             "notes": list(corpus.notes),
         },
         classes=list(corpus.classes),
-        folds=[fold.to_json() for fold in PROTOCOLS[settings.terms.protocol].divide(sizes)],
+        folds=[fold.to_json() for fold in folds],
         features={modality: list(choices) for modality, choices in features.items()},
         utterances=[
             {
@@ -73,6 +74,7 @@ def make_plan(settings: Settings, corpus: Corpus, features: Mapping[str, Sequenc
                 "speaker": u.speaker,
                 "script": u.script,
                 "words": words_key(u.words),
+                **({"home": u.home} if u.home else {}),
                 **({"votes": votes_for(corpus, u)} if has_votes else {}),
             }
             for u in corpus.utterances

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from study.app.division import division_table
 from study.app.output import plain_table, print_line
 from study.app.settings import UNLIMITED
 from study.execution.connection import Slots
@@ -26,7 +27,7 @@ def print_preview(console: Console, plan: Plan, costs: Sequence[Cost], slots: Sl
     if sentence := warm_start_sentence(plan):
         print_line(console, f"{sentence}\n")
     console.print(_folds(plan))
-    console.print()
+    console.print(division_table(plan.folds, ((u["group"], u["label"]) for u in plan.utterances), plan.classes))
     console.print(_costs(plan, costs))
     limit = None if plan.seconds is None else plan.seconds * plan.terms.n_searches
     total = sum(cost.seconds for cost in costs) if limit is None else limit * len(costs)

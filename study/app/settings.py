@@ -12,7 +12,7 @@ from study.errors import UserError
 from study.execution.watchdog import EPOCH_SECONDS
 from study.features.options import FeatureOptions
 from study.option import duration, is_name, option, options_of
-from study.protocols import PROTOCOLS
+from study.protocols import PROTOCOLS, Protocol
 from study.record.terms import NAME, TIME, Terms
 from study.variants import VARIANT_GROUPS, VARIANTS
 
@@ -103,13 +103,7 @@ def terms_of(given: Mapping[str, Any], demo: bool, n_variants: int) -> Terms:
     Raises:
         UserError: a value breaks its law, or the protocol refuses it.
     """
-    options, name = options_of(Terms), given.get("protocol", "shared")
-    protocol = PROTOCOLS[name]
-    for refusal in protocol.refusals:
-        value, flag = given.get(refusal.term), options[refusal.term].flag
-        if value is not None and value not in refusal.allowed:
-            mend = f"found {value}" if refusal.allowed else "leave it out"
-            raise UserError(f"{flag} expects {refusal.why}, under --protocol {name}; {mend}")
+    options, protocol = options_of(Terms), protocol_of(given)
     usual: dict[str, Any] = dict((DEMO_OF_MANY if n_variants >= MANY else DEMO) if demo else STUDY)
     if "wall_seconds" in given or "gpu_hours" in given:
         usual["n_configs"] = UNLIMITED
@@ -117,6 +111,21 @@ def terms_of(given: Mapping[str, Any], demo: bool, n_variants: int) -> Terms:
     for term, value in values.items():
         options[term].check(value)
     return Terms(**values)
+
+
+def protocol_of(given: Mapping[str, Any]) -> Protocol:
+    """The protocol of a study with these terms `given`.
+
+    Raises:
+        UserError: the protocol refuses one of them.
+    """
+    options, name = options_of(Terms), given.get("protocol", "shared")
+    for refusal in PROTOCOLS[name].refusals:
+        value, flag = given.get(refusal.term), options[refusal.term].flag
+        if value is not None and value not in refusal.allowed:
+            mend = f"found {value}" if refusal.allowed else "leave it out"
+            raise UserError(f"{flag} expects {refusal.why}, under --protocol {name}; {mend}")
+    return PROTOCOLS[name]
 
 
 def variants_of(text: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from study.record.folder import StudyFolder
 from study.report.features import feature_lines
 from study.report.formats import capitalise, format_value
 from study.report.recognised import recognised_lines, recognised_sentences
+from study.report.set_tables import interval_rows
 from study.report.tables import (
     budget_sentence,
     comparison_lines,
@@ -50,6 +51,7 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
     what = "test scores (validation is in the report)" if many else "mean ± std"
     print_line(console, f"{view.name}: {what} over {view.over}\n")
     print_whole(console, _results(view, many))
+    _print_intervals(console, view)
     for name, variant in tuned.items():
         _print_variant(console, name, variant, with_table=not many)
         for line in feature_lines(view, variant):
@@ -94,6 +96,15 @@ def _results(view: ReportView, many: bool) -> Table:
         elif part == "test":
             table.add_row(f"{variant} {setting}", *values, style=style)
     return table
+
+
+def _print_intervals(console: Console, view: ReportView) -> None:
+    """The intervals over speakers, a line for each setting and test set; nothing but under protocol split."""
+    for number, (variant, setting, which, resampled, *ends) in enumerate(interval_rows(view)):
+        if not number:
+            print_line(console, "\n95 % intervals over speakers (or groups) and training runs:")
+        values = ", ".join(f"{metric} {between}" for metric, between in zip(METRICS, ends, strict=True))
+        print_line(console, f"  {variant} {setting} on {which} ({resampled}): {values}")
 
 
 def _print_variant(console: Console, name: str, variant: VariantView, with_table: bool) -> None:

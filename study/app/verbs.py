@@ -82,7 +82,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         only=("labels", "label_map", "allow_outside_files", "skip_missing", "allow_shared_speakers"),
     )
     parser.add_argument("--variant", dest="variants", metavar="NAMES", help="check for a study of these (of all)")
-    add_options(parser, Terms, only=("losses",))
+    add_options(parser, Terms, only=("losses", "protocol", "folds"))
     about = "say what these encoders would make of the corpus: frames, disk, and time by a sample; nothing is extracted"
     group = parser.add_argument_group("features", about)
     add_options(group, FeatureOptions)
@@ -91,14 +91,16 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
 def _check(parsed: argparse.Namespace, arguments: Sequence[str], console: Console) -> int:
     from study.app.check import check_corpus
+    from study.app.division import holding_out_of
     from study.app.encoder_check import encoders_of
     from study.app.settings import VariantOptions
     from study.corpus.options import CorpusOptions
     from study.record.terms import Terms
 
     variants = group_of(VariantOptions, parsed).variants if parsed.variants else ()
-    losses = given_of(Terms, parsed).get("losses", ())
-    return check_corpus(group_of(CorpusOptions, parsed), variants, losses, parsed.all, encoders_of(parsed), console)
+    options, given = group_of(CorpusOptions, parsed), given_of(Terms, parsed)
+    losses, holding_out = given.get("losses", ()), holding_out_of(given)
+    return check_corpus(options, variants, losses, holding_out, parsed.all, encoders_of(parsed), console)
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:

@@ -1,18 +1,18 @@
 """Reports every problem of a corpus at once: the output of `ser-study check`."""
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from study.corpus.examine import examine
-from study.corpus.folds import leave_one_group_out
+from study.corpus.folds import Fold
+from study.corpus.holding_out import BY_GROUP, HoldingOut
 from study.corpus.media import MEDIA, missing_files, without_missing
 from study.corpus.options import CorpusOptions
 from study.corpus.quoting import path_text
 from study.corpus.recordings import AudioSummary, OnStep
+from study.corpus.regroup import groups_of
 from study.corpus.source import Reading, choose_classes, read_source
 from study.corpus.study_faults import (
-    FEWEST_GROUPS,
     class_counts,
     too_few_groups,
     untrained_classes,
@@ -27,7 +27,8 @@ class CheckReport:
     """The result of a check: plain data.
 
     `corpus` is None if its classes could not be determined; with fatal problems it holds what could be read.
-    `counts` gives utterances by group and class.
+    `counts` gives utterances by group and class, with what is held out as groups; `folds` are empty where it cannot be
+    divided.
     """
 
     place: str
@@ -35,6 +36,7 @@ class CheckReport:
     problems: tuple[Problem, ...]
     counts: Mapping[str, Mapping[str, int]]
     audio: AudioSummary
+    folds: Sequence[Fold] = ()
 
     @property
     def fatal(self) -> bool:
@@ -45,9 +47,12 @@ class CheckReport:
 def check(
     options: CorpusOptions,
     media: Collection[str] = tuple(MEDIA),
+    holding_out: HoldingOut = BY_GROUP,
     on_step: OnStep = lambda what, done, total: None,
 ) -> CheckReport:
-    """Every problem of the corpus for a study that needs these media; `on_step` is called as its audio is decoded.
+    """Every problem of the corpus for a study that needs these media and is `holding_out` so.
+
+    `on_step` is called as its audio is decoded.
 
     Raises:
         UserError: no reader recognises the corpus.
@@ -66,10 +71,12 @@ def check(
     if options.skip_missing:
         corpus, faults = _skipped(corpus, media, reading.place)
         problems += faults
+    corpus, faults = _regrouped(corpus, holding_out, reading.place)
     found = examine(corpus, options, media, on_step)
     corpus = found.corpus
-    problems += [*too_few_groups(corpus, reading.place), *_untrained(corpus, reading.place), *found.problems]
-    return CheckReport(reading.place, corpus, tuple(problems), class_counts(corpus), found.audio)
+    folds, more = ((), []) if faults else _divided(corpus, holding_out, reading.place)
+    problems += [*faults, *more, *found.problems]
+    return CheckReport(reading.place, corpus, tuple(problems), class_counts(corpus), found.audio, folds)
 
 
 def _count_faults(reading: Reading) -> Iterator[Problem]:
@@ -96,9 +103,22 @@ def _skipped(corpus: Corpus, media: Collection[str], place: str) -> tuple[Corpus
         return corpus, [Problem(place, str(error), True, "classes")]
 
 
-def _untrained(corpus: Corpus, place: str) -> Iterator[Problem]:
-    sizes = Counter(utterance.group for utterance in corpus.utterances)
-    if len(sizes) >= FEWEST_GROUPS:
-        trainings = [fold.training for fold in leave_one_group_out(sizes)]
-        for line in untrained_sentences(untrained_classes(((u.label, u.group) for u in corpus.utterances), trainings)):
-            yield Problem(place, line, False, "classes that a fold does not train")
+def _regrouped(corpus: Corpus, holding_out: HoldingOut, place: str) -> tuple[Corpus, list[Problem]]:
+    """The corpus with what is held out as its groups; where that cannot be, as it is, and the problem."""
+    try:
+        return holding_out.regroup(corpus), []
+    except UserError as error:
+        return corpus, [Problem(place, str(error), True, "folds")]
+
+
+def _divided(corpus: Corpus, holding_out: HoldingOut, place: str) -> tuple[Sequence[Fold], list[Problem]]:
+    """The folds of a corpus, and what keeps it from having any, or from training a class in one of them."""
+    if too_few := list(too_few_groups(corpus, place)):
+        return (), too_few
+    try:
+        folds = holding_out.divide(groups_of(corpus))
+    except UserError as error:
+        return (), [Problem(place, str(error), True, "folds")]
+    members = ((u.label, u.group) for u in corpus.utterances)
+    lines = untrained_sentences(untrained_classes(members, [fold.training for fold in folds]))
+    return folds, [Problem(place, line, False, "classes that a fold does not train") for line in lines]

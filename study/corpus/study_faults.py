@@ -22,10 +22,11 @@ def study_faults(corpus: Corpus, place: str, allow_shared_speakers: bool = False
     utterances = corpus.utterances
     yield from _classes_missing(place, class_counts(corpus))
     yield from _spellings(utterances)
-    if corpus.divides_speakers:
-        yield from _shared_speakers(utterances, allow_shared_speakers)
-    else:
-        yield from _undivided_speakers(utterances, place)
+    if not corpus.has_given_parts:  # of those, notes count the speakers that are in several
+        apart = corpus.divides_speakers
+        yield from (
+            _shared_speakers(utterances, allow_shared_speakers) if apart else _undivided_speakers(utterances, place)
+        )
     if any(u.words for u in utterances):
         for utterance in utterances:
             if not utterance.words:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 # The file of an utterance whose corpus names none.
 NO_FILE = Path()
+# How a reader names the speaker of an utterance where the corpus does not.
+UNKNOWN_SPEAKER = "unknown in "
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,10 @@ class Utterance:
     """One stretch of speech by one speaker, with its words and its emotion label.
 
     `audio` is the file that holds it, NO_FILE in a corpus of words alone; `start` and `end` are seconds into that file,
-    both None when the file is the utterance. `group` is the unit that is held out (session, show, ...). `script` is
-    "scripted", "improvised" or "" where unknown. `votes` counts the annotators' choices by class, where known.
-    `split` is the part to which the corpus itself assigns it: "train", "validation", "test", the name of another test
-    set, or "" where it assigns none.
+    both None when the file is the utterance. `group` is the unit that is held out (session, show, ...); where a study
+    holds out another one, `home` is the group that the corpus gives. `script` is "scripted", "improvised" or "" where
+    unknown. `votes` counts the annotators' choices by class, where known. `split` is the part to which the corpus
+    itself assigns it: "train", "validation", "test", the name of another test set, or "" where it assigns none.
     `words` may be empty (laughter, or a corpus without texts): encoders must still return at least one frame.
     `ratings` and `language` are kept where known; no study uses them yet, so that no digest depends on them.
     `where` is the file and line it was read from, for messages; it is not compared.
@@ -50,6 +52,7 @@ class Utterance:
     ratings: Ratings = NO_RATINGS
     language: str = ""
     where: str = field(default="", compare=False)
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ class Corpus:
     """Utterances in a fixed order, and the classes in the order of the models' outputs.
 
     `notes` are short sentences for the user on what was dropped or merged while reading. `divides_speakers` is whether
-    its groups can keep a speaker's utterances together, which some releases do not allow.
+    its groups can keep a speaker's utterances together, which some releases do not allow. `has_given_parts` is whether
+    its groups are the parts of a division that it comes with; speakers may be in several, and `notes` count them.
     """
 
     name: str
@@ -82,6 +86,7 @@ class Corpus:
     utterances: tuple[Utterance, ...]
     notes: tuple[str, ...] = ()
     divides_speakers: bool = True
+    has_given_parts: bool = False
 
     def counts(self) -> dict[str, int]:
         """Utterances per class, in class order."""
@@ -95,7 +100,7 @@ class Corpus:
     def digest(self, with_votes: bool = False) -> str:
         """sha256 over ids, labels, words, speakers, groups and splits: what results depend on except the features.
 
-        Over votes too for a study that uses them.
+        Over votes too for a study that uses them. It is that of the corpus, whatever a study of it holds out.
         """
         return _digest("\x1f".join(_identity(u) + (_votes(u) if with_votes else ())) for u in self.utterances)
 
@@ -107,7 +112,7 @@ class Corpus:
 def _identity(utterance: Utterance) -> tuple[str, ...]:
     u = utterance
     # A split is part of it only where known, so that corpora without splits keep the digests of older releases.
-    return (u.id, u.label, u.words, u.speaker, u.group, u.script, *([u.split] if u.split else []))
+    return (u.id, u.label, u.words, u.speaker, u.home or u.group, u.script, *([u.split] if u.split else []))
 
 
 def _votes(utterance: Utterance) -> tuple[str, ...]:

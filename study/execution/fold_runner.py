@@ -187,8 +187,8 @@ def _plan(folder: StudyFolder, written: int) -> Plan:
     return Plan.read(folder)
 
 
-# As many folds as a protocol has, and few bytes each: their frames stay in the packs.
-@lru_cache(maxsize=16)
+# More folds than most studies have, and few bytes each: their frames stay in the packs.
+@lru_cache(maxsize=128)
 def _fold(
     folder: StudyFolder,
     inputs: tuple[str, ...],

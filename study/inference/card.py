@@ -17,8 +17,8 @@ PIPELINE_TAG, LIBRARY = "audio-classification", "ser-study"
 METRIC_TYPES = {"WA": "accuracy", "UWA": "balanced_accuracy", "WF1": "f1", "UWF1": "f1"}
 WEIGHTS_NOTES = {
     "folds": "The folder holds {n} models, one for each fold and seed of the study. A prediction is the mean of their "
-    "probabilities. Figures in metrics.json are those of single models on sessions that they never saw; the mean of "
-    "all was scored on nothing held out, since every session trained some of them.",
+    "probabilities. Figures in metrics.json are those of single models on what was held out of each; the mean of all "
+    "has not been scored.",
     "refit": "The folder holds one model, trained on all data for as long as the fold runs of the study (their median "
     "epoch). Nothing was held out of it, so it has no score of its own: figures in metrics.json are those of the fold "
     "runs.",
@@ -71,7 +71,7 @@ def _data(config: ModelConfig, metrics: Mapping[str, Any], license: str | None) 
             task_type=PIPELINE_TAG,
             dataset_type=config.corpus["name"],
             dataset_name=config.corpus["name"],
-            dataset_split="leave-one-session-out",
+            dataset_split=metrics["held_out"],
             metric_type=METRIC_TYPES[name],
             metric_name=name,
             metric_value=f"{100 * found['mean']:.1f} ± {100 * found['std']:.1f}",

@@ -14,7 +14,7 @@ from study.corpus.options import CorpusOptions
 from study.corpus.quoting import path_text
 from study.corpus.remarks import notes_on
 from study.corpus.source import read_source
-from study.corpus.utterance import Corpus, Utterance
+from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.inference.batch import Outcome
 from study.inference.model_config import ModelConfig
@@ -23,12 +23,8 @@ from study.inference.remarks import summary
 from study.inference.trained_on import Overlap
 from study.plurals import counted
 from study.seeding import derived_seed
-from study.training.metrics import confusion_matrix, score_confusion
-
-N_RESAMPLES = 2000
-LEVEL = 0.95
-# How a reader names the speaker of a corpus that has no speakers.
-UNKNOWN_SPEAKER = "unknown in "
+from study.training.metrics import score_confusion
+from study.training.resampling import Confusions, confusions_by_unit, interval, resampled, units_of
 
 
 @dataclass(frozen=True)
@@ -146,7 +142,7 @@ def evaluation(classes: Sequence[str], found: Sequence[Outcome]) -> Evaluation:
     number = {name: index for index, name in enumerate(classes)}
     labels = np.array([number[utterance.label] for utterance, _ in done])
     shares = np.array([prediction.probabilities for _, prediction in done])
-    unit, units = _units([utterance for utterance, _ in done])
+    unit, units = units_of([utterance.speaker for utterance, _ in done], [utterance.group for utterance, _ in done])
     present = np.unique(labels)
     by_unit = _by_unit(labels, shares, units)
     return Evaluation(
@@ -158,52 +154,27 @@ def evaluation(classes: Sequence[str], found: Sequence[Outcome]) -> Evaluation:
         absent=tuple(name for index, name in enumerate(classes) if index not in present),
         recalls={
             name: Recall(float(row[index] / row.sum()) if row.sum() else None, int(row.sum()))
-            for index, (name, row) in enumerate(zip(classes, by_unit.sum(0), strict=True))
+            for index, (name, row) in enumerate(zip(classes, by_unit.sum((0, 1)), strict=True))
         },
         unit=unit,
-        n_units=len(by_unit),
+        n_units=by_unit.shape[1],
         failed=failed,
         remarks=summary((window.remarks for _, each in done for window in each.windows), len(done), "utterances"),
     )
 
 
 def _by_unit(
-    labels: Int[np.ndarray, " utterances"], shares: Float[np.ndarray, "utterances classes"], units: np.ndarray
-) -> Int[np.ndarray, "units classes classes"]:
-    """Counts [true, most probable class] of each unit."""
-    predicted, n_classes = shares.argmax(1), shares.shape[1]
-    owns = [units == name for name in sorted(set(units))]
-    return np.stack([confusion_matrix(labels[own], predicted[own], n_classes) for own in owns])
+    labels: Int[np.ndarray, " utterances"], shares: Float[np.ndarray, "utterances classes"], units: Sequence[str]
+) -> Confusions:
+    """Counts [true, most probable class] of each unit; the run is one."""
+    return confusions_by_unit(labels, [shares.argmax(1)], units, shares.shape[1])
 
 
-def _intervals(by_unit: Int[np.ndarray, "units classes classes"]) -> dict[str, Interval]:
+def _intervals(by_unit: Confusions) -> dict[str, Interval]:
     """The metrics of all units together, with intervals where there are several."""
-    ends = bootstrap(by_unit) if len(by_unit) > 1 else {}
-    scores = score_confusion(by_unit.sum(0))
+    ends, n_units = {}, by_unit.shape[1]
+    if n_units > 1:
+        [drawn] = resampled([by_unit], derived_seed("evaluation", n_units))
+        ends = {name: interval(values) for name, values in drawn.items()}
+    scores = score_confusion(by_unit.sum((0, 1)))
     return {name: Interval(float(value), *ends.get(name, (None, None))) for name, value in scores.items()}
-
-
-def bootstrap(by_unit: Int[np.ndarray, "units classes classes"]) -> dict[str, tuple[float, float]]:
-    """The 95 % percentile intervals of the metrics over resamples of whole units, with replacement.
-
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; units instead of utterances,
-        because the utterances of a speaker are alike.
-    """
-    n_units = len(by_unit)
-    generator = np.random.default_rng(derived_seed("evaluation", n_units))
-    counts = generator.multinomial(n_units, np.full(n_units, 1 / n_units), size=N_RESAMPLES)
-    resampled = np.einsum("bu,uij->bij", counts, by_unit)
-    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    found: dict[str, Float[np.ndarray, " resamples"]] = score_confusion(resampled)
-    return {name: (float(low), float(high)) for name, (low, high) in _quantiles(found, tails).items()}
-
-
-def _quantiles(found: dict[str, np.ndarray], tails: list[float]) -> dict[str, np.ndarray]:
-    return {name: np.quantile(values, tails) for name, values in found.items()}
-
-
-def _units(utterances: Sequence[Utterance]) -> tuple[str, np.ndarray]:
-    """What is resampled: speakers where the corpus has them, else groups."""
-    if any(utterance.speaker.startswith(UNKNOWN_SPEAKER) for utterance in utterances):
-        return "group", np.array([utterance.group for utterance in utterances])
-    return "speaker", np.array([utterance.speaker for utterance in utterances])

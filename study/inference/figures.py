@@ -8,11 +8,11 @@ from typing import Any
 from study.inference.model_config import ModelConfig
 from study.inference.selected import Selected
 from study.protocols import PROTOCOLS
-from study.record.divisions import blocks_of
 from study.record.results import Figures
 from study.report.details import details
 from study.report.metric_view import parts_view
 from study.report.predictions import confusions_by_block
+from study.report.test_sets import apart
 from study.report.view import plain
 from study.samplers import SAMPLERS
 from study.training.metrics import score_confusion
@@ -35,7 +35,8 @@ def figures(selected: Selected, config: ModelConfig) -> dict[str, Any]:
         "weights": config.weights,
         "protocol": plan.terms.protocol,
         "protocol_note": protocol.sentence(plan.terms.sampler, SAMPLERS[plan.terms.sampler].reads_scores),
-        "over": f"{len(blocks_of(protocol.divisions(plan)))} {protocol.over}",
+        "over": protocol.over(plan),
+        "held_out": protocol.held_out,
         "metric": plan.metric,
         "configuration": outcome.config.number,
         "is_published": outcome.is_published,
@@ -56,7 +57,7 @@ def figures(selected: Selected, config: ModelConfig) -> dict[str, Any]:
 
 def _by_group(selected: Selected) -> dict[str, dict[str, float]]:
     """The metrics of each group that was tested, over all runs that tested it."""
-    found = confusions_by_block(selected.reported, len(selected.plan.classes))
+    found = confusions_by_block(apart(selected.plan, selected.reported), len(selected.plan.classes))
     scores = {block: score_confusion(matrix) for block, matrix in found.items()}
     return {block: {name: float(value) for name, value in own.items()} for block, own in scores.items()}
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from study.record.divisions import block_name
 from study.record.events import FoldRun, Phase
 from study.record.plan import Plan
-from study.record.results import PARTS, ConfigResult, Figures, candidates, reported_metrics, selected
+from study.record.results import (
+    PARTS,
+    ConfigResult,
+    Figures,
+    candidates,
+    metrics_over_runs,
+    reported_metrics,
+    selected,
+)
 from study.record.search_variance import Choice
 
 
@@ -64,12 +72,25 @@ def shared_outcome(plan: Plan, configs: Sequence[ConfigResult]) -> Outcome | Non
     if best is None:
         return None
     published = _reported(plan, configs[0]) if configs[0].outcome is Phase.COMPLETE else None
-    uses = (
+    return Outcome(best, _reported(plan, best), published, reported_uses(plan, best))
+
+
+def split_outcome(plan: Plan, configs: Sequence[ConfigResult]) -> Outcome | None:
+    """The outcome under protocol split: as under shared, but of one fold, so figures are over its runs."""
+    found = shared_outcome(plan, configs)
+    if found is None:
+        return None
+    published = None if found.published is None else _over_runs(plan, configs[0])
+    return replace(found, figures=_over_runs(plan, found.config), published=published)
+
+
+def reported_uses(plan: Plan, config: ConfigResult) -> tuple[Use, ...]:
+    """The runs of a complete configuration that are reported, each at the epoch at which it counts."""
+    return tuple(
         Use(epoch.run, epoch.epoch, block_name(plan.folds[fold].get("test", ())))
-        for fold, epochs in best.reported_epochs(plan.metric).items()
+        for fold, epochs in config.reported_epochs(plan.metric).items()
         for epoch in epochs
     )
-    return Outcome(best, _reported(plan, best), published, tuple(uses))
 
 
 def shared_members(plan: Plan, outcome: Outcome) -> tuple[Use, ...]:
@@ -94,6 +115,10 @@ def choice_among(configs: Sequence[ConfigResult], metric: str) -> Choice:
 def as_they_are(plan: Plan, configs: Sequence[ConfigResult]) -> list[ConfigResult]:
     """The configurations as pictures and means over folds of protocol shared read them."""
     return list(configs)
+
+
+def _over_runs(plan: Plan, config: ConfigResult) -> Figures:
+    return {part: metrics_over_runs(config, part, plan.metric) for part in PARTS}
 
 
 def _reported(plan: Plan, config: ConfigResult) -> Figures:

@@ -28,11 +28,11 @@ class Plan:
 
     `corpus` describes it (name, digest, utterances, counts by class and by group); `folds` are as
     `study.corpus.folds.Fold`; `features` are the packs that each modality's frames may come from, that of configuration
-    0 first; `utterances` has id, label, group, speaker, script and a key of the words of every utterance, and its votes
-    where a loss reads them. `lookahead`
-    and `seconds` follow from the number of slots: how many configurations are open at once, and what the limits leave
-    each variant, in worker seconds. `prior` is what the sampler was given of an earlier study. `environment` (versions,
-    revision) is for readers and may differ on continuation.
+    0 first; `utterances` has id, label, group, speaker, script and a key of the words of every utterance, its home
+    where groups are not those of the corpus, and its votes where a loss reads them. `lookahead` and `seconds` follow
+    from the number of slots: how many configurations are open at once, and what the limits leave each variant, in
+    worker seconds. `prior` is what the sampler was given of an earlier study. `environment` (versions, revision) is for
+    readers and may differ on continuation.
     """
 
     name: str
@@ -195,9 +195,9 @@ class Plan:
         return {
             "corpus": f"{self.corpus['name']} ({self.corpus['digest'][:12]})",
             "labels": ",".join(self.classes),
-            "folds": len(self.folds),
             **{f"{modality} features": labels for modality, labels in self.encoders.items()},
             **terms,
+            "folds": self.terms.folds or f"{len(self.folds)} by default",
         }
 
 

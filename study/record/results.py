@@ -125,7 +125,10 @@ class ConfigResult:
 
 @dataclass(frozen=True)
 class Spread:
-    """A metric over the folds: mean, standard deviation (n - 1 in the denominator), and the folds' values."""
+    """A metric over the folds: mean, standard deviation (n - 1 in the denominator), and the folds' values.
+
+    The deviation is nan for a single fold, and so are the ends of the interval: nothing measures them.
+    """
 
     mean: float
     std: float
@@ -134,7 +137,7 @@ class Spread:
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Student's confidence interval of the mean; the folds share training data, so it is a rough guide."""
         if len(self.folds) < 2:
-            return self.mean, self.mean
+            return math.nan, math.nan
         quantile = special.stdtrit(
             len(self.folds) - 1, (1 + level) / 2
         )  # of Student's t; scipy.stats is slow to import
@@ -143,8 +146,8 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Mean and standard deviation of `values`, 0 for a single one."""
-    return Spread(fmean(values), stdev(values) if len(values) > 1 else 0.0, tuple(values))
+    """Mean and standard deviation of `values`."""
+    return Spread(fmean(values), stdev(values) if len(values) > 1 else math.nan, tuple(values))
 
 
 def configurations(events: Iterable[Event], n_seeds: int, epoch_rule: str = "shared") -> dict[str, list[ConfigResult]]:
@@ -202,6 +205,11 @@ def metrics_over_folds(config: ConfigResult, part: str, metric: str) -> dict[str
 def reported_metrics(config: ConfigResult, part: str, metric: str) -> dict[str, Spread]:
     """The four metrics of `part` in the runs that are reported; a fold's value is the mean over its seeds."""
     return _over_folds(list(config.reported_epochs(metric).values()), part)
+
+
+def metrics_over_runs(config: ConfigResult, part: str, metric: str) -> dict[str, Spread]:
+    """The four metrics of `part` in the runs that are reported, each run a value: its folds and its seeds."""
+    return _over_folds([[epoch] for own in config.reported_epochs(metric).values() for epoch in own], part)
 
 
 def _over_folds(folds: Sequence[Sequence[EpochDone]], part: str) -> dict[str, Spread]:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.losses import LOSS_PARTS, LOSSES_LAW, are_losses, losses_of
+from study.corpus.folds import SPEAKER
 from study.option import NAME_BYTES, duration, is_name, option
 from study.record.epoch_rule import EPOCH_RULES
 from study.training.metrics import METRICS
 
 MAX_EPOCHS = 50
 # Terms that came after the first plans. A plan has them where they are given, so that the others keep their digest.
-LATER = ("losses",)
+LATER = ("losses", "folds")
 TIME = "a time such as 45m, 2h or 1h30m"
 NAME = f"letters, digits, '-', '_' and '.', not starting with '.', at most {NAME_BYTES} bytes"
 
@@ -60,7 +61,7 @@ class Terms:
     )
     seeds: int = option(
         "--seeds",
-        "new seeds for each finalist; 0: no confirmation runs (3; demo 1)",
+        "new seeds for each finalist; 0: no confirmation runs (3; split 5; demo 1)",
         default=0,
         metavar="N",
         read=int,
@@ -116,10 +117,21 @@ class Terms:
     protocol: str = option(
         "--protocol",
         "shared: one choice, for which every session has served as validation; nested: a choice for every test session "
-        "from runs that never saw it, at twice the cost (shared)",
+        "from runs that never saw it, at twice the cost; split: the one division in the corpus's column split (shared)",
         default="shared",
         metavar="NAME",
         table="protocols",
+        change="never",
+    )
+    folds: int | str | None = option(
+        "--folds",
+        "how many blocks of groups are tested in turn, or speaker: every speaker by itself, while the other one of its "
+        "group validates (one for each group, at most 5)",
+        default=None,
+        metavar="K",
+        read=lambda text: text if text == SPEAKER else int(text),
+        law=f"a whole number, at least 3, or {SPEAKER}",
+        holds=lambda k: k == SPEAKER or (isinstance(k, int) and k >= 3),
         change="never",
     )
     warm_start: str | None = option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,9 +26,18 @@ def guess_scores(plan: Plan, part: str) -> dict[str, Spread]:
     not of one lucky guess.
     """
     generator = np.random.default_rng(derived_seed(plan.terms.seed, "random", part))
+    return _guessed(plan, _held_out(plan, part), generator)
+
+
+def guess_on(plan: Plan, group: str) -> dict[str, Spread]:
+    """The four metrics of a uniform guess on one group, such as a test set."""
+    return _guessed(plan, [(group,)], np.random.default_rng(derived_seed(plan.terms.seed, "random", "on", group)))
+
+
+def _guessed(plan: Plan, blocks: Sequence[tuple[str, ...]], generator: np.random.Generator) -> dict[str, Spread]:
     uniform = np.full(len(plan.classes), 1 / len(plan.classes))
     values: dict[str, list[float]] = {name: [] for name in METRICS}
-    for held_out in _held_out(plan, part):
+    for held_out in blocks:
         counts = Counter(each["label"] for each in plan.utterances if each["group"] in held_out)
         confusions = np.stack(
             [generator.multinomial(counts[name], uniform, size=DRAWS) for name in plan.classes], axis=1

@@ -9,33 +9,32 @@ from itertools import chain
 from study.option import options_of
 from study.plurals import counted
 from study.protocols import PROTOCOLS
-from study.record.divisions import blocks_of
 from study.record.epoch_rule import EPOCH_RULES
 from study.record.events import Phase
 from study.record.folder import StudyFolder
 from study.record.late_epochs import LateRuns, late_runs, validation_curves
 from study.record.outcome import NestedFigures, Outcome
 from study.record.plan import Plan
-from study.record.results import PARTS, ConfigResult, spread
+from study.record.results import ConfigResult, spread
 from study.record.search_name import variant_of
 from study.record.terms import Terms
 from study.record.variance_sources import Source, variance_sources
-from study.report.baselines import guess_scores
 from study.report.calibration import calibration
-from study.report.comparisons import as_view, comparisons
+from study.report.comparisons import compared
 from study.report.details import details, speaker_source
 from study.report.evidence import Evidence, gather
 from study.report.features import feature_views
 from study.report.formats import format_term
 from study.report.glance import glance
 from study.report.layer_weights import layer_weight_views
-from study.report.metric_view import MetricView, parts_view
+from study.report.metric_view import MetricView, metric_views, parts_view
 from study.report.model_size import n_parameters
 from study.report.probe import Probe, probe
 from study.report.recognised import recognised_view
+from study.report.setting_views import guess_setting, published_setting, tuned_setting
 from study.report.systems import searched, systems_of
 from study.report.transfer import transfer_view
-from study.report.variant_view import PROBE, CostView, DetailsView, NestedView, SettingView, VariantView
+from study.report.variant_view import PROBE, CostView, DetailsView, NestedView, SettingView, TestSetView, VariantView
 from study.report.view import ReportView, SearchesView, TermView
 from study.samplers import SAMPLERS
 from study.samplers.warm_start import warm_start_sentence
@@ -71,11 +70,10 @@ def report_view(evidence: Evidence) -> ReportView:
     protocol = PROTOCOLS[plan.terms.protocol]
     # While a study is unfinished, nothing is compared.
     outcomes = {} if evidence.left else evidence.outcomes
-    systems = systems_of(plan, outcomes, evidence.configs)
-    compared = comparisons(plan, outcomes, systems)
-    shown = {metric: tuple(as_view(comparison) for comparison in found) for metric, found in compared.items()}
+    systems = {} if protocol.one_division else systems_of(plan, outcomes, evidence.configs)
+    shown = compared(evidence, outcomes, systems)
     own, linear = shown.pop(plan.metric), probe(plan)
-    variants = {**{name: _variant(evidence, name) for name in searches_of(plan)}, **_probe(linear)}
+    variants = {**{name: _variant(evidence, name) for name in searches_of(plan)}, **_probe(plan, linear)}
     return ReportView(
         name=plan.name,
         corpus=plan.corpus,
@@ -83,7 +81,7 @@ def report_view(evidence: Evidence) -> ReportView:
         encoders=plan.encoders,
         protocol=plan.terms.protocol,
         protocol_note=protocol.sentence(plan.terms.sampler, SAMPLERS[plan.terms.sampler].reads_scores),
-        over=f"{len(blocks_of(protocol.divisions(plan)))} {protocol.over}",
+        over=protocol.over(plan),
         metric=plan.metric,
         rungs=plan.rungs,
         terms=tuple(terms_view(plan.terms)),
@@ -96,6 +94,7 @@ def report_view(evidence: Evidence) -> ReportView:
         conclusion=tuple(f"{comparison.sentence}." for comparison in own),
         other_metrics=tuple(comparison for found in shown.values() for comparison in found),
         score_both_blocks=protocol.score_both_blocks,
+        one_division=protocol.one_division,
         epoch_note=EPOCH_RULES[plan.terms.epoch_rule].words,
         whole_searches=tuple(_whole_searches(evidence.outcomes)),
         unfinished=f"unfinished: {evidence.left}; no conclusions are drawn" if evidence.left else "",
@@ -123,8 +122,8 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
         name=name,
         title=row.title,
         modalities=row.modalities,
-        tuned=_guess(plan) if row.role == "guess" else _tuned(outcome),
-        published=_published(configs, outcome),
+        tuned=guess_setting(plan) if row.role == "guess" else tuned_setting(evidence, name),
+        published=published_setting(evidence, name),
         selected=outcome.config.number if outcome else None,
         confirmed=outcome.config.confirmed if outcome else False,
         cost=CostView() if row.role == "guess" else _cost(plan, configs),
@@ -168,27 +167,17 @@ def _late(plan: Plan, configs: Sequence[ConfigResult], outcome: Outcome) -> Late
     return late_runs(validation_curves(configs, outcome.uses, plan.metric), plan.terms.epochs)
 
 
-def _guess(plan: Plan) -> SettingView:
-    return SettingView(None, parts_view({part: guess_scores(plan, part) for part in PARTS}))
-
-
-def _probe(found: Probe) -> dict[str, VariantView]:
+def _probe(plan: Plan, found: Probe) -> dict[str, VariantView]:
     """The row of the linear probe, where it has figures."""
     if found.figures is None:
         return {}
-    title, setting = "logistic regression on frozen features", SettingView(None, parts_view(found.figures))
+    title = "logistic regression on frozen features"
+    sets = {
+        name: TestSetView(plan.corpus["groups"][name], metric_views(scores)) for name, scores in found.test_sets.items()
+    }
+    setting = SettingView(None, parts_view(found.figures), sets)
     modalities = tuple(found.features)
     return {PROBE: VariantView(PROBE, title, modalities, setting, None, None, False, CostView(), role=PROBE)}
-
-
-def _tuned(outcome: Outcome | None) -> SettingView | None:
-    return SettingView(outcome.config.params, parts_view(outcome.figures)) if outcome else None
-
-
-def _published(configs: Sequence[ConfigResult], outcome: Outcome | None) -> SettingView | None:
-    if outcome is None or outcome.published is None:
-        return None
-    return SettingView(configs[0].params, parts_view(outcome.published))
 
 
 def _nested(found: NestedFigures) -> NestedView:

@@ -13,9 +13,9 @@ from jaxtyping import Int
 from study.corpus.labels import confused_pairs
 from study.record.plan import Plan
 from study.record.results import Spread, spread
-from study.report.comparisons import share_tested
 from study.report.metric_view import MetricView
 from study.report.predictions import TestedFold, confusions_by_block, pooled_confusion
+from study.report.systems import share_tested
 from study.report.t_model import standard_error, t_interval
 from study.report.variant_view import ChangeView, PairOfLossView, PairView
 

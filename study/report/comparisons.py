@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from statistics import fmean
+from collections.abc import Iterator, Sequence
 
 from study.protocols import PROTOCOLS
 from study.record.plan import Plan
+from study.report.evidence import Evidence
+from study.report.paired import compare_by_speaker, predicted
 from study.report.significance import Comparison, compare, with_holm
-from study.report.systems import Outcomes, Systems, published_system, searched, tuned_figures, untuned
+from study.report.systems import Outcomes, Systems, published_system, searched, share_tested, tuned_figures, untuned
 from study.report.verdict import decision, sentence
 from study.report.view import ComparisonView
 from study.training.metrics import METRICS
 from study.variants import VARIANTS
+
+
+def compared(evidence: Evidence, outcomes: Outcomes, systems: Systems) -> dict[str, tuple[ComparisonView, ...]]:
+    """By metric, the study's own first: the comparisons that a report shows of these outcomes.
+
+    Under one division, which has no folds to test over, they are of predictions, and `systems` is not read.
+    """
+    plan = evidence.plan
+    if PROTOCOLS[plan.terms.protocol].one_division:
+        return _by_speaker(evidence, pairs(outcomes, plan.metric))
+    return {metric: tuple(map(as_view, own)) for metric, own in comparisons(plan, outcomes, systems).items()}
 
 
 def comparisons(plan: Plan, outcomes: Outcomes, systems: Systems) -> dict[str, list[Comparison]]:
@@ -23,7 +35,7 @@ def comparisons(plan: Plan, outcomes: Outcomes, systems: Systems) -> dict[str, l
         metric: with_holm(
             [compare(systems[one][metric], systems[other][metric], metric, share) for one, other in wanted]
         )
-        for metric in (plan.metric, *(name for name in METRICS if name != plan.metric))
+        for metric in _metrics(plan)
     }
 
 
@@ -35,15 +47,6 @@ def pairs(outcomes: Outcomes, metric: str) -> list[tuple[str, str]]:
     """
     found = [*_against_baseline(outcomes, metric), *_against_named(outcomes), *_against_published(outcomes)]
     return list(dict.fromkeys(found))
-
-
-def share_tested(plan: Plan) -> float:
-    """n_test / n_train, the mean over folds."""
-    sizes = plan.corpus["groups"]
-    return fmean(
-        sum(sizes[group] for group in division["test"]) / sum(sizes[group] for group in division["training"])
-        for division in PROTOCOLS[plan.terms.protocol].divisions(plan)
-    )
 
 
 def as_view(comparison: Comparison) -> ComparisonView:
@@ -69,6 +72,17 @@ def as_view(comparison: Comparison) -> ComparisonView:
         decision=decision(comparison),
         sentence=sentence(comparison),
     )
+
+
+def _by_speaker(evidence: Evidence, wanted: Sequence[tuple[str, str]]) -> dict[str, tuple[ComparisonView, ...]]:
+    named = {name: predicted(evidence, name) for pair in wanted for name in pair}
+    found = [compare_by_speaker(evidence.plan, named[one], named[other]) for one, other in wanted]
+    return {metric: tuple(view for own in found for view in own[metric]) for metric in _metrics(evidence.plan)}
+
+
+def _metrics(plan: Plan) -> list[str]:
+    """All metrics, the study's own first."""
+    return [plan.metric, *(name for name in METRICS if name != plan.metric)]
 
 
 def _against_baseline(outcomes: Outcomes, metric: str) -> Iterator[tuple[str, str]]:

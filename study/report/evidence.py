@@ -13,7 +13,7 @@ from study.record.begun import require_identity
 from study.record.events import Event, Phase, StudyBegun
 from study.record.folder import StudyFolder
 from study.record.incumbents import Incumbent, incumbents
-from study.record.outcome import Outcome
+from study.record.outcome import Outcome, reported_uses
 from study.record.plan import Plan
 from study.record.recognised_words import RecognisedWords, read_recognised_words
 from study.record.results import ConfigResult, configurations
@@ -34,7 +34,8 @@ class Evidence:
     a finished one. `paths` are the incumbents of each search. `recognised` has the scores on recognised words, where
     there are any, and `transfers` those on other corpora; `ledger` is the digest of the ledger. Where a search chose
     from several losses, `by_loss` has the test predictions of the configuration with each loss that is best by
-    validation, without confirmation runs.
+    validation, without confirmation runs. Under protocol split, `published` are the test predictions of configuration 0
+    where it is complete.
     """
 
     plan: Plan
@@ -48,6 +49,7 @@ class Evidence:
     transfers: Sequence[Transfer] = ()
     ledger: str = ""
     by_loss: Mapping[str, Mapping[str, Sequence[TestedFold]]] = field(default_factory=dict)
+    published: Mapping[str, Sequence[TestedFold]] = field(default_factory=dict)
 
 
 def gather(folder: StudyFolder) -> Evidence:
@@ -77,6 +79,11 @@ def gather(folder: StudyFolder) -> Evidence:
     tested = {name: stored.tested(outcome.uses) for name, outcome in outcomes.items()}
     validated = {name: stored.validated(outcome.uses) for name, outcome in outcomes.items()}
     by_loss = {name: _by_loss(plan, stored, found[name]) for name in outcomes if found.get(name)}
+    published = {
+        name: stored.tested(reported_uses(plan, found[name][0]))
+        for name, outcome in outcomes.items()
+        if PROTOCOLS[plan.terms.protocol].one_division and outcome.published is not None
+    }
     return Evidence(
         plan,
         found,
@@ -89,6 +96,7 @@ def gather(folder: StudyFolder) -> Evidence:
         transfers=read_transfers(folder, plan),
         ledger=ledger.ledger_digest(folder.ledger) if records else "",
         by_loss=by_loss,
+        published=published,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -98,15 +99,16 @@ def _result_rows(view: ReportView) -> Iterator[list[Any]]:
     """As `table_rows`, with figures in full."""
     for name, variant in view.variants.items():
         for setting, parts in settings(variant):
-            for part in PARTS:
+            for part in parts:
                 yield [name, setting, part, *_statistics(parts[part])]
         if variant.reference is not None:
             known = [variant.reference.get(metric, (None, None)) for metric in METRICS]
             yield [name, "reference", "test", *(value for pair in known for value in pair)]
 
 
-def _statistics(figures: Mapping[str, MetricView]) -> list[float]:
-    return [value for metric in METRICS for value in (figures[metric].mean, figures[metric].std)]
+def _statistics(figures: Mapping[str, MetricView]) -> list[float | None]:
+    values = (value for metric in METRICS for value in (figures[metric].mean, figures[metric].std))
+    return [None if math.isnan(value) else value for value in values]
 
 
 def _comparison(pair: ComparisonView) -> list[Any]:

@@ -23,8 +23,9 @@ class Spreading(Protocol):
 
 
 def format_spread(spread: Spreading) -> str:
-    """Mean and standard deviation the way the field prints them, ".512 ± .014"."""
-    return f"{format_score(spread.mean)} ± {format_score(spread.std)}"
+    """Mean and standard deviation the way the field prints them, ".512 ± .014"; without one, the mean alone."""
+    mean = format_score(spread.mean)
+    return mean if math.isnan(spread.std) else f"{mean} ± {format_score(spread.std)}"
 
 
 def capitalise(text: str) -> str:
@@ -52,8 +53,10 @@ def format_interval(low: float | None, high: float | None) -> str:
     return NOTHING if NOTHING in ends else " to ".join(ends)
 
 
-def format_range(low: float, high: float) -> str:
-    """The ends of an interval of a score, ".412 to .531"; no score is outside 0 and 1."""
+def format_range(low: float | None, high: float | None) -> str:
+    """The ends of an interval of a score, ".412 to .531", within 0 and 1; a dash where it is not defined."""
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return NOTHING
     return f"{format_score(max(0.0, low))} to {format_score(min(1.0, high))}"
 
 

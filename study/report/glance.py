@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
+from study.protocols import PROTOCOLS
 from study.record.plan import Plan
-from study.report.comparisons import share_tested
 from study.report.glance_view import GlanceRow, GlanceView
 from study.report.letter_groups import letter_groups
-from study.report.metric_view import parts_view
+from study.report.metric_view import MetricView, parts_view
 from study.report.significance import Comparison, compare, is_confirmed, with_holm
-from study.report.systems import Outcomes, Systems, searched, tuned_figures
+from study.report.systems import Outcomes, Systems, searched, share_tested, tuned_figures
 from study.report.variant_view import VariantView
 
 FEWEST_SYSTEMS = 2
@@ -32,7 +32,9 @@ def glance(plan: Plan, outcomes: Outcomes, systems: Systems, variants: Mapping[s
 
 
 def _pairs(plan: Plan, systems: Systems, names: list[str]) -> list[Comparison]:
-    """Every pair of tuned systems, the higher one first."""
+    """Every pair of tuned systems, the higher one first; none under one division, which has no folds to test over."""
+    if PROTOCOLS[plan.terms.protocol].one_division:
+        return []
     share, metric = share_tested(plan), plan.metric
     return with_holm(
         [compare(systems[one][metric], systems[other][metric], metric, share) for one, other in combinations(names, 2)]
@@ -45,11 +47,18 @@ def _tuned(plan: Plan, outcomes: Outcomes, variants: Mapping[str, VariantView]) 
         yield GlanceRow(
             name,
             own[0].role,
-            parts_view(tuned_figures(outcomes, name))["test"][plan.metric],
+            _test(plan, outcomes, name, own[0]),
             max((each.n_parameters for each in own if each.n_parameters is not None), default=None),
             max((each.epoch_seconds for each in own if each.epoch_seconds is not None), default=None),
             sum(each.cost.epochs for each in own),
         )
+
+
+def _test(plan: Plan, outcomes: Outcomes, name: str, first: VariantView) -> MetricView:
+    """The test score of a tuned system over its searches; under one division with its interval over speakers."""
+    if PROTOCOLS[plan.terms.protocol].one_division and first.tuned is not None:
+        return first.tuned.figures["test"][plan.metric]
+    return parts_view(tuned_figures(outcomes, name))["test"][plan.metric]
 
 
 def _others(plan: Plan, variants: Mapping[str, VariantView]) -> Iterator[GlanceRow]:

@@ -29,6 +29,8 @@ def costs(row: GlanceRow) -> list[str]:
 
 def glance_sentence(glance: GlanceView) -> str:
     """What the letters of groups mean, or why there are none."""
+    if not glance.n_pairs:
+        return "No group is drawn: one division has no folds to test over."
     if not glance.groups:
         return f"No group is drawn: no pair has a verdict, which needs {FEWEST_CONFIGS} configurations of each system."
     return (

@@ -31,4 +31,9 @@ PartsView = Mapping[str, Mapping[str, MetricView]]
 
 def parts_view(figures: Mapping[str, Mapping[str, Spread]]) -> PartsView:
     """The view of figures by part and metric."""
-    return {part: {name: MetricView.of(value) for name, value in by.items()} for part, by in figures.items()}
+    return {part: metric_views(by) for part, by in figures.items()}
+
+
+def metric_views(figures: Mapping[str, Spread]) -> dict[str, MetricView]:
+    """The view of figures by metric."""
+    return {name: MetricView.of(value) for name, value in figures.items()}

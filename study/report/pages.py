@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from study.plurals import counted
-from study.report import features, glance_table, recognised, tables, transfer
+from study.report import features, glance_table, recognised, set_tables, tables, transfer
 from study.report.calibration import calibration_sentence
 from study.report.formats import (
     capitalise,
@@ -100,6 +100,7 @@ def _render(environment: jinja2.Environment, name: str, view: ReportView, **more
         recognised=recognised,
         transfer=transfer,
         glance_table=glance_table,
+        set_tables=set_tables,
         layer_weight_lines=layer_weight_lines,
         calibration_sentence=calibration_sentence,
         interval=format_interval,

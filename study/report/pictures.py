@@ -23,6 +23,7 @@ from study.report.charts.svg import svg
 from study.report.charts.variants import metric_per_variant
 from study.report.evidence import Evidence
 from study.report.predictions import confusions_by_block, pooled_confusion
+from study.report.test_sets import apart
 from study.report.view import ReportView
 
 Spaces = Mapping[str, Callable[[Any], object]]
@@ -62,7 +63,7 @@ def _of_variant(
     plan, folds = evidence.plan, evidence.tested[name]
     configs = PROTOCOLS[plan.terms.protocol].viewed(plan, evidence.configs[name])
     number, size = evidence.outcomes[name].config.number, len(plan.classes)
-    by_block = {f"test {block}": matrix for block, matrix in confusions_by_block(folds, size).items()}
+    by_block = {f"test {block}": matrix for block, matrix in confusions_by_block(apart(plan, folds), size).items()}
     return {
         "curves": learning_curves(configs, number, plan.metric, f"{name}: learning curves"),
         "history": optimisation_history(configs, plan.metric, number),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
@@ -21,7 +21,8 @@ from study.features.pack import Pack
 from study.protocols import PROTOCOLS
 from study.record.divisions import Division, blocks_of
 from study.record.plan import Plan
-from study.record.results import PARTS, Figures, spread
+from study.record.results import PARTS, Figures, Spread, spread
+from study.report.test_sets import set_names
 from study.training.metrics import METRICS, score
 
 # Inverse strengths of the L2 penalty, of standardised inputs; the strongest penalty wins a tie.
@@ -37,13 +38,14 @@ Labels = Int[np.ndarray, " utterances"]
 class Probe:
     """What the probe reaches, by part and metric, on features of these labels; or in `left_out` why it has no figures.
 
-    `strengths` has the one that was chosen for every fold.
+    `strengths` has the one that was chosen for every fold, and `test_sets` the scores on each test set of one division.
     """
 
     features: Mapping[str, str]
     figures: Figures | None = None
     strengths: tuple[float, ...] = ()
     left_out: str = ""
+    test_sets: Mapping[str, Mapping[str, Spread]] = field(default_factory=dict)
 
     @property
     def note(self) -> str:
@@ -88,7 +90,8 @@ def probe(plan: Plan) -> Probe:
         }
         for part in PARTS
     }
-    return Probe(labels, figures, tuple(strength for _, strength in found))
+    sets = {name: {metric: spread([found[0][0][name][metric]]) for metric in METRICS} for name in set_names(plan)}
+    return Probe(labels, figures, tuple(strength for _, strength in found), test_sets=sets)
 
 
 def _pooled(plan: Plan, path: Path) -> Inputs:
@@ -111,8 +114,9 @@ def _pooled(plan: Plan, path: Path) -> Inputs:
 
 
 def _of_division(plan: Plan, division: Division, inputs: Inputs) -> tuple[dict[str, dict[str, float]], float]:
-    """The scores by part of the best model by validation, and its strength."""
-    at = {part: _places(plan, division[part]) for part in ("training", *PARTS)}
+    """The scores by part, and by test set, of the best model by validation, and its strength."""
+    at = {name: _places(plan, [name]) for name in set_names(plan)}
+    at |= {part: _places(plan, division[part]) for part in ("training", *PARTS)}
     labels = np.array([plan.classes.index(each["label"]) for each in plan.utterances])
     mean, deviation = inputs[at["training"]].mean(0), inputs[at["training"]].std(0)
     scaled = (inputs - mean) / np.where(deviation < CONSTANT, 1.0, deviation)
@@ -122,7 +126,7 @@ def _of_division(plan: Plan, division: Division, inputs: Inputs) -> tuple[dict[s
 
     tried = list(_models(scaled, labels, at["training"]))
     best = max(tried, key=lambda each: (scores(each[1], "validation")[plan.metric], -each[0]))
-    return {part: scores(best[1], part) for part in PARTS}, best[0]
+    return {part: scores(best[1], part) for part in at if part != "training"}, best[0]
 
 
 def _models(scaled: Inputs, labels: Labels, training: Sequence[int]) -> Iterator[tuple[float, Labels]]:

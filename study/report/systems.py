@@ -24,6 +24,15 @@ Configs = Mapping[str, Sequence[ConfigResult]]
 Systems = Mapping[str, Mapping[str, System]]
 
 
+def share_tested(plan: Plan) -> float:
+    """n_test / n_train, the mean over folds."""
+    sizes = plan.corpus["groups"]
+    return fmean(
+        sum(sizes[group] for group in division["test"]) / sum(sizes[group] for group in division["training"])
+        for division in PROTOCOLS[plan.terms.protocol].divisions(plan)
+    )
+
+
 def searched(outcomes: Outcomes) -> dict[str, list[str]]:
     """The searches that have an outcome, by variant."""
     found: dict[str, list[str]] = {}

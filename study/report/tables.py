@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from study.corpus.folds import SPEAKER
 from study.plurals import counted
 from study.record.incumbents import overtuning
 from study.record.results import PARTS
@@ -21,6 +22,7 @@ from study.report.formats import (
     format_spread,
 )
 from study.report.metric_view import PartsView
+from study.report.set_tables import with_sets
 from study.report.t_model import ROUNDING
 from study.report.variant_view import VariantView
 from study.report.view import ComparisonView, ReportView
@@ -40,24 +42,25 @@ def table_rows(view: ReportView) -> Iterator[list[str]]:
 
     Settings are "tuned" (of a guess "guess", of the probe "linear"), "shared" (under protocol nested, the one choice
     that has seen every session, where "tuned" are the nested choices), "published" or "untuned" (configuration 0), and
-    "reference", the published table's own row.
+    "reference", the published table's own row. Where a corpus has several test sets, each setting has a row for each,
+    "tuned on test2", below that of all.
     """
     for name, variant in view.variants.items():
         for setting, parts in settings(variant):
-            for part in PARTS:
+            for part in parts:
                 yield [name, setting, part, *(format_spread(parts[part][metric]) for metric in METRICS)]
         if variant.reference is not None:
             yield [name, "reference", "test", *reference_cells(variant)]
 
 
 def settings(variant: VariantView) -> Iterator[tuple[str, PartsView]]:
-    """The settings of a variant and their figures, by name."""
+    """The settings of a variant and their figures, by name; after each, those on single test sets."""
     if variant.tuned is not None:
-        yield variant.setting, variant.tuned.figures
+        yield from with_sets(variant.setting, variant.tuned)
     if variant.nested is not None:
         yield "shared", variant.nested.shared
     if variant.published is not None:
-        yield variant.start_word, variant.published.figures
+        yield from with_sets(variant.start_word, variant.published)
 
 
 def reference_cells(variant: VariantView) -> list[str]:
@@ -96,24 +99,35 @@ def comparison_row(pair: ComparisonView) -> list[str]:
     """As text: the pair, its difference, 95 % interval, p by Holm, smallest difference to be shown, and decision."""
     interval = format_interval(pair.low, pair.high)
     shown = format_difference(pair.mean), interval, format_p(pair.p_holm), format_score(pair.smallest)
-    return [f"{pair.first} − {pair.second}", *shown, pair.decision]
+    where = f" on {pair.on}" if pair.on else ""
+    return [f"{pair.first} − {pair.second}{where}", *shown, pair.decision]
 
 
 def comparison_lines(view: ReportView) -> Iterator[str]:
     """The comparisons as lines of aligned columns, with a heading; nothing without comparisons."""
     heading = ["", view.metric, "95 % interval", "Holm p", "could show", ""]
     rows = [heading, *map(comparison_row, view.comparisons)] if view.comparisons else []
-    yield from aligned_lines(rows, "lrrrrl")
+    if view.one_division:  # without a test
+        rows = [[*row[:3], ""] for row in rows]
+    yield from aligned_lines(rows, "lrrl" if view.one_division else "lrrrrl")
 
 
 def every_metric(view: ReportView) -> Iterator[list[ComparisonView]]:
     """The comparisons pair by pair, each in every metric, the study's own first."""
     for own in view.comparisons:
-        yield [own, *(pair for pair in view.other_metrics if (pair.first, pair.second) == (own.first, own.second))]
+        same = (own.first, own.second, own.on)
+        yield [own, *(pair for pair in view.other_metrics if (pair.first, pair.second, pair.on) == same)]
 
 
 def model_sentence(view: ReportView) -> str:
-    """The one model that interval, p and probabilities are of."""
+    """How intervals come about; with p and probabilities, of which one model."""
+    if view.one_division:
+        return (
+            "There is one division, so nothing can be tested over folds, and there is no p. The 95 % interval is the "
+            "bootstrap over the speakers of the test set, the same ones for both systems, and over the training runs "
+            "of each. It covers other speakers and other seeds, and not the luck of the searches: another search may "
+            "find another configuration."
+        )
     if any(pair.n_searches for pair in view.comparisons):
         return (
             "Welch's t over the mean test scores of whole searches: it says what other searches on these folds would "
@@ -129,6 +143,11 @@ def model_sentence(view: ReportView) -> str:
 def comparison_sentences(view: ReportView) -> Iterator[str]:
     """What decisions of this report mean; nothing where all is confirmed."""
     decisions = {pair.decision for pair in view.comparisons}
+    if view.one_division and decisions:
+        yield (
+            "One division allows no test over folds. Intervals cover the speakers of the test set and the training "
+            "seeds, not the luck of the searches."
+        )
     if "too few configurations" in decisions:
         yield f"Two searches of one variant differ, too: verdicts need {FEWEST_CONFIGS} configurations of each."
     if "not confirmed" in decisions:
@@ -200,6 +219,13 @@ def nested_sentences(variant: VariantView) -> Iterator[str]:
 def folds_sentence(view: ReportView) -> str:
     """How sessions are held out, with fold 0 for an example."""
     test, validation = ("+".join(view.folds[0][part]) for part in PARTS[::-1])
+    if view.one_division:
+        return f"One division, which the corpus gives (test {test}, validation {validation})."
+    if view.term("folds") == SPEAKER:
+        return (
+            f"{len(view.folds)} folds; each holds out one speaker as test and another one as validation (fold 0: test "
+            f"{test}, validation {validation})."
+        )
     if view.score_both_blocks:
         return (
             f"{len(view.folds)} folds, one for every pair of blocks of sessions; each run is scored on both and read "

@@ -18,11 +18,29 @@ WITHOUT_SEARCH = {"guess": "guess", PROBE: "linear"}
 
 
 @dataclass(frozen=True)
+class TestSetView:
+    """What a setting reaches on one test set of `n` utterances: scores over runs, and recalls by class over all runs.
+
+    Intervals resample its `unit` ("speaker" or "group"), of which there are `n_units`; 0 where nothing was resampled.
+    """
+
+    n: int
+    scores: Mapping[str, MetricView]
+    recalls: Mapping[str, float] = field(default_factory=dict)
+    unit: str = ""
+    n_units: int = 0
+
+
+@dataclass(frozen=True)
 class SettingView:
-    """A setting of a variant, tuned or published: its parameters (None for a guess) and its figures."""
+    """A setting of a variant, tuned or published: its parameters (None for a guess) and its figures.
+
+    `test_sets` has them by test set under protocol split, where a corpus may have several.
+    """
 
     params: Mapping[str, Any] | None
     figures: PartsView
+    test_sets: Mapping[str, TestSetView] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

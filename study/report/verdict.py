@@ -25,14 +25,18 @@ def sentence(comparison: Comparison) -> str:
 
     "Not confirmed" is not "equal"; that they are equal in practice is added where it is probable.
     """
-    one, other, by = comparison.first, comparison.second, format_score(abs(comparison.mean))
-    verb = "leads" if comparison.mean > 0 else "trails"
-    text = f"{one} and {other} score alike" if by == ".000" else f"{one} {verb} {other} by {by}"
-    if not math.isnan(comparison.interval.low):
-        text += f" ({format_interval(comparison.interval.low, comparison.interval.high)})"
+    low, high = comparison.interval.low, comparison.interval.high
+    text = difference_in_words(comparison.first, comparison.second, comparison.mean, low, high)
     if comparison.n_searches:
         text += f" over {comparison.n_searches} whole searches of each"
     return f"{text}; {_verdict(comparison)}"
+
+
+def difference_in_words(one: str, other: str, mean: float, low: float, high: float) -> str:
+    """Which system leads by how much, with the ends of the interval where they are defined."""
+    by, verb = format_score(abs(mean)), "leads" if mean > 0 else "trails"
+    text = f"{one} and {other} score alike" if by == ".000" else f"{one} {verb} {other} by {by}"
+    return text if math.isnan(low) else f"{text} ({format_interval(low, high)})"
 
 
 def _verdict(comparison: Comparison) -> str:

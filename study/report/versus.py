@@ -8,22 +8,24 @@ from typing import Any
 
 from study.errors import UserError
 from study.protocols import PROTOCOLS
-from study.record.divisions import block_name, blocks_of
+from study.record.divisions import block_name
 from study.record.folder import StudyFolder
 from study.record.plan import Plan
 from study.record.results import PARTS
 from study.report.build import terms_view
-from study.report.comparisons import as_view, share_tested
+from study.report.comparisons import as_view
 from study.report.evidence import Evidence, gather
 from study.report.formats import NOTHING
 from study.report.metric_view import PartsView, parts_view
-from study.report.significance import Comparison, System, compare, with_holm
-from study.report.systems import searched, tuned_figures, tuned_system
+from study.report.paired import Predicted, compare_by_speaker
+from study.report.significance import System, compare, with_holm
+from study.report.systems import searched, share_tested, tuned_figures, tuned_system
 from study.report.view import ComparisonView
 from study.training.metrics import METRICS
 
 # What was asked for otherwise: its name, and its value in the first and in the second study.
 Difference = tuple[str, str, str]
+Views = tuple[ComparisonView, ...]
 
 
 @dataclass(frozen=True)
@@ -91,30 +93,51 @@ def versus_view(first: Evidence, second: Evidence) -> VersusView:
         for pair in names
         for evidence, name in zip((first, second), pair, strict=True)
     ]
-    found = {metric: _compared(first, second, names, metric) for metric in METRICS}
+    found = _by_speaker(first, second, names) if protocol.one_division else _over_folds(first, second, names)
     return VersusView(
         plan.name,
         second.plan.name,
         f"{plan.corpus['name']}, {plan.corpus['utterances']} utterances, {len(plan.classes)} classes",
-        f"{len(blocks_of(protocol.divisions(plan)))} {protocol.over}",
+        protocol.over(plan),
         plan.metric,
         tuple(_differing(plan, second.plan)),
         tuple(entrants),
-        tuple(as_view(pair) for pair in found.pop(plan.metric)),
-        tuple(as_view(pair) for pairs in found.values() for pair in pairs),
+        found.pop(plan.metric),
+        tuple(pair for pairs in found.values() for pair in pairs),
     )
 
 
-def _compared(first: Evidence, second: Evidence, names: Sequence[tuple[str, str]], metric: str) -> Sequence[Comparison]:
+def _over_folds(first: Evidence, second: Evidence, names: Sequence[tuple[str, str]]) -> dict[str, Views]:
     share = share_tested(first.plan)
-    return with_holm(
-        [compare(_system(first, one, metric), _system(second, other, metric), metric, share) for one, other in names]
-    )
+    return {
+        metric: tuple(
+            as_view(pair)
+            for pair in with_holm(
+                [
+                    compare(_system(first, one, metric), _system(second, other, metric), metric, share)
+                    for one, other in names
+                ]
+            )
+        )
+        for metric in METRICS
+    }
+
+
+def _by_speaker(first: Evidence, second: Evidence, names: Sequence[tuple[str, str]]) -> dict[str, Views]:
+    found = [compare_by_speaker(first.plan, _predicted(first, one), _predicted(second, other)) for one, other in names]
+    return {metric: tuple(view for own in found for view in own[metric]) for metric in METRICS}
+
+
+def _predicted(evidence: Evidence, name: str) -> Predicted:
+    return Predicted(_shown(evidence, name), evidence.tested[name])
+
+
+def _shown(evidence: Evidence, name: str) -> str:
+    return f"{name} ({evidence.plan.name})"
 
 
 def _system(evidence: Evidence, name: str, metric: str) -> System:
-    shown = f"{name} ({evidence.plan.name})"
-    return tuned_system(evidence.plan, evidence.outcomes, evidence.configs, name, shown)[metric]
+    return tuned_system(evidence.plan, evidence.outcomes, evidence.configs, name, _shown(evidence, name))[metric]
 
 
 def _names(first: Evidence, second: Evidence) -> Iterator[tuple[str, str]]:

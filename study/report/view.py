@@ -20,7 +20,8 @@ class ComparisonView:
 
     `luck` is the variance that the searches add; `n_searches` how many whole searches of each were tested on, 0 where
     folds were. Without a verdict, p and probabilities are not shown. `decision` and
-    `sentence` are those of `report.verdict`.
+    `sentence` are those of `report.verdict`. Under protocol split, the comparison is one of `report.paired`: `over` is
+    what was resampled, and `on` names the test set where there are several.
     """
 
     first: str
@@ -41,6 +42,8 @@ class ComparisonView:
     decision: str
     sentence: str
     n_searches: int = 0
+    on: str = ""
+    over: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,10 @@ class ReportView:
     """The report of a study.
 
     `over` is what figures are means over, for example "5 folds"; `score_both_blocks` whether each fold serves with
-    either of its held-out parts as test. `metric` is what selects, as in METRICS; `comparisons` are in it, and those in
-    the other metrics are `other_metrics`. `unfinished` is what is left to do, empty for a finished study; while it is
-    not empty, nothing is compared. `epoch_note` says at which epoch runs count.
+    either of its held-out parts as test; `one_division` whether there is one fold, given by the corpus. `metric` is
+    what selects, as in METRICS; `comparisons` are in it, and those in the other metrics are `other_metrics`.
+    `unfinished` is what is left to do, empty for a finished study; while it is not empty, nothing is compared.
+    `epoch_note` says at which epoch runs count.
     `whole_searches` are there for variants that were searched several times; each search is one of `variants`.
     `warm_start` is what the sampler knew of an earlier study, empty without one. `probe_note` says what the linear
     probe among `variants` is, or why it is not there. `recognised` has the scores on recognised words and
@@ -92,6 +96,7 @@ class ReportView:
     conclusion: tuple[str, ...]
     other_metrics: tuple[ComparisonView, ...] = ()
     score_both_blocks: bool = False
+    one_division: bool = False
     unfinished: str = ""
     epoch_note: str = ""
     whole_searches: tuple[SearchesView, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -175,7 +176,10 @@ def confirmed_figures(config: ConfigResult, metric: str) -> dict[str, float]:
 
 
 def named_figures(parts: PartsView) -> dict[str, float]:
-    """Figures by their names in the tracker: means apart from the rest, since each prefix is a section of its page."""
+    """Figures by their names in the tracker: means apart from the rest, since each prefix is a section of its page.
+
+    What is not defined, such as the deviation of a single run, is left out.
+    """
     figures: dict[str, float] = {}
     for part, by_metric in parts.items():
         for name, figure in by_metric.items():
@@ -183,7 +187,7 @@ def named_figures(parts: PartsView) -> dict[str, float]:
             figures[f"{part}_spread/{name}_std"] = figure.std
             figures[f"{part}_spread/{name}_low"] = figure.low
             figures[f"{part}_spread/{name}_high"] = figure.high
-    return figures
+    return {name: value for name, value in figures.items() if math.isfinite(value)}
 
 
 def _config_points(config: ConfigResult, plan: Plan, epochs: int, seconds: float) -> Iterator[Point]:

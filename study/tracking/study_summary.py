@@ -62,6 +62,9 @@ def study_ending(variant: str, view: ReportView | None) -> Ending:
 def study_figures(variant: VariantView) -> dict[str, float]:
     """One variant of a report as tracked metrics: the selected setting's, the published one's means, the cost."""
     figures = named_figures(variant.tuned.figures) if variant.tuned else {}
+    sets = variant.tuned.test_sets if variant.tuned else {}
+    if len(sets) > 1:
+        figures |= named_figures({f"on_{name}": found.scores for name, found in sets.items()})
     if variant.published is not None:
         for part, by_metric in variant.published.figures.items():
             figures |= {f"{part}_{variant.start_word}/{name}_mean": figure.mean for name, figure in by_metric.items()}

@@ -77,6 +77,7 @@ def test_every_term_that_must_stay_is_compared_when_a_study_goes_on(plan):
     others["epoch_rule"] = "best"
     others["round_size"] = 4
     others["losses"] = "ce,balanced"
+    others["folds"] = 3
     never = [name for name, option in options_of(Terms).items() if option.change == "never"]
     assert sorted(never) == sorted(others)
     for name, value in others.items():
@@ -90,6 +91,32 @@ def test_a_plan_is_read_as_it_was_written(plan, tmp_path):
     written = with_slots(with_terms(plan, wall_seconds=60.0), Slots(2, 0.0))
     written.write(folder)
     assert Plan.read(folder) == written
+
+
+def test_a_plan_says_how_many_folds_only_where_the_option_is_given(plan, tmp_path):
+    """Plans that are older than the option keep their digests, and a study without it writes what it always wrote."""
+    folder = StudyFolder(tmp_path)
+    plan.write(folder)
+    assert "folds" not in json.loads(folder.plan.read_text(encoding="utf-8"))["terms"]
+    assert "folds" not in plan.fixed()["terms"]
+    assert "home" not in plan.utterances[0]
+    with_terms(plan, folds=3).write(folder)
+    assert Plan.read(folder).terms.folds == 3
+    assert with_terms(plan, folds=3).digest() != plan.digest()
+
+
+def test_under_nested_blocks_may_be_counted_and_speakers_not_held_out():
+    assert settings("--protocol", "nested", "--folds", "4").terms.folds == 4
+    with pytest.raises(
+        UserError, match=r"--folds expects a number of blocks, .* under --protocol nested; found speaker"
+    ):
+        settings("--protocol", "nested", "--folds", "speaker")
+
+
+@pytest.mark.parametrize("typed", ["2", "0", "-3", "x", "3.0", "Speaker", ""])
+def test_other_numbers_of_folds_are_refused(typed):
+    with pytest.raises(UserError, match="--folds expects a whole number, at least 3, or speaker; found"):
+        settings(f"--folds={typed}")
 
 
 @pytest.mark.parametrize(("group", "members"), [("all", PUBLISHED), ("every", tuple(VARIANTS))])

@@ -421,7 +421,7 @@ def test_splits_are_read_under_their_common_names_and_do_not_define_what_is_held
     utterances, problems = read(tmp_path, HEADER + ",split", *rows)
     assert [u.split for u in utterances] == list(named.values())
     assert [u.group for u in utterances] == ["g1"] * len(named)
-    law = "column split does not define what is held out: every group is held out once"
+    law = "column split is what --protocol split holds out; other protocols hold out every group once"
     assert [(p.message, p.fatal) for p in problems] == [(law, False)]
 
 

@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from study import SerModel
 from study.inference.batch import Outcome
-from study.inference.evaluate import bootstrap, evaluation
+from study.inference.evaluate import evaluation
 from study.inference.inputs import Item
 from study.inference.predictor import Prediction, Window
 from study.inference.recording import utterance_of
@@ -212,15 +212,3 @@ def test_no_corpus_is_one_line(capsys, model):
     code, _, err = here(capsys, "evaluate", model)
     assert (code, err.count("\n")) == (2, 1)
     assert "an evaluation needs a labelled corpus, or recognised words of the study's own; name it with --corpus" in err
-
-
-def test_intervals_over_speakers_cover_what_an_endless_number_of_them_would_show():
-    """Speakers whose accuracies vary around .7: the interval of WA holds .7 in about 95 of 100 corpora."""
-    generator, held = np.random.default_rng(0), 0
-    for _ in range(200):
-        accuracy = generator.beta(7, 3, size=30)
-        right = generator.binomial(20, accuracy)
-        by_speaker = np.stack([np.array([[n, 20 - n], [0, 0]]) for n in right])
-        low, high = bootstrap(by_speaker)["WA"]
-        held += low <= 0.7 <= high
-    assert 0.88 <= held / 200 <= 0.99

@@ -10,13 +10,15 @@ import soundfile
 from rich.console import Console
 
 from study.app.cli import parsed_arguments
-from study.app.extraction import extract_features, wanted_features
+from study.app.extraction import extract_features, studied_corpus, wanted_features
 from study.app.options import settings_of
-from study.app.planning import make_plan
+from study.app.planning import make_plan, with_slots
 from study.app.repeat import write_config
-from study.corpus.source import open_corpus
 from study.corpus.utterance import Corpus
+from study.execution.connection import Slots
+from study.inference.threads import one_core
 from study.record.folder import StudyFolder
+from study.samplers.warm_start import warm_proposer
 from tests.plugins.tiny_study import TinyStudy, run_study
 
 SAYS = {"calm": "all is well", "tense": "run away now"}
@@ -46,19 +48,37 @@ def write_recordings(folder: Path, suffix: str = ".wav") -> Path:
 
 
 def write_exportable(output: Path, manifest: Path, *options: str, name: str = "tiny") -> tuple[StudyFolder, Corpus]:
-    """A finished study of a manifest, with these `options` of `ser-study run` beside few and short runs."""
+    """A finished study of a manifest, with these `options` of `ser-study run` beside few and short runs.
+
+    Every configuration is the published one.
+    """
+    study, corpus = write_planned(output, manifest, *options, name=name)
+    run_study(study)
+    return study.folder, corpus
+
+
+def write_searched(output: Path, manifest: Path, *options: str, name: str = "tiny") -> TinyStudy:
+    """Such a study whose configurations are proposed by its own sampler."""
+    study, _ = write_planned(output, manifest, *options, name=name)
+    plan = study.plan
+    with one_core():
+        run_study(study, warm_proposer(plan.terms.seed, plan.terms.sampler, plan.prior, plan.choices()))
+    return study
+
+
+def write_planned(output: Path, manifest: Path, *options: str, name: str = "tiny") -> tuple[TinyStudy, Corpus]:
+    """Such a study before it begins, with its features, and its corpus."""
     small = ["--configs", "1", "--epochs", "3", "--concurrency", "1", "--output", str(output), "--name", name]
     has_audio = {"--audio-encoder", "--audio-features"} & set(options)
     encoders = ["--text-encoder", "hash", *([] if has_audio else ["--audio-encoder", "logmel"])]
     settings = settings_of(parsed_arguments(["run", "--corpus", str(manifest), *small, *encoders, *options]))
-    corpus = open_corpus(settings.corpus, ["audio", "text"])
+    corpus = studied_corpus(settings, QUIET)
     features = wanted_features(corpus, settings)
     choices = {modality: [each.choice for each in own] for modality, own in features.items()}
-    plan = make_plan(settings, corpus, choices, name)
+    plan = with_slots(make_plan(settings, corpus, choices, name), Slots(1, 0.0))
     extract_features(features, corpus, settings, QUIET, "a test")
     folder = StudyFolder.of(output, name)
     folder.path.mkdir(parents=True)
     plan.write(folder)
     write_config(folder, settings, plan)
-    run_study(TinyStudy(folder, plan))
-    return folder, corpus
+    return TinyStudy(folder, plan), corpus

@@ -15,7 +15,7 @@ from study.record.results import configurations
 from study.record.selection import select
 from study.record.terms import Terms
 from study.report.baselines import guess_scores
-from study.report.comparisons import share_tested
+from study.report.systems import share_tested
 from study.training.metrics import METRICS
 from tests.report.toy import toy_plan
 from tests.search.test_nested import BLOCKS, CONFIGS, EPOCHS, PAIRS, Table, study

@@ -7,8 +7,8 @@ import pytest
 from study.record.events import EpochDone, FoldRun, Phase
 from study.record.outcome import NestedFigures, Outcome
 from study.record.results import ConfigResult, FoldResult, spread
-from study.report.comparisons import as_view, comparisons, pairs, share_tested
-from study.report.systems import systems_of
+from study.report.comparisons import as_view, comparisons, pairs
+from study.report.systems import share_tested, systems_of
 from study.training.metrics import METRICS
 from study.variants import VARIANTS
 from tests.report.toy import toy_plan

@@ -1,7 +1,9 @@
 """The race: decision tables for its rules, and laws that hold whatever the scores and the order of arrival."""
 
 import random
+import time
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
@@ -273,6 +275,39 @@ def test_initial_folds_rotate_so_that_no_fold_decides_alone():
     for n in range(1, 11):
         seen = [sum(fold in pair for pair in pairs[:n]) for fold in range(5)]
         assert max(seen) - min(seen) <= 1
+
+
+@pytest.mark.parametrize(("n_folds", "n_chosen"), [(5, 2), (12, 2), (7, 3)])
+def test_the_rotation_always_takes_the_choice_whose_folds_were_used_least(n_folds, n_chosen):
+    """Against the rule written plainly, which takes the square of the number of choices."""
+    used, left = [0] * n_folds, list(combinations(range(n_folds), n_chosen))
+    for choice in rotation(n_folds, n_chosen):
+        assert choice == min(left, key=lambda folds: (sum(used[fold] for fold in folds), folds))
+        left.remove(choice)
+        for fold in choice:
+            used[fold] += 1
+    assert not left
+
+
+def test_ninety_folds_rotate_in_no_time():
+    """One for each actor of a corpus of many: 4,005 pairs, asked for at every new configuration."""
+    rules = replace(RACE, n_folds=90)
+    started = time.perf_counter()
+    assert len({POLICIES["race"].stages(rules, number)[0].folds for number in range(200)}) == 200
+    assert time.perf_counter() - started < 20
+
+
+@pytest.mark.parametrize("n_folds", [10, 12])
+def test_a_race_over_many_folds_compares_on_two_and_completes_all(n_folds):
+    rules = replace(RACE, n_folds=n_folds, seeds=1)
+    race = run_race(rules, by_quality([n / 30 for n in range(30)]), policy="race")
+    assert race.closed()
+    complete = [entry for entry in race.entries if entry.phase is Phase.COMPLETE]
+    assert all(len(curve) == rules.epochs for entry in complete for curve in entry.curves)
+    first_folds = [entry.stages[0].folds for entry in race.entries if entry.phase is Phase.STOPPED]
+    assert all(len(folds) == 2 for folds in first_folds)
+    assert {fold for folds in first_folds for fold in folds} == set(range(n_folds))
+    assert race.best().number in range(25, 30)
 
 
 def test_a_config_is_promoted_from_its_initial_folds_to_all_folds_to_the_end():

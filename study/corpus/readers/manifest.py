@@ -11,7 +11,7 @@ from study.corpus.readers.manifest_cells import is_clock, is_whole_file, number_
 from study.corpus.readers.manifest_row import Row
 from study.corpus.readers.manifest_rows import read_rows
 from study.corpus.splits import standard_split
-from study.corpus.utterance import NO_FILE, Problem, Ratings, Utterance
+from study.corpus.utterance import NO_FILE, UNKNOWN_SPEAKER, Problem, Ratings, Utterance
 from study.plurals import counted
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -91,7 +91,7 @@ def _held_out_column(path: Path, rows: Sequence[Row]) -> tuple[str, list[Problem
         message = "there is no column speaker: whether a speaker is in two groups cannot be checked"
         problems.append(Problem(str(path), message, False, "columns"))
     if unit and "split" in filled:
-        message = f"column split does not define what is held out: every {unit} is held out once"
+        message = f"column split is what --protocol split holds out; other protocols hold out every {unit} once"
         problems.append(Problem(str(path), message, False, "columns"))
     if "text" not in filled:
         message = "there is no column text (transcription, utterance, sentence): only audio can be used"
@@ -122,7 +122,7 @@ def _utterance(row: Row, folder: Path, unit: str) -> Utterance:
         audio=folder / row["file_name"] if row["file_name"] else NO_FILE,
         words=" ".join(row["text"].split()),
         label=row["label"],
-        speaker=row["speaker"] if named else f"unknown in {group}",
+        speaker=row["speaker"] if named else f"{UNKNOWN_SPEAKER}{group}",
         group=group,
         start=seconds_of(row["start"]),
         end=seconds_of(row["end"]),

@@ -11,7 +11,7 @@ from study.report.view import ComparisonView
 
 
 def differences(pairs: Sequence[ComparisonView], title: str) -> Figure:
-    """First minus second of each comparison: folds as dots, their mean, and its 95 % interval.
+    """First minus second of each comparison: folds or runs as dots, their mean, and its 95 % interval.
 
     The band is what counts as equal in practice. A confirmed difference is blue, every other one black.
     """
@@ -26,10 +26,12 @@ def differences(pairs: Sequence[ComparisonView], title: str) -> Figure:
         axes.plot(pair.differences, [row] * len(pair.differences), "o", color=color, markersize=4, alpha=0.55)
         label = "confirmed" if is_confirmed else "not confirmed, or no verdict"
         axes.plot(pair.mean, row, "o", color=color, markersize=9, linestyle="", label=label)
-    names = [f"{pair.first} −\n{pair.second}, {pair.metric}" for pair in pairs]
+    where = (f" on {pair.on}" if pair.on else "" for pair in pairs)
+    names = [f"{pair.first} −\n{pair.second}{on}, {pair.metric}" for pair, on in zip(pairs, where, strict=True)]
     axes.set_yticks(range(len(pairs)), names, parse_math=False)
     axes.set_ylim(len(pairs) - 0.4, -0.6)
-    axes.set_xlabel("difference of test scores: dots are folds, bars 95 % intervals of the mean")
+    dots = "runs" if pairs[0].over else "folds"
+    axes.set_xlabel(f"difference of test scores: dots are {dots}, bars 95 % intervals of the mean")
     axes.grid(axis="x", color=LIGHT_GREY)
     legend(figure, axes)
     return figure

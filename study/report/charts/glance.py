@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -42,7 +43,8 @@ def glance_chart(glance: GlanceView, metric: str) -> Figure:
 def _scores(axes: Axes, rows: Sequence[GlanceRow]) -> None:
     for place, row in enumerate(rows):
         color = BLUE if row.is_trained else GREY
-        axes.plot([max(0.0, row.test.low), min(1.0, row.test.high)], [place, place], color=color, linewidth=1.8)
+        if math.isfinite(row.test.low):
+            axes.plot([max(0.0, row.test.low), min(1.0, row.test.high)], [place, place], color=color, linewidth=1.8)
         axes.plot(row.test.mean, place, "o", color=color, markersize=7)
     names = [fitting(row.name, LONGEST_NAME_EMS) for row in rows]
     axes.set_yticks(range(len(rows)), names, parse_math=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ from study.report.view import ReportView
 
 
 def metric_per_variant(view: ReportView) -> Figure:
-    """Test score of every variant: folds as dots, their mean and its 95 % interval.
+    """Test score of every variant: folds, or runs of one division, as dots, their mean and its 95 % interval.
 
     The tuned setting is filled, the untuned one hollow below it, a guess and the probe grey; a diamond is the
     reference's own mean.
@@ -39,16 +40,20 @@ def metric_per_variant(view: ReportView) -> Figure:
             )
     axes.set_yticks(range(len(shown)), list(shown), parse_math=False)
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_xlabel(f"test {metric}: dots are folds, bars 95 % intervals of their mean")
+    shown_as = (
+        "runs, bars 95 % intervals over speakers" if view.one_division else "folds, bars 95 % intervals of their mean"
+    )
+    axes.set_xlabel(f"test {metric}: dots are {shown_as}")
     axes.grid(axis="x", color=LIGHT_GREY)
     legend(figure, axes)
     return figure
 
 
 def draw_interval(axes: Axes, spread: MetricView, row: float, color: str, *, label: str, hollow: bool) -> None:
-    """Draw the folds of a score, their mean and its interval at height `row`."""
-    ends = [max(0.0, spread.low), min(1.0, spread.high)]  # no score is outside
-    axes.plot(ends, [row, row], color=color, linewidth=1.6, zorder=2)
+    """Draw the folds of a score, their mean and, where it has one, its interval at height `row`."""
+    if math.isfinite(spread.low):
+        ends = [max(0.0, spread.low), min(1.0, spread.high)]  # no score is outside
+        axes.plot(ends, [row, row], color=color, linewidth=1.6, zorder=2)
     dots: dict[str, Any] = {"markersize": 4, "alpha": 0.55, "linestyle": "", "zorder": 3}
     axes.plot(spread.folds, [row] * len(spread.folds), "o", color=color, **dots)
     mean: dict[str, Any] = {

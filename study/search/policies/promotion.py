@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterator
 from functools import cache
@@ -143,15 +144,22 @@ def rotation(n_folds: int, n_chosen: int) -> tuple[tuple[int, ...], ...]:
     """Every choice of `n_chosen` folds, in an order that uses all folds about equally often at any time."""
     if n_chosen >= n_folds:
         return (tuple(range(n_folds)),)
-    return tuple(_balanced(list(combinations(range(n_folds), n_chosen)), n_folds))
+    return tuple(_balanced(n_folds, n_chosen))
 
 
-def _balanced(choices: list[tuple[int, ...]], n_folds: int) -> Iterator[tuple[int, ...]]:
+def _balanced(n_folds: int, n_chosen: int) -> Iterator[tuple[int, ...]]:
+    """The choices, each time the one whose folds are used least so far, the first of equals.
+
+    Uses only grow, so a choice that was queued with fewer than it has by now is queued again, and the others stay.
+    """
     used = [0] * n_folds
-    left = list(choices)
-    while left:
-        choice = min(left, key=lambda folds: (sum(used[fold] for fold in folds), folds))
-        left.remove(choice)
-        for fold in choice:
+    queue = [(0, folds) for folds in combinations(range(n_folds), n_chosen)]
+    while queue:
+        known, folds = heapq.heappop(queue)
+        uses = sum(used[fold] for fold in folds)
+        if uses > known:
+            heapq.heappush(queue, (uses, folds))
+            continue
+        for fold in folds:
             used[fold] += 1
-        yield choice
+        yield folds
