@@ -18,7 +18,7 @@ METRIC_TYPES = {"WA": "accuracy", "UWA": "balanced_accuracy", "WF1": "f1", "UWF1
 WEIGHTS_NOTES = {
     "folds": "The folder holds {n} models, one for each fold and seed of the study. A prediction is the mean of their "
     "probabilities. Figures in metrics.json are those of single models on what was held out of each; the mean of all "
-    "has not been scored.",
+    "was scored on nothing held out.",
     "refit": "The folder holds one model, trained on all data for as long as the fold runs of the study (their median "
     "epoch). Nothing was held out of it, so it has no score of its own: figures in metrics.json are those of the fold "
     "runs.",
