@@ -25,9 +25,10 @@ APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        "
 NOT_UTF_8 = b"\x92"
 
 
-# Examples per property test: few on every save, many in the nightly run (HYPOTHESIS_PROFILE=nightly).
-settings.register_profile("default", max_examples=50)
-settings.register_profile("nightly", max_examples=300)
+# Examples per property test: few on every save, many in the nightly run (HYPOTHESIS_PROFILE=nightly). None has a time
+# limit: on a busy machine any example may take long.
+settings.register_profile("default", max_examples=50, deadline=None)
+settings.register_profile("nightly", max_examples=300, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
