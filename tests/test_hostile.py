@@ -143,7 +143,7 @@ def records(draw: st.DrawFn) -> dict[str, Any]:
         "variant": "cross", "config": draw(st.integers(0, 2)), "params": {}, "fold": 0, "seed": 0, "epoch": 1,
         "loss": 1.0, "validation": scores, "test": scores, "seconds": 0.1, "ended": draw(st.booleans()), "stage": 1,
         "reason": "why", "outcome": "failed", "test_block": 0, "plan": "0" * 64, "spaces": {}, "terms": {},
-        "layer_weights": {"audio": {"0-1": 0.4}},
+        "layer_weights": {"audio": {"0-1": 0.4}}, "device": "CPU",
     }  # fmt: skip
     fields = TYPES[KINDS[kind]] if kind in KINDS else {}
     record = {"kind": kind, **{name: sound[name] for name in fields}}

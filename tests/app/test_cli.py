@@ -172,7 +172,7 @@ def test_features_lists_and_takes_only_what_features_depend_on(capsys):
         "--help", "--config", "--variant", "--output", "--corpus", "--labels", "--label-map", "--allow-outside-files",
         "--skip-missing", "--audio-encoder", "--audio-layer", "--frame-rate", "--text-encoder", "--text-layer",
         "--encoder-dtype", "--trust-remote-code", "--audio-features", "--text-features", "--to", "--into",
-        "--address", "--feature-rate",
+        "--address", "--feature-rate", "--allow-shared-speakers",
     }  # fmt: skip
     code, error = refusal(capsys, "features", "--epochs", "3")
     assert (code, "unknown argument '--epochs'" in error) == (2, True)

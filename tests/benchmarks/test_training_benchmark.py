@@ -35,7 +35,7 @@ def test_padded_models_train_on_our_batches(small):
     theirs.done = 1
     order = torch.Generator().manual_seed(derived_seed(training.SEED, "order", 1))
     batches = zip(theirs.training_batches(), data.training.shuffled(training.RECIPE.batch_size, order), strict=True)
-    for (padded, lengths, labels), (streams, expected) in batches:
+    for (padded, lengths, labels), (_, streams, expected) in batches:
         assert labels.equal(expected)
         for name, stream in streams.items():
             assert tuple(lengths[name].tolist()) == stream.lengths

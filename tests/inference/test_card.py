@@ -82,7 +82,7 @@ def test_the_hub_finds_library_task_encoders_and_split_and_readers_the_confused_
     assert data["base_model"] == ["microsoft/wavlm-base-plus"]  # `hash` is no model of the hub
     assert "license" not in data
     [index] = data["model-index"]  # type: ignore[misc]
-    assert index["results"][0]["dataset"]["split"] == "leave-one-session-out"
+    assert index["results"][0]["dataset"]["split"] == "leave-one-group-out"
     assert re.search(r"Of angry, 25 ?% are taken for frustrated; of frustrated, 12 ?% for angry\.", body)
 
 
