@@ -25,8 +25,8 @@ APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        "
 NOT_UTF_8 = b"\x92"
 
 
-# With matrix units for bfloat16 (AMX), oneDNN's convolutions of 8 channels are far off (.34 from float32, where those of
-# 128 channels are .014), and only tiny encoders have so few. It reads this at its first use.
+# With matrix units for bfloat16 (AMX), oneDNN's convolutions of 8 channels are far off (.34 from float32; those of
+# 128 channels .014), and only tiny encoders have so few. It reads this at its first use.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
 
 # Examples per property test: few on every save, many in the nightly run (HYPOTHESIS_PROFILE=nightly). None has a time
