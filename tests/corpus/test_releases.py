@@ -12,7 +12,7 @@ from study.corpus.check import check
 from study.corpus.folds import leave_one_group_out
 from study.corpus.options import CorpusOptions
 from study.corpus.readers import cremad, emodb, meld, msp_improv, msp_podcast, ravdess
-from study.corpus.readers.files import decoded
+from study.corpus.readers.files import repaired_text
 from study.corpus.readers.table import READERS
 from study.corpus.source import open_corpus
 from study.corpus.utterance import Problem, Utterance
@@ -347,7 +347,7 @@ def test_known_counts_add_up_to_the_published_totals(name: str, total: dict[str,
     ],
 )
 def test_bytes_of_windows_1252_in_utf_8_are_read_as_what_they_stand_for(data: bytes, text: str) -> None:
-    assert decoded(data)[0] == text
+    assert repaired_text(data)[0] == text
 
 
 def test_an_empty_wav_is_named_and_left_out_on_demand(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def not_read(root: Path, files: Sequence[Path], why: str) -> list[Problem]:
     return [Problem(path_text(root), message, False, "files that are not read")]
 
 
-def decoded(data: bytes) -> tuple[str, bool]:
+def repaired_text(data: bytes) -> tuple[str, bool]:
     """Bytes as text, and whether some of them were Windows-1252 in a text that is otherwise UTF-8."""
     text = data.decode("utf-8-sig", errors="surrogateescape")
     # An invalid byte 0x92 has become U+DC92; the same character encoded as UTF-8 is U+0092.
@@ -76,7 +76,7 @@ def words_in(text: str) -> str:
 def transcript(path: Path) -> str:
     """The words in the file of one utterance; empty where there is no file that can be read."""
     try:
-        return words_in(decoded(path.read_bytes())[0]) if os.path.isfile(path) else ""
+        return words_in(repaired_text(path.read_bytes())[0]) if os.path.isfile(path) else ""
     except OSError:
         return ""
 
@@ -110,7 +110,7 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[LabelRow | Problem]:
         yield Problem(path_text(path), "there is no such file", True, "label files")
         return
     # Repaired line by line, so that it is known in which rows.
-    lines = [decoded(line) for line in data.split(b"\n")]
+    lines = [repaired_text(line) for line in data.split(b"\n")]
     header: list[str] = []
     for begin, end, cells in _csv_rows("\n".join(text for text, _ in lines)):
         where = f"{path_text(path)}:{begin + 1}"

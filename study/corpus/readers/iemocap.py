@@ -3,12 +3,13 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from study.corpus.quoting import quoted
 from study.corpus.readers.decoding import decoded
+from study.corpus.readers.labelled_once import labelled_once
 from study.corpus.utterance import Problem, Utterance
 from study.errors import UserError
 
@@ -120,8 +121,8 @@ def count_votes(lines: tuple[str, ...]) -> dict[str, int]:
 def _scan_session(session: Path) -> tuple[list[Utterance], list[Problem]]:
     dialogues, problems = _text_files(session / "dialog" / "EmoEvaluation")
     transcriptions = session / "dialog" / "transcriptions"
-    seen: dict[str, str] = {}
-    utterances: list[Utterance] = []
+    found: list[Utterance | Problem] = []
+    untranscribed: set[str] = set()
     for evaluation in dialogues:
         words, faults = _read_words(transcriptions / evaluation.name)
         problems += faults
@@ -129,19 +130,18 @@ def _scan_session(session: Path) -> tuple[list[Utterance], list[Problem]]:
         problems += [*fault, *_stray_labels(evaluation, lines)]
         for turn in _turns(lines):
             where = f"{evaluation}:{turn.line}"
-            found = _read_turn(turn, where, session, evaluation.stem, words)
-            if isinstance(found, Problem):
-                problems.append(found)
-            elif found.id in seen:
-                law = f"{found.id} is labelled twice, first at {seen[found.id]}; remove one of the lines"
-                problems.append(Problem(where, law, True, "duplicate ids"))
-            else:
-                seen[found.id] = where
-                utterances.append(found)
-                if found.id not in words:
-                    message = f"{found.id} has no transcription; its words are left empty"
-                    problems.append(Problem(where, message, False, "missing transcriptions"))
-    return utterances, problems
+            read = _read_turn(turn, where, session, evaluation.stem, words)
+            found.append(read)
+            if isinstance(read, Utterance) and read.id not in words:
+                untranscribed.add(where)
+    utterances, faults = labelled_once(found, "lines")
+    return utterances, [*problems, *faults, *_missing_words(u for u in utterances if u.where in untranscribed)]
+
+
+def _missing_words(utterances: Iterable[Utterance]) -> Iterator[Problem]:
+    for utterance in utterances:
+        message = f"{utterance.id} has no transcription; its words are left empty"
+        yield Problem(utterance.where, message, False, "missing transcriptions")
 
 
 def _text_files(folder: Path) -> tuple[list[Path], list[Problem]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from study.corpus.known_counts import KnownCounts
 from study.corpus.quoting import path_text, quoted
 from study.corpus.readers.files import LabelRow, files_in, first_folder, label_rows, not_read, words_in
+from study.corpus.readers.labelled_once import labelled_once
 from study.corpus.utterance import Problem, Utterance
 from study.plurals import counted
 
@@ -101,19 +102,9 @@ def _scan_split(root: Path, split: str, table: Path) -> tuple[list[Utterance], l
     clips = SPLITS[split][1]
     folder = first_folder(root, clips, f"{split}/{clips}")
     rows, problems = label_rows(table, COLUMNS)
-    seen: dict[str, str] = {}
-    utterances: list[Utterance] = []
-    for row in rows:
-        found = _utterance(row, split, folder)
-        if isinstance(found, Problem):
-            problems.append(found)
-        elif found.id in seen:
-            law = f"{found.id} is labelled twice, first at {seen[found.id]}; remove one of the rows"
-            problems.append(Problem(row.where, law, True, "duplicate ids"))
-        else:
-            seen[found.id] = row.where
-            utterances.append(found)
-            problems += _time_faults(row)
+    utterances, faults = labelled_once((_utterance(row, split, folder) for row in rows), "rows")
+    used = {utterance.where for utterance in utterances}
+    problems += [*faults, *(fault for row in rows if row.where in used for fault in _time_faults(row))]
     problems += _repaired(table, rows)
     return utterances, [*problems, *_extra_clips(folder, utterances)]
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from study.corpus.known_counts import KnownCounts
 from study.corpus.quoting import path_text, quoted
-from study.corpus.readers.files import decoded, first_folder, transcript
+from study.corpus.readers.files import first_folder, repaired_text, transcript
+from study.corpus.readers.labelled_once import labelled_once
 from study.corpus.utterance import Problem, Utterance
 from study.plurals import counted
 
@@ -52,25 +53,17 @@ def scan(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list
     table = next((path / name for name in TABLES if os.path.isfile(path / name)), path / TABLES[0])
     text, problems = _text(table)
     audio, transcripts = first_folder(path, *FIRST_SESSION).parent, first_folder(path, *WORDS)
-    seen: dict[str, str] = {}
-    utterances: list[Utterance] = []
-    for number, line, ratings in _turns(text.split("\n")):
-        where = f"{path_text(table)}:{number}"
-        found = _utterance(line, ratings, audio, transcripts, where)
-        if isinstance(found, Problem):
-            problems.append(found)
-        elif found.id in seen:
-            law = f"{found.id} is labelled twice, first at {seen[found.id]}; remove one of the lines"
-            problems.append(Problem(where, law, True, "duplicate ids"))
-        else:
-            seen[found.id] = where
-            utterances.append(found)
-    return utterances, [*problems, *_missing_words(path, utterances)]
+    found = (
+        _utterance(line, ratings, audio, transcripts, f"{path_text(table)}:{number}")
+        for number, line, ratings in _turns(text.split("\n"))
+    )
+    utterances, faults = labelled_once(found, "lines")
+    return utterances, [*problems, *faults, *_missing_words(path, utterances)]
 
 
 def _text(table: Path) -> tuple[str, list[Problem]]:
     try:
-        return decoded(table.read_bytes() if os.path.isfile(table) else b"")[0], []
+        return repaired_text(table.read_bytes() if os.path.isfile(table) else b"")[0], []
     except OSError as error:
         return "", [Problem(path_text(table), f"the file cannot be read: {error.strerror}", True, "label files")]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from study.corpus.quoting import path_text, quoted
 from study.corpus.readers.files import LabelRow, first_folder, label_rows, transcript, words_in
+from study.corpus.readers.labelled_once import labelled_once
 from study.corpus.splits import standard_split
 from study.corpus.utterance import Problem, Utterance
 from study.plurals import counted
@@ -56,21 +57,9 @@ def scan(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list
     table = next((path / "Labels" / name for name in TABLES if os.path.isfile(path / "Labels" / name)), None)
     rows, problems = label_rows(table or path / "Labels" / TABLES[0], COLUMNS)
     audio, transcripts = first_folder(path, "Audios", "Audio"), first_folder(path, "Transcripts")
-    seen: dict[str, str] = {}
-    utterances: list[Utterance] = []
-    for row in rows:
-        if row["EmoClass"].lower() in WITHHELD:
-            continue
-        found = _utterance(row, audio, transcripts)
-        if isinstance(found, Problem):
-            problems.append(found)
-        elif found.id in seen:
-            law = f"{quoted(found.id)} is labelled twice, first at {seen[found.id]}; remove one of the rows"
-            problems.append(Problem(row.where, law, True, "duplicate ids"))
-        else:
-            seen[found.id] = row.where
-            utterances.append(found)
-    return utterances, [*problems, *_remarks(path, rows, utterances, transcripts)]
+    labelled = (row for row in rows if row["EmoClass"].lower() not in WITHHELD)
+    utterances, faults = labelled_once((_utterance(row, audio, transcripts) for row in labelled), "rows")
+    return utterances, [*problems, *faults, *_remarks(path, rows, utterances, transcripts)]
 
 
 def _utterance(row: LabelRow, audio: Path, transcripts: Path) -> Utterance | Problem:
