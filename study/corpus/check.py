@@ -1,15 +1,15 @@
 """Reports every problem of a corpus at once: the output of `ser-study check`."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
-from study.corpus.examine import examine
+from study.corpus.examine import examine, left_out
 from study.corpus.folds import Fold
 from study.corpus.holding_out import BY_GROUP, HoldingOut
-from study.corpus.media import MEDIA, missing_files, without_missing
+from study.corpus.media import MEDIA, missing_files, without_missing, without_unusable
 from study.corpus.options import CorpusOptions
 from study.corpus.quoting import path_text
-from study.corpus.recordings import AudioSummary, OnStep
+from study.corpus.recordings import AudioSummary, OnStep, Recording, inspect_recordings, lack_of_decoder
 from study.corpus.regroup import groups_of
 from study.corpus.source import Reading, choose_classes, read_source
 from study.corpus.study_faults import (
@@ -68,11 +68,15 @@ def check(
         return CheckReport(reading.place, None, (*problems, *_count_faults(reading)), {}, AudioSummary())
     problems += _count_faults(reading)
     problems += _missing_files(corpus, media, fatal=not options.skip_missing)
+    known = dict[str, Recording]()
     if options.skip_missing:
         corpus, faults = _skipped(corpus, media, reading.place)
         problems += faults
+        # Before it is regrouped, as in a study: who validates depends on the utterances that are left.
+        corpus, faults = _without_unusable(corpus, media, on_step, known)
+        problems += faults
     corpus, faults = _regrouped(corpus, holding_out, reading.place)
-    found = examine(corpus, options, media, on_step)
+    found = examine(corpus, options, media, on_step, known)
     corpus = found.corpus
     folds, more = ((), []) if faults else _divided(corpus, holding_out, reading.place)
     problems += [*faults, *more, *found.problems]
@@ -101,6 +105,19 @@ def _skipped(corpus: Corpus, media: Collection[str], place: str) -> tuple[Corpus
         return without_missing(corpus, media), []
     except UserError as error:
         return corpus, [Problem(place, str(error), True, "classes")]
+
+
+def _without_unusable(
+    corpus: Corpus, media: Collection[str], on_step: OnStep, known: MutableMapping[str, Recording]
+) -> tuple[Corpus, list[Problem]]:
+    """The corpus without utterances whose audio cannot be used, and these; all of it where too little remains."""
+    if "audio" not in media or lack_of_decoder(corpus.utterances):
+        return corpus, []
+    skippable = inspect_recordings(corpus.utterances, on_step, known).skippable
+    try:
+        return without_unusable(corpus, skippable), [left_out(problem) for problem in skippable.values()]
+    except UserError:
+        return corpus, []  # `examine` says so
 
 
 def _regrouped(corpus: Corpus, holding_out: HoldingOut, place: str) -> tuple[Corpus, list[Problem]]:

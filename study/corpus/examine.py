@@ -52,6 +52,11 @@ def examine(
 def _faults(found: Inspection, skip: bool) -> Iterator[Problem]:
     for id, problem in found.faults.items():
         if skip and id in found.skippable:
-            yield replace(problem, message=f"{problem.message}; the utterance is left out", fatal=False)
+            yield left_out(problem)
         else:
             yield problem
+
+
+def left_out(problem: Problem) -> Problem:
+    """The problem of an utterance that `--skip-missing` leaves out: it stops no study."""
+    return replace(problem, message=f"{problem.message}; the utterance is left out", fatal=False)

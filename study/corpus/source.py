@@ -128,7 +128,7 @@ def choose_classes(reading: Reading, options: CorpusOptions) -> Corpus:
         )
     notes += _notes_on_release(reading)
     ordered = tuple(sorted(utterances, key=lambda u: u.id))
-    return Corpus(reading.name, classes, ordered, notes, reading.reader.divides_speakers)
+    return Corpus(reading.name, classes, ordered, notes)
 
 
 def _notes_on_release(reading: Reading) -> tuple[str, ...]:

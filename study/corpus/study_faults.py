@@ -23,10 +23,7 @@ def study_faults(corpus: Corpus, place: str, allow_shared_speakers: bool = False
     yield from _classes_missing(place, class_counts(corpus))
     yield from _spellings(utterances)
     if not corpus.has_given_parts:  # of those, notes count the speakers that are in several
-        apart = corpus.divides_speakers
-        yield from (
-            _shared_speakers(utterances, allow_shared_speakers) if apart else _undivided_speakers(utterances, place)
-        )
+        yield from _shared_speakers(utterances, place, allow_shared_speakers)
     if any(u.words for u in utterances):
         for utterance in utterances:
             if not utterance.words:
@@ -120,29 +117,26 @@ def _spellings(utterances: Sequence[Utterance]) -> Iterator[Problem]:
             yield Problem(rarest.where, message, True, "spellings")
 
 
-def _shared_speakers(utterances: Sequence[Utterance], allowed: bool) -> Iterator[Problem]:
-    shared = {speaker: groups for speaker, groups in _groups_of_speakers(utterances).items() if len(groups) > 1}
-    remedy = (
-        "allowed by --allow-shared-speakers: scores are not of unknown speakers"
-        if allowed
-        else "put a speaker's utterances in one group, or accept it with --allow-shared-speakers"
-    )
+def _shared_speakers(utterances: Sequence[Utterance], place: str, allowed: bool) -> Iterator[Problem]:
+    speakers = _groups_of_speakers(utterances)
+    shared = {speaker: groups for speaker, groups in speakers.items() if len(groups) > 1}
+    kind = "speakers in two groups"
+    if shared and allowed:
+        named = ", ".join(list(shared)[:NAMED]) + (", ..." if len(shared) > NAMED else "")
+        law = f"{len(shared):,} of {counted(len(speakers), 'speaker')} are in training and test ({named})"
+        yield Problem(
+            place, f"{law}: allowed by --allow-shared-speakers; scores are not of unknown speakers", False, kind
+        )
+        return
+    official = " use the corpus's own division with --protocol split," if all(u.split for u in utterances) else ""
+    remedy = f"put a speaker's utterances in one group,{official} or accept it with --allow-shared-speakers"
     for speaker, groups in shared.items():
         named = ", ".join(f"{group} ({where})" for group, where in sorted(groups.items())[:NAMED])
         more = ", ..." if len(groups) > NAMED else ""
         law = (
             f"speaker {speaker} would be in training and test: found in {counted(len(groups), 'group')}, {named}{more}"
         )
-        yield Problem(next(iter(groups.values())), f"{law}; {remedy}", not allowed, "speakers in two groups")
-
-
-def _undivided_speakers(utterances: Sequence[Utterance], place: str) -> Iterator[Problem]:
-    """The remark on a release whose groups cannot keep a speaker's utterances together."""
-    speakers = _groups_of_speakers(utterances)
-    if shared := [speaker for speaker, groups in speakers.items() if len(groups) > 1]:
-        law = f"{len(shared):,} of {counted(len(speakers), 'speaker')} are in more than one group"
-        message = f"{law}: this corpus cannot be divided by speaker, so tests include speakers of the training set"
-        yield Problem(place, message, False, "speakers in two groups")
+        yield Problem(next(iter(groups.values())), f"{law}; {remedy}", True, kind)
 
 
 def _groups_of_speakers(utterances: Sequence[Utterance]) -> dict[str, dict[str, str]]:

@@ -76,8 +76,7 @@ class Problem:
 class Corpus:
     """Utterances in a fixed order, and the classes in the order of the models' outputs.
 
-    `notes` are short sentences for the user on what was dropped or merged while reading. `divides_speakers` is whether
-    its groups can keep a speaker's utterances together, which some releases do not allow. `has_given_parts` is whether
+    `notes` are short sentences for the user on what was dropped or merged while reading. `has_given_parts` is whether
     its groups are the parts of a division that it comes with; speakers may be in several, and `notes` count them.
     """
 
@@ -85,7 +84,6 @@ class Corpus:
     classes: tuple[str, ...]
     utterances: tuple[Utterance, ...]
     notes: tuple[str, ...] = ()
-    divides_speakers: bool = True
     has_given_parts: bool = False
 
     def counts(self) -> dict[str, int]:

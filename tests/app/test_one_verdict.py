@@ -14,9 +14,15 @@ from study.app.cli import main, parser
 from study.app.extraction import extract_features, studied_corpus, wanted_features
 from study.app.options import settings_of
 from study.app.planning import make_plan, untrained
+from study.corpus.manifest_writer import write_manifest
+from study.corpus.options import CorpusOptions
+from study.corpus.source import open_corpus
 from study.errors import UserError
+from tests.plugins.miniature_corpora import MINIATURES
 
 RATE_HZ = 16_000
+# Options that change what is held out, for `check` and a study alike.
+TERMS = ((), ("--protocol", "split"), ("--folds", "speaker"))
 HEADER = "file_name,utterance_id,label,text,speaker,group"
 
 
@@ -118,11 +124,11 @@ FAULTS = {
 }
 
 
-def studied(corpus: str, output: Path) -> str:
+def studied(corpus: str, output: Path, *more: str) -> str:
     """What a study prints before it trains."""
     console = Console(file=io.StringIO(), width=10_000)
     options = ["--corpus", corpus, "--variant", "audio", "--audio-encoder", "logmel", "--output", str(output)]
-    settings = settings_of(parser().parse_args(["run", *options]))
+    settings = settings_of(parser().parse_args(["run", *options, *more]))
     corpus_read = studied_corpus(settings, console)
     features = wanted_features(corpus_read, settings)
     choices = {modality: [each.choice for each in own] for modality, own in features.items()}
@@ -147,11 +153,64 @@ def test_check_and_a_study_give_one_verdict(
         assert row.words in studied(str(tiny_manifest), tmp_path / "out")
 
 
+def verdict(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """The exit code of `check` for a study of audio, and what it prints."""
+    code = main(["check", *arguments, "--variant", "audio"])
+    return code, " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("name", [*MINIATURES, "iemocap"])
+def test_every_corpus_and_a_manifest_written_from_it_get_one_verdict_from_check_and_run(
+    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    place = MINIATURES[name](tmp_path / "it") if name in MINIATURES else request.getfixturevalue("iemocap_release")
+    written = tmp_path / "written.csv"
+    outside = write_manifest(written, open_corpus(CorpusOptions(corpus=str(place))))
+    corpora = {f"{name}:{place}": (), f"manifest:{written}": ("--allow-outside-files",) if outside else ()}
+    stopped = dict[tuple[str, ...], str]()
+    for terms in TERMS:
+        for corpus, options in corpora.items():
+            code, said = verdict(capsys, corpus, *options, *terms)
+            try:
+                studied(corpus, tmp_path / "out", *options, *terms)
+            except UserError as refused:
+                law = str(refused).partition(": ")[2].partition("; ")[0]
+                assert (code, law in said) == (1, True)
+                # Where it is found differs between a release and a manifest; what is found does not.
+                assert stopped.setdefault(terms, law[:40]) == law[:40]
+            else:
+                assert (code, stopped.get(terms, "")) == (0, "")
+                stopped[terms] = ""
+    assert stopped[()].startswith("speaker ") is (name == "meld")
+    assert (stopped["--protocol", "split"] == "") is (name in ("meld", "msp-podcast"))
+
+
+def test_who_validates_follows_from_what_skip_missing_leaves_in_both(
+    tiny_manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Speaker a0 validates, unless its files cannot be read."""
+    header, *rows = tiny_manifest.read_text().splitlines()
+    parts = {"a": "train", "b": "train", "c": "test"}
+    tiny_manifest.write_text("\n".join([f"{header},split", *(f"{row},{parts[row.split(',')[1][0]]}" for row in rows)]))
+    terms = ("--skip-missing", "--protocol", "split")
+    chosen = dict[bool, str]()
+    for is_cut in (False, True):
+        for file in ("a0.wav", "a1.wav") if is_cut else ():
+            (tmp_path / "audio" / file).write_bytes(b"RIFF")
+        code, said = verdict(capsys, str(tiny_manifest), *terms)
+        note = said[said.index("the split has no validation part") :].partition(")")[0]
+        assert code == 0
+        assert note in studied(str(tiny_manifest), tmp_path / "out", *terms)
+        chosen[is_cut] = note
+    assert "those of 1 speaker (a0" in chosen[False]
+    assert "those of 1 speaker (a0" not in chosen[True]
+
+
 def test_a_study_of_shared_speakers_is_accepted_on_demand_and_says_so(
     tiny_manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     FAULTS["a speaker in two groups"].fault(tmp_path)
-    said = "speaker a1 would be in training and test: found in 2 groups, a ("
+    said = "1 of 5 speakers are in training and test (a1): allowed by --allow-shared-speakers"
     encoders = ("--audio-encoder", "logmel", "--variant", "audio", "--output", str(tmp_path / "out"))
     assert main(["features", "--corpus", str(tiny_manifest), *encoders]) == 2
     assert "or accept it with --allow-shared-speakers" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from study.app.division import holding_out_of
 from study.corpus.check import check
 from study.corpus.folds import leave_one_group_out
 from study.corpus.options import CorpusOptions
@@ -95,13 +96,24 @@ def test_clips_of_meld_that_no_row_names_are_counted_and_not_read(meld_root: Pat
     assert found == ["1 file not read, the first 'final_videos_testdia0_utt0.mp4': no row of the table names them"]
 
 
-def test_speakers_of_meld_that_splits_share_are_counted_and_are_no_reason_to_refuse_it(meld_root: Path) -> None:
+def test_speakers_of_meld_that_splits_share_are_counted_and_its_own_division_or_the_option_accepts_them(
+    meld_root: Path,
+) -> None:
     report = check(CorpusOptions(corpus=str(meld_root)))
     assert messages(report.problems, "speakers in two splits") == [
         "3 of 3 speakers are in more than one split of the release"
     ]
-    assert messages(report.problems, "speakers in two groups")[0].startswith("3 of 3 speakers are in more than one gr")
-    assert not report.fatal
+    refused = messages(report.problems, "speakers in two groups")
+    assert (report.fatal, len(refused)) == (True, 3)
+    assert "use the corpus's own division with --protocol split, or accept it with --allow-shared" in refused[0]
+    allowed = check(CorpusOptions(corpus=str(meld_root), allow_shared_speakers=True))
+    assert messages(allowed.problems, "speakers in two groups")[0].startswith(
+        "3 of 3 speakers are in training and test"
+    )
+    divided = check(CorpusOptions(corpus=str(meld_root)), holding_out=holding_out_of({"protocol": "split"}))
+    assert divided.corpus is not None
+    assert "3 speakers in test and train alike: A Waiter, Joey, Monica" in divided.corpus.notes
+    assert (allowed.fatal, divided.fatal) == (False, False)
 
 
 def test_a_split_of_meld_that_is_not_there_is_named(meld_root: Path) -> None:
@@ -121,7 +133,8 @@ def test_broken_absent_silent_and_overlong_clips_of_meld_are_named_and_left_out_
     write_clip(meld_root / MELD_FOLDERS["test"] / "dia0_utt1.mp4", tone(610, rate_hz=8000), 8000, film=False)
     write_clip(meld_root / MELD_FOLDERS["test"] / "dia0_utt0.mp4", tone(45, rate_hz=8000), 8000, film=False)
     for skip, fatal in ((False, True), (True, False)):
-        problems = check(CorpusOptions(corpus=str(meld_root), skip_missing=skip)).problems
+        options = CorpusOptions(corpus=str(meld_root), skip_missing=skip, allow_shared_speakers=True)
+        problems = check(options).problems
         broken = messages(problems, "audio files that cannot be decoded")
         assert [re.search(r"dia\d_utt\d", message)[0] for message in broken] == ["dia1_utt1", "dia0_utt0"]  # type: ignore[index]
         assert "it has no audio track" in broken[0]

@@ -47,10 +47,20 @@ def test_a_second_spelling_is_refused_with_both_and_their_numbers(corpus, field,
 
 def test_shared_speakers_are_fatal_unless_they_are_allowed(corpus: Corpus) -> None:
     shared = changed(corpus, speaker={"b0": "a0", "c0": "a0"})
-    for allowed in (False, True):
-        (problem,) = of_kind(shared, "speakers in two groups", allow_shared_speakers=allowed)
-        assert problem.fatal is not allowed
-        assert "speaker a0 would be in training and test: found in 3 groups" in problem.message
+    (problem,) = of_kind(shared, "speakers in two groups")
+    assert problem.fatal
+    assert "speaker a0 would be in training and test: found in 3 groups" in problem.message
+    assert "--protocol split" not in problem.message
+    (problem,) = of_kind(shared, "speakers in two groups", allow_shared_speakers=True)
+    n_speakers = len({u.speaker for u in shared.utterances})
+    assert (problem.fatal, problem.where) == (False, "here")
+    assert problem.message.startswith(f"1 of {n_speakers} speakers are in training and test (a0): allowed by")
+
+
+def test_a_corpus_with_a_division_of_its_own_is_pointed_to_it(corpus: Corpus) -> None:
+    shared = changed(corpus, speaker={"b0": "a0"}, split=dict.fromkeys((u.id for u in corpus.utterances), "train"))
+    (problem,) = of_kind(shared, "speakers in two groups")
+    assert "use the corpus's own division with --protocol split" in problem.message
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,6 @@ class Reader:
             utterances are left out and counted.
         known: the counts of the full release, with which a corpus is compared; None if they are not known.
         words_note: a sentence on what its words are worth; empty if there is nothing to say.
-        divides_speakers: whether its groups can keep a speaker's utterances together. Where the release does not allow
-            that, `check` counts the speakers that are in several groups instead of refusing them.
     """
 
     description: str
@@ -48,7 +46,6 @@ class Reader:
     no_emotions: frozenset[str] = frozenset()
     known: KnownCounts | None = None
     words_note: str = ""
-    divides_speakers: bool = True
 
 
 # The first reader that recognises a path reads it.
@@ -67,7 +64,6 @@ READERS: dict[str, Reader] = {
         scan=meld.scan,
         corpus_name=meld.corpus_name,
         known=meld.KNOWN,
-        divides_speakers=False,
     ),
     "cremad": Reader(
         description="a CREMA-D folder (AudioWAV)",
