@@ -16,9 +16,9 @@ from study.app.extraction_progress import extraction_progress
 from study.app.output import is_text, print_line
 from study.app.settings import Settings
 from study.app.step_progress import step_progress
+from study.corpus.described import Known
 from study.corpus.examine import examine
 from study.corpus.quoting import path_text
-from study.corpus.recordings import Recording
 from study.corpus.recordings_file import read_recordings, write_recordings
 from study.corpus.remarks import notes_on
 from study.corpus.source import open_corpus
@@ -206,7 +206,7 @@ def studied_corpus(settings: Settings, console: Console) -> Corpus:
 
 
 def _examined(
-    corpus: Corpus, media: Sequence[str], settings: Settings, console: Console, known: dict[str, Recording]
+    corpus: Corpus, media: Sequence[str], settings: Settings, console: Console, known: Known
 ) -> tuple[str, ...]:
     """Look at what `check` looks at; the notes are its remarks."""
     if settings.corpus.is_demo:

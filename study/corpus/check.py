@@ -1,15 +1,18 @@
 """Reports every problem of a corpus at once: the output of `ser-study check`."""
 
-from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from study.corpus.described import Known, OnStep, Pictures, Recording
 from study.corpus.examine import examine, left_out
+from study.corpus.films import FilmSummary
 from study.corpus.folds import Fold
 from study.corpus.holding_out import BY_GROUP, HoldingOut
+from study.corpus.inspection import INSPECTIONS
 from study.corpus.media import MEDIA, missing_files, without_missing, without_unusable
 from study.corpus.options import CorpusOptions
 from study.corpus.quoting import path_text
-from study.corpus.recordings import AudioSummary, OnStep, Recording, inspect_recordings, lack_of_decoder
+from study.corpus.recordings import AudioSummary
 from study.corpus.regroup import groups_of
 from study.corpus.source import Reading, choose_classes, read_source
 from study.corpus.study_faults import (
@@ -37,6 +40,7 @@ class CheckReport:
     counts: Mapping[str, Mapping[str, int]]
     audio: AudioSummary
     folds: Sequence[Fold] = ()
+    films: FilmSummary = field(default_factory=FilmSummary)
 
     @property
     def fatal(self) -> bool:
@@ -52,7 +56,7 @@ def check(
 ) -> CheckReport:
     """Every problem of the corpus for a study that needs these media and is `holding_out` so.
 
-    `on_step` is called as its audio is decoded.
+    `on_step` is called as its audio and films are decoded.
 
     Raises:
         UserError: no reader recognises the corpus.
@@ -68,7 +72,7 @@ def check(
         return CheckReport(reading.place, None, (*problems, *_count_faults(reading)), {}, AudioSummary())
     problems += _count_faults(reading)
     problems += _missing_files(corpus, media, fatal=not options.skip_missing)
-    known = dict[str, Recording]()
+    known = dict[str, Recording | Pictures]()
     if options.skip_missing:
         corpus, faults = _skipped(corpus, media, reading.place)
         problems += faults
@@ -80,7 +84,7 @@ def check(
     corpus = found.corpus
     folds, more = ((), []) if faults else _divided(corpus, holding_out, reading.place)
     problems += [*faults, *more, *found.problems]
-    return CheckReport(reading.place, corpus, tuple(problems), class_counts(corpus), found.audio, folds)
+    return CheckReport(reading.place, corpus, tuple(problems), class_counts(corpus), found.audio, folds, found.films)
 
 
 def _count_faults(reading: Reading) -> Iterator[Problem]:
@@ -108,16 +112,20 @@ def _skipped(corpus: Corpus, media: Collection[str], place: str) -> tuple[Corpus
 
 
 def _without_unusable(
-    corpus: Corpus, media: Collection[str], on_step: OnStep, known: MutableMapping[str, Recording]
+    corpus: Corpus, media: Collection[str], on_step: OnStep, known: Known
 ) -> tuple[Corpus, list[Problem]]:
-    """The corpus without utterances whose audio cannot be used, and these; all of it where too little remains."""
-    if "audio" not in media or lack_of_decoder(corpus.utterances):
-        return corpus, []
-    skippable = inspect_recordings(corpus.utterances, on_step, known).skippable
-    try:
-        return without_unusable(corpus, skippable), [left_out(problem) for problem in skippable.values()]
-    except UserError:
-        return corpus, []  # `examine` says so
+    """The corpus without utterances whose media cannot be used, and these; all of it where too little remains."""
+    problems: list[Problem] = []
+    for medium, inspection in INSPECTIONS.items():
+        if medium not in media or inspection.lack_of_decoder(corpus.utterances):
+            continue
+        skippable = inspection.inspect(corpus.utterances, on_step, known).skippable
+        try:
+            corpus = without_unusable(corpus, skippable, medium)
+        except UserError:
+            continue  # `examine` says so
+        problems += [left_out(problem) for problem in skippable.values()]
+    return corpus, problems
 
 
 def _regrouped(corpus: Corpus, holding_out: HoldingOut, place: str) -> tuple[Corpus, list[Problem]]:

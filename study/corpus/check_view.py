@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from study.corpus.check import CheckReport
+from study.corpus.films import FilmSummary
 from study.corpus.lengths import CONTEXT_SECONDS, CORE_SECONDS, WHOLE_SECONDS
 from study.corpus.recordings import AudioSummary
 from study.corpus.utterance import Corpus, Problem
@@ -25,7 +26,7 @@ def render(report: CheckReport, show_all: bool = False) -> RenderableType:
         parts.append(_title(report.corpus))
         parts.append(_count_table(report, None if show_all else 2 * SHOWN_OF_A_KIND))
         parts += [Text(f"note: {note}") for note in report.corpus.notes]
-    parts += [Text(line) for line in _audio_lines(report.audio)]
+    parts += [Text(line) for line in (*_audio_lines(report.audio), *_film_lines(report.films))]
     parts += _problem_lines(report.problems, None if show_all else SHOWN_OF_A_KIND)
     n_fatal = sum(problem.fatal for problem in report.problems)
     n_mild = len(report.problems) - n_fatal
@@ -68,6 +69,15 @@ def _audio_lines(audio: AudioSummary) -> Iterator[str]:
             yield f"{more}, which pretrained speech encoders get in windows of {windows}"
         yield "sample rates: " + ", ".join(f"{rate:,} Hz ({counted(n, 'file')})" for rate, n in audio.rates_hz.items())
         yield "channels: " + ", ".join(f"{count} ({counted(n, 'file')})" for count, n in audio.channels.items())
+
+
+def _film_lines(films: FilmSummary) -> Iterator[str]:
+    if films.n_with:
+        none = f", and {counted(films.n_without, 'utterance')} without" if films.n_without else ""
+        yield f"films: of {counted(films.n_with, 'utterance')}{none}; {films.n_pictures:,} pictures of them are read"
+    if films.sizes:
+        sizes = (f"{width} x {height} ({counted(n, 'utterance')})" for (width, height), n in films.sizes.items())
+        yield f"sizes of pictures: {', '.join(sizes)}"
 
 
 def _problem_lines(problems: Sequence[Problem], most: int | None) -> Iterator[Text]:

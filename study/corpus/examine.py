@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, MutableMapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
+from study.corpus.described import Inspection, Known, OnStep
+from study.corpus.films import FilmSummary
+from study.corpus.inspection import INSPECTIONS
 from study.corpus.media import without_unusable
 from study.corpus.options import CorpusOptions
-from study.corpus.recordings import AudioSummary, Inspection, OnStep, Recording, inspect_recordings, lack_of_decoder
+from study.corpus.recordings import AudioSummary
 from study.corpus.study_faults import study_faults
 from study.corpus.utterance import Corpus, Problem
 from study.errors import UserError
@@ -20,6 +24,7 @@ class Examination:
     corpus: Corpus
     problems: tuple[Problem, ...]
     audio: AudioSummary
+    films: FilmSummary
 
 
 def examine(
@@ -27,29 +32,34 @@ def examine(
     options: CorpusOptions,
     media: Collection[str],
     on_step: OnStep = lambda what, done, total: None,
-    known: MutableMapping[str, Recording] | None = None,
+    known: Known | None = None,
 ) -> Examination:
-    """Every problem of a corpus for a study that needs these media, by its table and by decoding its audio.
+    """Every problem of a corpus for a study that needs these media, by its table and by decoding its media.
 
     `on_step` and `known` are as in `inspect_recordings`.
     """
-    found, problems = Inspection(), list[Problem]()
-    if "audio" in media:
-        if lack := lack_of_decoder(corpus.utterances):
+    problems, remarks = list[Problem](), list[Problem]()
+    summaries: dict[str, Any] = {medium: inspection.nothing for medium, inspection in INSPECTIONS.items()}
+    for medium, inspection in INSPECTIONS.items():
+        if medium not in media:
+            continue
+        if lack := inspection.lack_of_decoder(corpus.utterances):
             problems.append(Problem(options.place, lack, True, "decoders"))
-        else:
-            found = inspect_recordings(corpus.utterances, on_step, known)
-    problems += _faults(found, options.skip_missing)
-    if options.skip_missing:
-        try:
-            corpus = without_unusable(corpus, found.skippable)
-        except UserError as error:
-            problems.append(Problem(options.place, str(error), True, "classes"))
+            continue
+        found = inspection.inspect(corpus.utterances, on_step, known)
+        summaries[medium] = found.summary
+        problems += _faults(found, options.skip_missing)
+        remarks += found.remarks
+        if options.skip_missing:
+            try:
+                corpus = without_unusable(corpus, found.skippable, medium)
+            except UserError as error:
+                problems.append(Problem(options.place, str(error), True, "classes"))
     of_table = study_faults(corpus, options.place, options.allow_shared_speakers)
-    return Examination(corpus, (*of_table, *problems, *found.remarks), found.summary)
+    return Examination(corpus, (*of_table, *problems, *remarks), summaries["audio"], summaries["video"])
 
 
-def _faults(found: Inspection, skip: bool) -> Iterator[Problem]:
+def _faults(found: Inspection[Any], skip: bool) -> Iterator[Problem]:
     for id, problem in found.faults.items():
         if skip and id in found.skippable:
             yield left_out(problem)

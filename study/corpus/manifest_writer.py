@@ -18,6 +18,7 @@ HEADING = (
     *("file_name", "utterance_id", "label", "text", "speaker", "group", "start", "end", "script", "votes", "split"),
     *RATINGS,
     "language",
+    *("video", "video_start", "video_end", "video_crop"),
 )
 
 
@@ -35,7 +36,8 @@ def write_manifest(
     writer.writerow(HEADING)
     for utterance in corpus.utterances:
         name = _relative(utterance.audio, folder)
-        outside |= leaves_folder(name)
+        film = _relative(utterance.video.file, folder)
+        outside |= leaves_folder(name) or leaves_folder(film)
         writer.writerow(
             [
                 name,
@@ -51,6 +53,10 @@ def write_manifest(
                 utterance.split,
                 *(_number(getattr(utterance.ratings, name)) for name in RATINGS),
                 utterance.language,
+                film,
+                _number(utterance.video.start),
+                _number(utterance.video.end),
+                utterance.video.crop,
             ]
         )
     write_file(path, file.getvalue())
@@ -61,5 +67,5 @@ def _number(value: float | None) -> str:
     return "" if value is None else repr(value)
 
 
-def _relative(audio: Path, folder: Path) -> str:
-    return "" if audio == NO_FILE else Path(os.path.relpath(audio.absolute(), folder)).as_posix()
+def _relative(file: Path, folder: Path) -> str:
+    return "" if file == NO_FILE else Path(os.path.relpath(file.absolute(), folder)).as_posix()

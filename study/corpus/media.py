@@ -11,7 +11,10 @@ from study.errors import UserError
 from study.plurals import counted
 
 # By modality, the file of an utterance. A modality that is read from no file of its own, such as text, is not here.
-MEDIA: Mapping[str, Callable[[Utterance], Path]] = {"audio": lambda utterance: utterance.audio}
+MEDIA: Mapping[str, Callable[[Utterance], Path]] = {
+    "audio": lambda utterance: utterance.audio,
+    "video": lambda utterance: utterance.video.file,
+}
 NAMED = 3
 
 
@@ -51,14 +54,14 @@ def without_missing(corpus: Corpus, media: Collection[str]) -> Corpus:
     return corpus
 
 
-def without_unusable(corpus: Corpus, faults: Collection[str]) -> Corpus:
-    """The corpus without the utterances of these ids, whose audio cannot be decoded or is too long, with a note.
+def without_unusable(corpus: Corpus, faults: Collection[str], medium: str) -> Corpus:
+    """The corpus without the utterances of these ids, whose medium cannot be decoded or is too long, with a note.
 
     Raises:
         UserError: fewer than two classes remain.
     """
-    files = {utterance.id: utterance.audio for utterance in corpus.utterances if utterance.id in faults}
-    return _without(corpus, files, "whose audio cannot be decoded or is too long") if files else corpus
+    files = {utterance.id: MEDIA[medium](utterance) for utterance in corpus.utterances if utterance.id in faults}
+    return _without(corpus, files, f"whose {medium} cannot be decoded or is too long") if files else corpus
 
 
 def _without(corpus: Corpus, files: Mapping[str, Path], reason: str) -> Corpus:

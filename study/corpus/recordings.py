@@ -5,56 +5,24 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from study.corpus import mp3
+from study.corpus.container import missing_decoder
+from study.corpus.described import SILENT_PEAK, Inspection, Known, OnStep, Recording
 from study.corpus.lengths import WHOLE_SECONDS
-from study.corpus.sound import missing_decoder
 from study.corpus.utterance import NO_FILE, Problem, Utterance
 from study.corpus.utterance_sound import ROUNDING_SECONDS, TOO_LONG, UNDECODABLE, SoundFault, UtteranceSound, read_sound
 from study.plurals import counted
 
-# Below the smallest step of 14 bits: a recorder that runs is louder.
-SILENT_PEAK = 1e-4
 # Two channels of independent noise keep .7 of their level in the mean; a tenth is left of channels that cancel out.
 CANCELLED = 0.1
 # An utterance so many times as long as the median one was probably cut at a wrong place.
 FAR_LONGER = 20
-
-# Called with what is done, how much of it, and of how much.
-OnStep = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What one utterance's sound is like.
-
-    `stated_seconds` and `file_seconds` are the length of its whole file by the header and in truth. `peak` is the
-    largest sample of the mean over channels. `content` is a digest of all samples.
-    """
-
-    n_samples: int
-    rate_hz: int
-    n_channels: int
-    stated_seconds: float
-    file_seconds: float
-    peak: float
-    is_cancelled: bool
-    content: str
-
-    @property
-    def seconds(self) -> float:
-        """How long the utterance lasts."""
-        return self.n_samples / self.rate_hz
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether nothing can be heard in the mean over channels."""
-        return self.peak < SILENT_PEAK
 
 
 @dataclass(frozen=True)
@@ -66,20 +34,6 @@ class AudioSummary:
     channels: Mapping[int, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Inspection:
-    """What was found: a summary, by id the utterances that cannot be used and why, and what is only remarkable."""
-
-    summary: AudioSummary = field(default_factory=AudioSummary)
-    faults: Mapping[str, Problem] = field(default_factory=dict)
-    remarks: tuple[Problem, ...] = ()
-
-    @property
-    def skippable(self) -> dict[str, Problem]:
-        """The faults of utterances that `--skip-missing` leaves out: not of spans, which are mistakes of the corpus."""
-        return {id: fault for id, fault in self.faults.items() if fault.kind in (UNDECODABLE, TOO_LONG)}
-
-
 def lack_of_decoder(utterances: Iterable[Utterance]) -> str:
     """Why some files of these utterances cannot be decoded here whatever they hold; empty if all can."""
     suffixes = {utterance.audio.suffix.lower(): utterance.audio for utterance in utterances}
@@ -89,8 +43,8 @@ def lack_of_decoder(utterances: Iterable[Utterance]) -> str:
 def inspect_recordings(
     utterances: Sequence[Utterance],
     on_step: OnStep = lambda what, done, total: None,
-    known: MutableMapping[str, Recording] | None = None,
-) -> Inspection:
+    known: Known | None = None,
+) -> Inspection[AudioSummary]:
     """Decode every utterance that has a file, and say what is wrong with it.
 
     Files that do not exist are left out: they are reported as missing. Recordings that were decoded before are taken
@@ -106,12 +60,10 @@ def inspect_recordings(
         on_step("reading audio", len(found) + len(faults), len(with_file))
     heard = [u for u in with_file if u.id in found]
     remarks = (*_oddities(heard, found), *_far_longer(heard, found), *_in_two_groups(heard, found), *_unverified(heard))
-    return Inspection(_summary(heard, found), faults, remarks)
+    return Inspection(_summary(heard, found), (UNDECODABLE, TOO_LONG), faults, remarks)
 
 
-def _in_threads(
-    utterances: Sequence[Utterance], known: MutableMapping[str, Recording]
-) -> Iterator[tuple[Utterance, Recording | SoundFault]]:
+def _in_threads(utterances: Sequence[Utterance], known: Known) -> Iterator[tuple[Utterance, Recording | SoundFault]]:
     threads = ThreadPoolExecutor(os.cpu_count() or 1)
     try:
         yield from zip(utterances, threads.map(lambda each: _recording(each, known), utterances), strict=True)
@@ -119,14 +71,15 @@ def _in_threads(
         threads.shutdown(cancel_futures=True)  # after an interrupt, what has not begun is left
 
 
-def _recording(utterance: Utterance, known: MutableMapping[str, Recording]) -> Recording | SoundFault:
+def _recording(utterance: Utterance, known: Known) -> Recording | SoundFault:
     key = _key(utterance)
-    if key not in known:
+    found = known.get(key)
+    if not isinstance(found, Recording):
         try:
-            known[key] = _described(read_sound(utterance))
+            found = known[key] = _described(read_sound(utterance))
         except SoundFault as fault:
             return fault
-    return known[key]
+    return found
 
 
 def _key(utterance: Utterance) -> str:

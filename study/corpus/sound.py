@@ -1,13 +1,12 @@
 """Opens recordings of every format: the one place where sound is decoded.
 
-Sound files are read by libsndfile. Containers such as mp4 are read by PyAV, which brings FFmpeg (extra `video`).
+Sound files are read by libsndfile, and containers such as mp4 by PyAV, see `study.corpus.container`.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -18,27 +17,16 @@ import soundfile
 from numpy.typing import NDArray
 
 from study.corpus import mp3
-from study.corpus.quoting import one_line
+from study.corpus.container import decoding_errors, is_container, missing_decoder, opened, reason_of
 
 # What libsndfile reads of the formats that people record in, by the ends of file names.
 SOUND_FILES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".sph")
-# FFmpeg's name of the format by the end of the file's name. It is not guessed from the content, since some formats
-# (playlists) name other files and addresses, which would then be opened.
-CONTAINERS: Mapping[str, str] = {
-    **dict.fromkeys((".mp4", ".m4a", ".m4v", ".mov", ".3gp"), "mov"),
-    **dict.fromkeys((".mkv", ".webm"), "matroska"),
-    **dict.fromkeys((".wma", ".wmv"), "asf"),
-    ".avi": "avi",
-    ".aac": "aac",
-    ".amr": "amr",
-}
 # After a jump a decoder needs some sound before it is exact; the declared end may be rounded.
 LEAD_SECONDS, ROUNDING_SECONDS = 0.5, 0.25
 # In libsndfile's log, the bytes of sound that the header states and those that are there; recorders that stream write
 # all ones for a length that they do not know yet.
 _CUT = re.compile(r"^\s*(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
 _LENGTH_UNKNOWN = 0x7FFFF000
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class SoundError(Exception):
@@ -64,34 +52,12 @@ def open_sound(path: Path) -> Iterator[Sound]:
     Raises:
         SoundError: it cannot be decoded, or its decoder is not installed; also from `read`, in the block.
     """
-    opened = _container if is_container(path) else _sound_file
+    open_file = _container if is_container(path) else _sound_file
     try:
-        with opened(path) as sound:
+        with open_file(path) as sound:
             yield sound
-    except _decoding_errors() as error:
-        raise SoundError(_reason(path, error)) from error
-
-
-def is_container(path: Path) -> bool:
-    """Whether a file needs PyAV, by the end of its name."""
-    return path.suffix.lower() in CONTAINERS
-
-
-def is_lfs_pointer(path: Path) -> bool:
-    """Whether a file is what Git LFS keeps in the place of a large file that was not downloaded."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(LFS_POINTER)) == LFS_POINTER
-    except OSError:
-        return False
-
-
-def missing_decoder(path: Path) -> str:
-    """Why a file cannot be decoded here whatever it holds, and what to do; empty where it can."""
-    if not is_container(path) or importlib.util.find_spec("av") is not None:
-        return ""
-    name = path.suffix.lower()[1:]
-    return f"sound in {name} is decoded by PyAV: pip install 'ser-study[video]', or convert: ffmpeg -i a.{name} a.wav"
+    except decoding_errors() as error:
+        raise SoundError(reason_of(path, error, "sound")) from error
 
 
 @contextmanager
@@ -161,11 +127,7 @@ class _Container:
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:
-        import av
-
-        format = CONTAINERS[self._path.suffix.lower()]
-        # "file:", so that no name is taken for an address.
-        with av.open(f"file:{self._path.absolute()}", format=format, metadata_errors="replace") as container:
+        with opened(self._path) as container:
             if not container.streams.audio:
                 raise SoundError("it has no audio track")
             yield container, container.streams.audio[0]
@@ -197,20 +159,3 @@ class _Container:
         if jumps:
             container.seek((stream.start_time or 0) + start - lead, stream=stream)
         return jumps
-
-
-def _decoding_errors() -> tuple[type[BaseException], ...]:
-    """What the decoders raise of a file; TypeError of .raw, which has no header."""
-    usual = (OSError, RuntimeError, ValueError, TypeError)
-    if importlib.util.find_spec("av") is None:
-        return usual
-    import av.error
-
-    return (*usual, av.error.FFmpegError)
-
-
-def _reason(path: Path, error: BaseException) -> str:
-    if is_lfs_pointer(path):
-        return "it is a Git LFS pointer, not sound: run `git lfs pull`"
-    # Without FFmpeg's numbers and the names of its functions.
-    return getattr(error, "strerror", None) or one_line(error)

@@ -1,17 +1,18 @@
 """Opens a corpus: finds the reader of a path, reads it, and chooses its classes."""
 
 import os
-from collections.abc import Collection, MutableMapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from study.corpus.demo import MANIFEST
+from study.corpus.described import Known
+from study.corpus.inspection import INSPECTIONS
 from study.corpus.labels import EMOTIONS, class_order, preset, read_label_map, relabel
 from study.corpus.media import MEDIA, require_files, without_missing, without_unusable
 from study.corpus.options import CorpusOptions
 from study.corpus.quoting import path_text, quoted
 from study.corpus.readers.table import READERS, Reader, descriptions, reader_of
-from study.corpus.recordings import Recording, inspect_recordings, lack_of_decoder
 from study.corpus.remarks import notes_on
 from study.corpus.utterance import Corpus, Problem, Utterance
 from study.errors import UserError
@@ -32,12 +33,12 @@ class Reading:
 def open_corpus(
     options: CorpusOptions,
     media: Collection[str] = tuple(MEDIA),
-    known: MutableMapping[str, Recording] | None = None,
+    known: Known | None = None,
 ) -> Corpus:
     """The corpus that the options name, with the files of these media.
 
-    With `skip_missing`, utterances without file are left out, and those whose audio cannot be decoded or is longer than
-    an utterance may be; `known` is as in `inspect_recordings`.
+    With `skip_missing`, utterances without file are left out, and those whose audio or film cannot be decoded or is
+    longer than an utterance may be; `known` is as in `inspect_recordings`.
 
     Raises:
         UserError: no reader recognises it, it has a fatal problem, files are missing, or it has fewer than two
@@ -47,15 +48,17 @@ def open_corpus(
     remarks = notes_on(reading.problems, options)
     corpus = choose_classes(reading, options)
     corpus = replace(corpus, notes=(*remarks, *corpus.notes))
-    if "audio" in media and (lack := lack_of_decoder(corpus.utterances)):
-        raise UserError(lack)
+    inspections = [(medium, each) for medium, each in INSPECTIONS.items() if medium in media]
+    for _, inspection in inspections:
+        if lack := inspection.lack_of_decoder(corpus.utterances):
+            raise UserError(lack)
     if not options.skip_missing:
         require_files(corpus, media, reading.place)
         return corpus
     corpus = without_missing(corpus, media)
-    return without_unusable(
-        corpus, inspect_recordings(corpus.utterances, known=known).skippable if "audio" in media else ()
-    )
+    for medium, inspection in inspections:
+        corpus = without_unusable(corpus, inspection.inspect(corpus.utterances, known=known).skippable, medium)
+    return corpus
 
 
 def read_source(options: CorpusOptions) -> Reading:

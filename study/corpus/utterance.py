@@ -8,6 +8,8 @@ from pathlib import Path
 
 # The file of an utterance whose corpus names none.
 NO_FILE = Path()
+# Which part of the picture shows the speaker of an utterance.
+WHOLE, LEFT, RIGHT = "", "left", "right"
 # How a reader names the speaker of an utterance where the corpus does not.
 UNKNOWN_SPEAKER = "unknown in "
 
@@ -25,6 +27,23 @@ NO_RATINGS = Ratings()
 
 
 @dataclass(frozen=True, slots=True)
+class Video:
+    """Where the film of an utterance is: the file, the seconds in it, and the part of its picture.
+
+    `file` is NO_FILE where there is no film; `start` and `end` are both None where all of the file is the utterance.
+    `crop` is LEFT or RIGHT where one half of the picture shows the speaker and the other one somebody else.
+    """
+
+    file: Path = NO_FILE
+    start: float | None = None
+    end: float | None = None
+    crop: str = WHOLE
+
+
+NO_VIDEO = Video()
+
+
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """One stretch of speech by one speaker, with its words and its emotion label.
 
@@ -35,7 +54,8 @@ class Utterance:
     itself assigns it: "train", "validation", "test", the name of another test set, or "" where it assigns none.
     `words` may be empty (laughter, or a corpus without texts): encoders must still return at least one frame.
     `ratings` and `language` are kept where known; no study uses them yet, so that no digest depends on them.
-    `where` is the file and line it was read from, for messages; it is not compared.
+    `video` is its film, NO_VIDEO where it has none. `where` is the file and line it was read from, for messages; it is
+    not compared.
     """
 
     id: str
@@ -51,6 +71,7 @@ class Utterance:
     split: str = ""
     ratings: Ratings = NO_RATINGS
     language: str = ""
+    video: Video = NO_VIDEO
     where: str = field(default="", compare=False)
     home: str = ""
 

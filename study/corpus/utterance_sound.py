@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from study.corpus.container import is_container
 from study.corpus.lengths import MAX_SECONDS
-from study.corpus.sound import SoundError, is_container, open_sound
+from study.corpus.sound import SoundError, open_sound
 from study.corpus.utterance import Utterance
 from study.errors import UserError
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from study.corpus.container import CONTAINERS, missing_decoder
 from study.corpus.quoting import path_text, quoted
-from study.corpus.sound import CONTAINERS, SOUND_FILES, missing_decoder
+from study.corpus.sound import SOUND_FILES
 from study.corpus.utterance import NO_FILE, Utterance
 from study.errors import UserError
 from study.inference.door import named

@@ -16,7 +16,7 @@ from study.corpus.manifest_writer import write_manifest
 from study.corpus.options import CorpusOptions
 from study.corpus.readers.table import READERS, Reader, descriptions, reader_of
 from study.corpus.source import open_corpus
-from study.corpus.utterance import Problem, Utterance
+from study.corpus.utterance import NO_FILE, Problem, Utterance
 from study.errors import UserError
 from tests.plugins.miniature_corpora import MINIATURES
 
@@ -179,8 +179,11 @@ def test_the_manifest_of_any_corpus_gives_the_same_corpus(release: tuple[str, Pa
     assert again.digest() == corpus.digest()
     assert again.classes == corpus.classes
     for one, other in zip(corpus.utterances, again.utterances, strict=True):
-        assert replace(one, audio=other.audio, where=other.where) == other
+        video = replace(one.video, file=other.video.file)
+        assert replace(one, audio=other.audio, video=video, where=other.where) == other
         assert one.audio.samefile(other.audio)
+        assert (one.video.file == NO_FILE) is (other.video.file == NO_FILE)
+        assert one.video.file == NO_FILE or one.video.file.samefile(other.video.file)
 
 
 def test_a_release_whose_files_are_all_damaged_is_a_problem_and_no_exception(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from study.corpus.recordings import Recording, inspect_recordings
+from study.corpus.described import Recording
+from study.corpus.recordings import inspect_recordings
 from study.corpus.recordings_file import read_recordings, write_recordings
 from study.corpus.utterance import Utterance
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from study.corpus.sound import CONTAINERS, SOUND_FILES, SoundError, missing_decoder, open_sound
+from study.corpus.container import CONTAINERS, missing_decoder
+from study.corpus.sound import SOUND_FILES, SoundError, open_sound
 from tests.plugins.clips import cut_off, tone, write_clip
 
 RATE_HZ = 48_000

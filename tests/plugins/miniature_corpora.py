@@ -81,7 +81,8 @@ def write_ravdess(root: Path) -> Path:
         for emotion, statement in (("01", "01"), ("02", "01"), ("05", "02"), ("06", "02"), ("08", "01")):
             write_wav(folder / f"03-01-{emotion}-01-{statement}-01-{actor}.wav", 200 + 50 * int(emotion))
         write_wav(folder / f"03-02-05-01-01-01-{actor}.wav")
-        write_text(folder / f"01-01-05-01-02-01-{actor}.mp4", "a film")
+        for name in ("01-01-05-01-02-01", "02-01-05-01-02-01", "02-01-06-01-02-01"):
+            write_clip(folder / f"{name}-{actor}.mp4", None)
     write_wav(root / "Actor_01" / "03-01-09-01-01-01-01.wav")
     return root
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.corpus.container import is_lfs_pointer
 from study.corpus.quoting import one_line, path_text, quoted
-from study.corpus.sound import is_lfs_pointer
 from study.corpus.utterance import Problem
 from study.plurals import counted
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from study.corpus.quoting import quoted
 from study.corpus.readers.decoding import decoded
 from study.corpus.readers.labelled_once import labelled_once
-from study.corpus.utterance import Problem, Utterance
+from study.corpus.utterance import LEFT, NO_VIDEO, RIGHT, Problem, Utterance, Video
 from study.errors import UserError
 
 RELEASE_FOLDER = "IEMOCAP_full_release"
@@ -46,6 +46,7 @@ VOTE_NAMES = {
 
 _ID = re.compile(r"Ses0([1-5])[FM]_(impro|script)\w*_([FM])\d{3}", re.ASCII)
 _NEVER_LABELLED_ID = re.compile(r"Ses0[1-5][FM]_(impro|script)\w*_[FM]XX\d", re.ASCII)
+_SPAN = re.compile(r"\[(\d+\.\d+) - (\d+\.\d+)\]", re.ASCII)
 _TAG = re.compile(r"\[[A-Z]+\]")
 _VOTE = re.compile(rf"\b({'|'.join(VOTE_NAMES)})\b", re.IGNORECASE)
 
@@ -217,8 +218,23 @@ def _read_turn(turn: _Turn, where: str, session: Path, dialogue: str, words: dic
         group=session.name,
         script={"script": "scripted", "impro": "improvised"}[match[2]],
         votes=count_votes(turn.votes),
+        video=_video(session, dialogue, fields[0], id),
         where=where,
     )
+
+
+def _video(session: Path, dialogue: str, times: str, id: str) -> Video:
+    """The utterance's part of the dialogue's film, and the half of the picture that shows its speaker.
+
+    Both actors are side by side: the one with the markers, whose letter the dialogue bears, is on the left. Releases
+    without the folder of films have none.
+    """
+    folder = session / "dialog" / "avi" / "DivX"
+    span = _SPAN.fullmatch(times.strip())
+    if span is None or not float(span[1]) < float(span[2]) or not os.path.isdir(folder):
+        return NO_VIDEO
+    is_marked = id[len("Ses01")] == id.rpartition("_")[2][0]
+    return Video(folder / f"{dialogue}.avi", float(span[1]), float(span[2]), LEFT if is_marked else RIGHT)
 
 
 def _read_words(path: Path) -> tuple[dict[str, str], list[Problem]]:

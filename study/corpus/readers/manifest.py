@@ -10,6 +10,7 @@ from study.corpus.quoting import quoted
 from study.corpus.readers.manifest_cells import is_clock, is_whole_file, number_of, seconds_of, votes_of
 from study.corpus.readers.manifest_row import Row
 from study.corpus.readers.manifest_rows import read_rows
+from study.corpus.readers.manifest_video import video_faults, video_of
 from study.corpus.splits import standard_split
 from study.corpus.utterance import NO_FILE, UNKNOWN_SPEAKER, Problem, Ratings, Utterance
 from study.plurals import counted
@@ -53,7 +54,7 @@ def scan(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list
     seen: dict[str, str] = {}
     for row in rows:
         utterance = _utterance(row, path.parent, unit)
-        faults = [*_row_faults(row, utterance, unit), *_file_faults(row, allow_outside)]
+        faults = [*_row_faults(row, utterance, unit), *video_faults(row), *_file_faults(row, allow_outside)]
         if utterance.id in seen:
             message = f"{quoted(utterance.id)} occurs twice, first at {seen[utterance.id]}; ids must be unique"
             faults.append(Problem(row.where, message, True, "duplicate ids"))
@@ -131,6 +132,7 @@ def _utterance(row: Row, folder: Path, unit: str) -> Utterance:
         split=standard_split(row["split"]),
         ratings=Ratings(*(number_of(row[name]) for name in RATINGS)),
         language=row["language"],
+        video=video_of(row, folder),
         where=row.where,
     )
 
@@ -198,7 +200,10 @@ def _row_faults(row: Row, utterance: Utterance, unit: str) -> list[Problem]:
 
 
 def _file_faults(row: Row, allow_outside: bool) -> list[Problem]:
-    if allow_outside or not leaves_folder(row["file_name"]):
-        return []
     law = "files must be below the folder of the manifest; pass --allow-outside-files to read others"
-    return [Problem(row.where, f"{law}; found {quoted(row['file_name'])}", True, "files outside")]
+    outside = [row[name] for name in ("file_name", "video") if leaves_folder(row[name])]
+    return [
+        Problem(row.where, f"{law}; found {quoted(found)}", True, "files outside")
+        for found in dict.fromkeys(outside)
+        if not allow_outside
+    ]

@@ -24,11 +24,15 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "arousal": ("emoact", "activation"),
     "dominance": ("emodom",),
     "language": ("lang", "locale"),
+    "video": ("video_path", "video_file", "film"),
+    "video_start": (),
+    "video_end": (),
+    "video_crop": (),
 }
 REQUIRED = ("file_name", "utterance_id", "label")
 # What names something: cells that look the same are the same.
 NAMES = ("label", "speaker", "group", "fold", "split", "language")
-NUMBERS = ("start", "end", "valence", "arousal", "dominance")
+NUMBERS = ("start", "end", "valence", "arousal", "dominance", "video_start", "video_end")
 
 _MEANINGS = {name: column for column, others in COLUMNS.items() for name in (column, *others)}
 

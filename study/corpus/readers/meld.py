@@ -14,7 +14,7 @@ from study.corpus.known_counts import KnownCounts
 from study.corpus.quoting import path_text, quoted
 from study.corpus.readers.files import LabelRow, files_in, first_folder, label_rows, not_read, words_in
 from study.corpus.readers.labelled_once import labelled_once
-from study.corpus.utterance import Problem, Utterance
+from study.corpus.utterance import NO_VIDEO, Problem, Utterance, Video
 from study.plurals import counted
 
 RELEASE_FOLDER = "MELD.Raw"
@@ -49,7 +49,8 @@ COLUMNS = (
     *("Season", "Episode", "StartTime", "EndTime"),
 )
 # Clips as they are distributed, or what was converted from them, in the same folder.
-SUFFIXES = (".mp4", ".wav", ".flac")
+FILM = ".mp4"
+SUFFIXES = (FILM, ".wav", ".flac")
 
 # "00:16:16,059" in one split, "0:16:16.059" in another.
 _TIME = re.compile(r"(\d{1,2}):(\d\d):(\d\d)[,.](\d{1,3})", re.ASCII)
@@ -127,6 +128,7 @@ def _utterance(row: LabelRow, split: str, folder: Path) -> Utterance | Problem:
         speaker=words_in(row["Speaker"]) or f"unknown in {group}",
         group=group,
         split=SPLITS[split][0],
+        video=Video(film) if os.path.isfile(film := folder / f"{clip}{FILM}") else NO_VIDEO,
         where=row.where,
     )
 
@@ -164,8 +166,8 @@ def _repaired(table: Path, rows: Sequence[LabelRow]) -> list[Problem]:
 
 def _extra_clips(folder: Path, utterances: Sequence[Utterance]) -> list[Problem]:
     """A remark that counts clips without a label, such as the second versions `final_videos_testdia0_utt0.mp4`."""
-    named = {utterance.audio for utterance in utterances}
-    extra = [file for file in files_in(folder, ".mp4") if file not in named]
+    named = {file for utterance in utterances for file in (utterance.audio, utterance.video.file)}
+    extra = [file for file in files_in(folder, FILM) if file not in named]
     return not_read(folder, extra, "no row of the table names them")
 
 

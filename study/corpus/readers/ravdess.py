@@ -10,7 +10,7 @@ from pathlib import Path
 
 from study.corpus.known_counts import KnownCounts
 from study.corpus.readers.files import files_in, not_read, without_pointers, wrong_name
-from study.corpus.utterance import Problem, Utterance
+from study.corpus.utterance import NO_VIDEO, Problem, Utterance, Video
 
 FOLDERS = ("", "Audio_Speech_Actors_01-24")
 EMOTIONS = dict(
@@ -26,7 +26,7 @@ WORDS_NOTE = "2 fixed sentences are said in every emotion: words carry nothing a
 
 _ACTOR = re.compile(r"Actor_\d\d", re.ASCII)
 _NAME = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)", re.ASCII)
-AUDIO_ALONE, SPEECH = "03", "01"
+WITH_SOUND, SILENT, AUDIO_ALONE, SPEECH = "01", "02", "03", "01"
 
 
 def recognises(path: Path) -> bool:
@@ -40,15 +40,14 @@ def corpus_name(path: Path) -> str:
 
 
 def scan(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list[Problem]]:
-    """The audio recordings of speech; each actor is a group.
+    """The audio recordings of speech, with the films of the same takes where they are there; each actor is a group.
 
-    Films have the sound of the audio recordings again, and songs are no speech: both are counted and not read. A
-    release names no files, so `allow_outside` has no effect.
+    Films beside these, and songs, which are no speech, are counted and not read. A release names no files, so
+    `allow_outside` has no effect.
     """
     folders = _actors(path)
     files, problems = without_pointers(path, [file for folder in folders for file in files_in(folder, ".wav")])
     films = [file for folder in folders for file in files_in(folder, ".mp4")]
-    problems += not_read(path, films, "films have the sound of the audio recordings again")
     songs: list[Path] = []
     utterances = []
     for file in files:
@@ -61,6 +60,8 @@ def scan(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list
             utterances.append(_utterance(file, match))
         else:
             problems.append(wrong_name(file, "03-01-06-01-02-01-12.wav"))
+    used = {utterance.video.file for utterance in utterances}
+    problems += not_read(path, [file for file in films if file not in used], "films of no utterance, or its second one")
     return utterances, [*problems, *not_read(path, songs, "songs are no speech")]
 
 
@@ -86,5 +87,12 @@ def _utterance(file: Path, match: re.Match[str]) -> Utterance:
         speaker=actor,
         group=actor,
         script="scripted",
+        video=_film(file),
         where=str(file),
     )
+
+
+def _film(file: Path) -> Video:
+    """The film of the same take, with sound or without; both have the same pictures."""
+    films = [file.with_name(f"{modality}{file.stem[2:]}.mp4") for modality in (WITH_SOUND, SILENT)]
+    return next((Video(film) for film in films if os.path.isfile(film)), NO_VIDEO)

@@ -1,0 +1,71 @@
+"""Opens containers such as mp4, which hold films and sound, by PyAV, which brings FFmpeg."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from study.corpus.quoting import one_line
+
+# FFmpeg's name of the format by the end of the file's name. It is not guessed from the content, since some formats
+# (playlists) name other files and addresses, which would then be opened.
+CONTAINERS: Mapping[str, str] = {
+    **dict.fromkeys((".mp4", ".m4a", ".m4v", ".mov", ".3gp"), "mov"),
+    **dict.fromkeys((".mkv", ".webm"), "matroska"),
+    **dict.fromkeys((".wma", ".wmv"), "asf"),
+    ".avi": "avi",
+    ".aac": "aac",
+    ".amr": "amr",
+}
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def is_container(path: Path) -> bool:
+    """Whether a file needs PyAV, by the end of its name."""
+    return path.suffix.lower() in CONTAINERS
+
+
+def opened(path: Path) -> Any:
+    """The container in a file, to be closed; its name ends in one of CONTAINERS."""
+    import av
+
+    format = CONTAINERS[path.suffix.lower()]
+    # "file:", so that no name is taken for an address.
+    return av.open(f"file:{path.absolute()}", format=format, metadata_errors="replace")
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file is what Git LFS keeps in the place of a large file that was not downloaded."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(LFS_POINTER)) == LFS_POINTER
+    except OSError:
+        return False
+
+
+def missing_decoder(path: Path) -> str:
+    """Why a file cannot be decoded here whatever it holds, and what to do; empty where it can."""
+    if not is_container(path) or importlib.util.find_spec("av") is not None:
+        return ""
+    name = path.suffix.lower()[1:]
+    return f"sound in {name} is decoded by PyAV: pip install 'ser-study[video]', or convert: ffmpeg -i a.{name} a.wav"
+
+
+def decoding_errors() -> tuple[type[BaseException], ...]:
+    """What the decoders raise of a file; TypeError of .raw, which has no header."""
+    usual = (OSError, RuntimeError, ValueError, TypeError)
+    if importlib.util.find_spec("av") is None:
+        return usual
+    import av.error
+
+    return (*usual, av.error.FFmpegError)
+
+
+def reason_of(path: Path, error: BaseException, what: str) -> str:
+    """Why the decoders failed on a file that should hold `what`, in one line."""
+    if is_lfs_pointer(path):
+        return f"it is a Git LFS pointer, not {what}: run `git lfs pull`"
+    # Without FFmpeg's numbers and the names of its functions.
+    return getattr(error, "strerror", None) or one_line(error)
