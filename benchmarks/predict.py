@@ -17,8 +17,8 @@ import torch
 import transformers
 
 from benchmarks import machine
+from models.build import build
 from models.fusion import FusionConfig
-from models.layer_mix import build
 from study.corpus.options import CorpusOptions
 from study.corpus.source import open_corpus
 from study.corpus.utterance import Utterance
@@ -32,7 +32,7 @@ from study.inference.model_folder import Model
 from study.inference.predictor import Predictor
 from study.inference.threads import one_core_each
 from study.modalities import MODALITIES
-from study.training.batches import Scaling
+from study.training.scaling import Scaling
 from study.variants import VARIANTS
 
 CLASSES, N_MEMBERS = ("angry", "happy", "excited", "sad", "neutral", "frustrated", "surprise"), 5

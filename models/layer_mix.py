@@ -1,7 +1,6 @@
 """Learned weights over bands of an encoder's layers, at the entrance of any model."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -57,27 +56,12 @@ class BehindLayerMix(nn.Module):
         )
 
 
-def build(
-    model: Callable[[Any, Mapping[str, int], int], nn.Module],
-    config: Any,
-    dims: Mapping[str, int],
-    bands: Mapping[str, Sequence[str]],
-    n_classes: int,
-) -> nn.Module:
-    """The module of `model(config, dims, n_classes)`, behind the mix of every stream that has `bands`.
-
-    `dims` are those of one band.
-    """
-    module = model(config, dims, n_classes)
-    return BehindLayerMix(module, bands) if bands else module
-
-
 def learned_weights(module: nn.Module) -> dict[str, dict[str, float]]:
-    """The weights of a module of `build`, by stream and band; empty where it mixes none."""
-    if not isinstance(module, BehindLayerMix):
-        return {}
+    """The weights of a module of `models.build`, by stream and band; empty where it mixes none."""
     return {
         name: dict(zip(mix.bands, mix.weights().tolist(), strict=True))
-        for name, mix in module.mixes.items()
+        for part in module.modules()
+        if isinstance(part, BehindLayerMix)
+        for name, mix in part.mixes.items()
         if isinstance(mix, LayerMix)
     }

@@ -18,12 +18,14 @@ class Stream:
 
     `frames` [frames, dim] holds the utterances' frames end to end; `lengths` is the number of frames of each
     utterance, in order, at least 1. `known_layout` is the layout of these lengths on the frames' device, where it was
-    copied there with the batch.
+    copied there with the batch. `missing` are the places of frames that stand for utterances without this modality, one
+    frame each; None where no utterance lacks it, and behind the entrance of a model.
     """
 
     frames: Float[Tensor, "frames dim"]
     lengths: tuple[int, ...]
     known_layout: Layout | None = field(default=None, repr=False, compare=False)
+    missing: Int[Tensor, " missing"] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a stream whose lengths do not cover its frames.

@@ -24,7 +24,8 @@ class Recipe:
     which would let held-out sessions influence training, so here it warms up and then falls along a half cosine
     whatever the scores are; and gradients are clipped. `features` names the features of each modality
     that has several to choose from. `loss` names the parts of the loss; each of the fields below it is read by one
-    part alone, and has no effect without it.
+    part alone, and has no effect without it. `modality_dropout` is the probability that an utterance loses one of its
+    modalities in a training epoch.
     """
 
     learning_rate: float = 1e-3
@@ -41,6 +42,7 @@ class Recipe:
     soft_labels: float = 0.5
     pair_smoothing: float = 0.2
     superclass_weight: float = 0.5
+    modality_dropout: float = 0.0
 
 
 def suggest(trial: BaseTrial, choices: Mapping[str, Sequence[str]] | None = None) -> Recipe:

@@ -126,9 +126,12 @@ class FoldRunner:
 def owner_of(plan: Plan, job: Job) -> str:
     """Whose a checkpoint is: the name of a run, and a digest of all that its numbers depend on."""
     variant, labels = VARIANTS[variant_of(job.run.variant)], job.recipe.get("features", {})
+    # Fields that came later are no part of it where they change nothing: old checkpoints stay of use.
+    recipe = {name: value for name, value in job.recipe.items() if name != "modality_dropout" or value}
+    lacking = {name: sorted(own) for name, own in plan.missing().items() if name in variant.modalities}
     facts = {
         "model": job.model,
-        "recipe": job.recipe,
+        "recipe": recipe,
         "seed": job.torch_seed,
         "both blocks": job.score_both_blocks,
         "epochs": [plan.terms.epochs, job.last_epoch],
@@ -138,6 +141,7 @@ def owner_of(plan: Plan, job: Job) -> str:
         "fold": plan.folds[job.run.fold],
         # Packs are named by their encoder and all that it has read.
         "packs": [Path(plan.pack(name, labels.get(name))).name for name in variant.modalities],
+        **({"missing": lacking} if lacking else {}),
     }
     text = json.dumps(facts, sort_keys=True)
     return f"{job.run.name} {hashlib.sha256(text.encode()).hexdigest()[:32]}"
@@ -177,8 +181,13 @@ def data_of_fold(
 def data_of_parts(
     plan: Plan, packs: Mapping[str, Pack], parts: Mapping[str, Sequence[tuple[str, int]]], device: torch.device
 ) -> FoldData:
-    """The data of utterances that are divided into these `parts`, with what the study's losses read of them."""
-    return fold_data(packs, parts, len(plan.classes), device, plan.votes(), plan.confused_pairs())
+    """The data of utterances that are divided into these `parts`, with what the study's losses read of them.
+
+    `packs` are by stream, and need no frames of utterances that lack the stream's modality.
+    """
+    lacking = plan.missing()
+    missing = {name: lacking.get(input_of(name).modality, set()) for name in packs}
+    return fold_data(packs, parts, len(plan.classes), device, plan.votes(), plan.confused_pairs(), missing)
 
 
 @lru_cache(maxsize=1)

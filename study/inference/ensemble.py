@@ -13,13 +13,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.layer_mix import build
+from models.build import build
 from study.corpus.quoting import one_line
 from study.errors import UserError
 from study.features.pack import Pack
 from study.inference.model_config import ModelConfig
-from study.training.batches import Part, Scaling
+from study.training.batches import Part
 from study.training.loop import Diverged, probabilities
+from study.training.scaling import Scaling
 from study.training.temperature import scaled_by
 from study.variants import VARIANTS
 

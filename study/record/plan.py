@@ -29,7 +29,8 @@ class Plan:
     `corpus` describes it (name, digest, utterances, counts by class and by group); `folds` are as
     `study.corpus.folds.Fold`; `features` are the packs that each modality's frames may come from, that of configuration
     0 first; `utterances` has id, label, group, speaker, script and a key of the words of every utterance, its home
-    where groups are not those of the corpus, and its votes where a loss reads them. `lookahead` and `seconds` follow
+    where groups are not those of the corpus, its votes where a loss reads them, and the modalities that are `missing`
+    in it, if any. `lookahead` and `seconds` follow
     from the number of slots: how many configurations are open at once, and what the limits leave each variant, in
     worker seconds. `prior` is what the sampler was given of an earlier study. `environment` (versions, revision) is for
     readers and may differ on continuation.
@@ -72,6 +73,14 @@ class Plan:
             return None
         counts = {each["id"]: [each["votes"].get(name, 0) for name in self.classes] for each in self.utterances}
         return {id: [n / sum(own) for n in own] for id, own in counts.items() if sum(own)}
+
+    def missing(self) -> dict[str, set[str]]:
+        """By modality, the ids of the utterances that are marked as without frames of it."""
+        found: dict[str, set[str]] = {}
+        for utterance in self.utterances:
+            for modality in utterance.get("missing", ()):
+                found.setdefault(modality, set()).add(utterance["id"])
+        return found
 
     def confused_pairs(self) -> list[tuple[int, int]]:
         """The classes that are known to be confused, as their places among the classes."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from models.layer_mix import build
+from models.build import build
 from study.errors import UserError
 from study.features.inputs import input_of
 from study.features.pack import Pack

@@ -1,8 +1,8 @@
 """Gathers frames from packs into batches of streams, as float32, standardised by the training set."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float, Int
@@ -10,32 +10,27 @@ from torch import Tensor
 
 from models.layout import layout_of, upload
 from models.streams import Stream, consecutive
+from study.errors import UserError
 from study.features.pack import Pack
+from study.training.scaling import Scaling, scaling_of
 
-# More frames than this do not change a mean or a deviation noticeably.
-STATISTICS_FRAMES = 200_000
+# The row of an utterance without frames of a stream.
+MISSING = -1
+NOTHING_MISSING: Mapping[str, Collection[str]] = {}
 # A batch of fewer numbers (2 MB in float32) fits the processor's cache without special care.
 SMALL = 2**19
 
 
 @dataclass(frozen=True)
-class Scaling:
-    """Mean and standard deviation of each dimension of one modality, from training utterances only."""
-
-    mean: Float[Tensor, " dim"]
-    deviation: Float[Tensor, " dim"]
-
-    def on(self, device: torch.device) -> "Scaling":
-        """This scaling with its tensors on `device`."""
-        return Scaling(self.mean.to(device), self.deviation.to(device))
-
-
-@dataclass(frozen=True)
 class Spans:
-    """The first row in a pack of each utterance of a batch, and how many rows it has."""
+    """The first row in a pack of each utterance of a batch, and how many rows it has.
+
+    One that has none gets any one row; `missing` are the places of these rows in the batch.
+    """
 
     first: tuple[int, ...]
     lengths: tuple[int, ...]
+    missing: tuple[int, ...] = ()
 
     @property
     def tensors(self) -> tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]]:
@@ -47,7 +42,8 @@ class Spans:
 class Part:
     """The training, validation or test utterances of a fold.
 
-    `rows` gives, per modality, the index of each utterance in the pack; `labels` are class indices. `votes` are the
+    `rows` gives, per stream, the index of each utterance in the pack, or `MISSING`; `labels` are class indices. An
+    utterance that lacks a stream has one frame of zeros there, the mean frame of training. `votes` are the
     annotators' shares of each class, the label alone where an utterance has none; None where they are not used.
     """
 
@@ -86,15 +82,38 @@ class Part:
         Frames are gathered there, from features that stay in its memory.
         """
         needed = {name: (consecutive(*each.tensors), layout_of(each.lengths)) for name, each in spans.items()}
-        pieces = [(rows, *layout.tensors) for rows, layout in needed.values()]
-        index_there, labels, *copies = upload([index, self.labels[index], *chain(*pieces)], self.device)
+        sent = [index, self.labels[index]]
+        for name, (rows, layout) in needed.items():
+            sent += [rows, *layout.tensors, *([torch.tensor(spans[name].missing)] if spans[name].missing else [])]
+        copies = iter(upload(sent, self.device))
+        index_there, labels = next(copies), next(copies)
         streams = {}
-        for number, (name, (rows, layout)) in enumerate(needed.items()):
-            rows_there, *tensors = copies[number * len(pieces[0]) : (number + 1) * len(pieces[0])]
-            frames, scaling = _rows_on(self.packs[name], self.device, rows, rows_there), self.scaling[name]
+        for name, (rows, layout) in needed.items():
+            frames, scaling = _rows_on(self.packs[name], self.device, rows, next(copies)), self.scaling[name]
             scaled = (frames - scaling.mean).div_(scaling.deviation)
-            streams[name] = Stream(scaled, spans[name].lengths, layout.at(tensors))
+            there = layout.at([next(copies) for _ in layout.tensors])
+            missing = next(copies) if spans[name].missing else None
+            streams[name] = Stream(_emptied(scaled, missing), spans[name].lengths, there, missing)
         return index_there, streams, labels
+
+    def without(self, *streams: str) -> "Part":
+        """The part with every utterance lacking these `streams`."""
+        rows = {name: torch.full_like(own, MISSING) if name in streams else own for name, own in self.rows.items()}
+        return replace(self, rows=rows)
+
+    def with_dropout(self, share: float, generator: torch.Generator) -> "Part":
+        """The part with each utterance lacking, with probability `share`, one more stream, all equally likely.
+
+        An utterance keeps the last stream that it has. One that is drawn for it and missing already changes nothing.
+        """
+        loses = torch.rand(len(self), generator=generator) < share
+        which = torch.randint(len(self.rows), (len(self),), generator=generator)
+        several = torch.stack([own != MISSING for own in self.rows.values()]).sum(0) > 1
+        rows = {
+            name: own.masked_fill(loses & several & (which == number), MISSING)
+            for number, (name, own) in enumerate(self.rows.items())
+        }
+        return replace(self, rows=rows)
 
     def in_order(self, batch_size: int) -> Iterator[tuple[dict[str, Stream], Int[Tensor, " batch"]]]:
         """Every utterance once, in order."""
@@ -108,7 +127,7 @@ class Part:
 
         This order gives recurrent layers the fewest steps, and the limit keeps a batch near the size of the cache.
         """
-        lengths = torch.stack([pack.lengths[self.rows[name]] for name, pack in self.packs.items()]).sum(0)
+        lengths = torch.stack([_lengths(pack, self.rows[name]) for name, pack in self.packs.items()]).sum(0)
         order = lengths.argsort(stable=True)
         batches = (lengths[order].cumsum(0) - 1) // n_frames
         for index in order.split(batches.unique_consecutive(return_counts=True)[1].tolist()):
@@ -142,6 +161,12 @@ class FoldData:
         """The names of the bands of layers, of the streams whose frames hold several side by side."""
         return {name: pack.bands for name, pack in self.training.packs.items() if pack.bands}
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The streams that some utterance lacks."""
+        parts = (self.training, self.validation, self.test)
+        return tuple(name for name in self.training.packs if any((part.rows[name] == MISSING).any() for part in parts))
+
 
 def fold_data(
     packs: Mapping[str, Pack],
@@ -150,19 +175,31 @@ def fold_data(
     device: torch.device | None = None,
     votes: Mapping[str, Sequence[float]] | None = None,
     pairs: Sequence[tuple[int, int]] = (),
+    missing: Mapping[str, Collection[str]] = NOTHING_MISSING,
 ) -> FoldData:
     """The data of one fold.
 
     `parts` maps "training", "validation" and "test" to (utterance id, class index) pairs. Frames are scaled
     by the mean and deviation of the training utterances' frames, so that no held-out data leaks into them. `votes` are
     the shares of each class among the annotators' choices, by utterance that has any; `pairs` as in `FoldData`.
+    `missing` are, by stream, the ids of utterances that have no frames of it.
 
     Raises:
-        UserError: a pack lacks one of the utterances.
+        UserError: a pack lacks one of the other utterances, or all training utterances lack a stream.
     """
-    training = [id for id, _ in parts["training"]]
+
+    def rows_of(name: str, ids: Sequence[str]) -> Int[Tensor, " utterances"]:
+        lacking = missing.get(name, ())
+        if not lacking:
+            return packs[name].rows(ids)
+        rows = torch.full((len(ids),), MISSING)
+        there = [place for place, id in enumerate(ids) if id not in lacking]
+        rows[there] = packs[name].rows([ids[place] for place in there])
+        return rows
+
     device = device or torch.device("cpu")
-    scaling = {name: _scaling(pack, pack.rows(training)).on(device) for name, pack in packs.items()}
+    training = [id for id, _ in parts["training"]]
+    scaling = {name: _scaling(name, pack, rows_of(name, training)).on(device) for name, pack in packs.items()}
 
     def part(members: Sequence[tuple[str, int]]) -> Part:
         ids, labels = tuple(id for id, _ in members), torch.tensor([label for _, label in members], dtype=torch.long)
@@ -170,13 +207,21 @@ def fold_data(
             ids=ids,
             labels=labels,
             packs=packs,
-            rows={name: pack.rows(ids) for name, pack in packs.items()},
+            rows={name: rows_of(name, ids) for name in packs},
             scaling=scaling,
             device=device,
             votes=None if votes is None else _shares(ids, labels, votes, n_classes),
         )
 
     return FoldData(part(parts["training"]), part(parts["validation"]), part(parts["test"]), n_classes, tuple(pairs))
+
+
+def _scaling(name: str, pack: Pack, rows: Int[Tensor, " utterances"]) -> Scaling:
+    """The scaling by those of the training utterances that have a stream."""
+    there = rows[rows != MISSING]
+    if not len(there):
+        raise UserError(f"a model learns from utterances that have {name}, and no training utterance of a fold has it")
+    return scaling_of(pack, there)
 
 
 def _shares(
@@ -191,7 +236,22 @@ def _shares(
 
 def _spans(pack: Pack, rows: Int[Tensor, " batch"]) -> Spans:
     first, last = pack.offsets[rows].tolist(), pack.offsets[rows + 1].tolist()
-    return Spans(tuple(first), tuple(b - a for a, b in zip(first, last, strict=True)))
+    absent = (rows == MISSING).nonzero().flatten().tolist()
+    for place in absent:
+        first[place], last[place] = 0, 1
+    lengths = tuple(b - a for a, b in zip(first, last, strict=True))
+    starts = list(accumulate(lengths, initial=0)) if absent else []
+    return Spans(tuple(first), lengths, tuple(starts[place] for place in absent))
+
+
+def _lengths(pack: Pack, rows: Int[Tensor, " utterances"]) -> Int[Tensor, " utterances"]:
+    """The number of frames that each utterance has in a batch."""
+    return pack.lengths[rows].masked_fill(rows == MISSING, 1)
+
+
+def _emptied(frames: Float[Tensor, "frames dim"], missing: Int[Tensor, " missing"] | None) -> Tensor:
+    """The frames, of which those that stand for nothing are zeros."""
+    return frames if missing is None else frames.index_fill_(0, missing, 0.0)
 
 
 def _rows_on(
@@ -206,7 +266,9 @@ def _rows_on(
 
 def _gather(pack: Pack, spans: Spans, scaling: Scaling) -> Stream:
     gathered = all_at_once if sum(spans.lengths) * pack.dim < SMALL else one_by_one
-    return Stream(gathered(pack.frames, spans.first, spans.lengths, scaling), spans.lengths)
+    missing = torch.tensor(spans.missing) if spans.missing else None
+    frames = gathered(pack.frames, spans.first, spans.lengths, scaling)
+    return Stream(_emptied(frames, missing), spans.lengths, missing=missing)
 
 
 def one_by_one(
@@ -231,21 +293,3 @@ def all_at_once(
     """
     found = frames.index_select(0, consecutive(torch.tensor(first), torch.tensor(lengths)))
     return found.float().sub_(scaling.mean).div_(scaling.deviation)
-
-
-def _scaling(pack: Pack, rows: Int[Tensor, " utterances"]) -> Scaling:
-    first, last = pack.offsets[rows].tolist(), pack.offsets[rows + 1].tolist()
-    # Every n-th frame of every utterance: a sample that is not random, and so is equal in all workers.
-    step = max(1, (sum(last) - sum(first)) // STATISTICS_FRAMES)
-    sample = [pack.frames[a:b:step] for a, b in zip(first, last, strict=True)]
-    n_frames = sum(map(len, sample))
-    # One utterance at a time: the sample of a large corpus as one tensor of doubles would take gigabytes.
-    mean, variance = torch.zeros(2, pack.dim, dtype=torch.float64)
-    for frames in sample:
-        mean += frames.sum(0, dtype=torch.float64) / n_frames
-    for frames in sample:
-        variance += (frames.double() - mean).square().sum(0) / n_frames
-    deviation = variance.sqrt()
-    # A constant dimension is zero after centring; it is not divided by its deviation of zero.
-    deviation[deviation < 1e-6] = 1.0
-    return Scaling(mean.float(), deviation.float())

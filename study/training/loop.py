@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.layer_mix import build, learned_weights
+from models.build import build
+from models.layer_mix import learned_weights
 from search_spaces.recipe import Recipe
 from study.seeding import derived_seed
 from study.training.batches import FoldData, Part
@@ -68,11 +69,18 @@ class Training:
 def begin(model: Any, config: Any, recipe: Recipe, data: FoldData, seed: int) -> Training:
     """A fold run before its first epoch. `model(config, dims, n_classes)` builds the module."""
     torch.manual_seed(derived_seed(seed, "weights"))
-    module = build(model, config, data.dims, data.bands, data.n_classes).to(data.training.device)
+    missing = learned_missing(recipe, data.dims, data.missing)
+    module = build(model, config, data.dims, data.bands, data.n_classes, missing).to(data.training.device)
     return Training(
         module,
         AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True),
     )
+
+
+def learned_missing(recipe: Recipe, streams: Collection[str], lacking: Collection[str]) -> tuple[str, ...]:
+    """Of a model's streams, those for whose lack it learns a vector: all by modality dropout, else what data lacks."""
+    drops = recipe.modality_dropout > 0 and len(streams) > 1
+    return tuple(name for name in streams if drops or name in lacking)
 
 
 def train_fold(
@@ -168,6 +176,9 @@ def _train_epoch(
 ) -> float:
     torch.manual_seed(derived_seed(seed, "dropout", number))
     order = torch.Generator().manual_seed(derived_seed(seed, "order", number))
+    if recipe.modality_dropout and len(part.packs) > 1:
+        drawn = torch.Generator().manual_seed(derived_seed(seed, "modality dropout", number))
+        part = part.with_dropout(recipe.modality_dropout, drawn)
     model, optimizer = training.model.train(), training.optimizer
     n_batches = math.ceil(len(part) / recipe.batch_size)
     total = torch.zeros((), device=part.device)

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from models.build import build
 from models.fusion import FusionConfig
-from models.layer_mix import GAIN, LayerMix, build, learned_weights
+from models.layer_mix import GAIN, LayerMix, learned_weights
 from models.streams import Stream
 from models.unimodal import Unimodal
 

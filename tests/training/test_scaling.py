@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from study.features.pack import Pack, write_pack
-from study.training import batches
-from study.training.batches import all_at_once, fold_data, one_by_one
+from study.training import scaling as scaling_module
+from study.training.batches import FoldData, all_at_once, fold_data, one_by_one
 
 
-def fold_of(folder: Path, utterances: list[torch.Tensor], n_training: int) -> batches.FoldData:
+def fold_of(folder: Path, utterances: list[torch.Tensor], n_training: int) -> FoldData:
     ids = [f"u{number}" for number in range(len(utterances))]
     write_pack(folder / "a.safetensors", ids, utterances, None, {})
     members = [(id, 0) for id in ids]
@@ -23,7 +23,7 @@ def fold_of(folder: Path, utterances: list[torch.Tensor], n_training: int) -> ba
 def test_it_is_mean_and_deviation_of_every_nth_training_frame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(batches, "STATISTICS_FRAMES", most)
+    monkeypatch.setattr(scaling_module, "STATISTICS_FRAMES", most)
     random = torch.Generator().manual_seed(0)
     lengths = [7, 31, 1, 64, 20, 5, 9]
     utterances = [3 + 2 * torch.randn(length, 4, generator=random).half() for length in lengths]
