@@ -16,8 +16,8 @@ cd "${SLURM_SUBMIT_DIR:?run this with sbatch}"
 port=6379
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=${nodes[0]}
-gpus=${SLURM_GPUS_ON_NODE:-0}
-ray_on() { exec srun --nodes=1 --ntasks=1 --overlap --nodelist="$1" ray start --block --num-cpus="$SLURM_CPUS_PER_TASK" --num-gpus="$gpus" "${@:2}"; }
+# Each node counts its own cores and GPUs there.
+ray_on() { exec srun --nodes=1 --ntasks=1 --overlap --nodelist="$1" cluster/start-ray.sh --block "${@:2}"; }
 
 ray_on "$head" --head --port="$port" --include-dashboard=false &
 for node in "${nodes[@]:1}"; do

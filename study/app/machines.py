@@ -13,14 +13,21 @@ from study.app.settings import MachineOptions
 from study.errors import INTERRUPTED
 from study.execution import connection, remote_driver
 from study.execution.address import chosen_address
-from study.execution.connection import Slots
+from study.execution.places import Slots
+from study.plurals import counted
 
 
 @contextmanager
 def connected(machines: MachineOptions, console: Console) -> Iterator[Slots]:
     """A connection to the cluster that is asked for, or to a new one of this machine that ends with the block."""
     console.print("starting workers ...", style="dim")
-    with connection.cluster(machines.address, machines.concurrency, machines.gpus_per_run) as slots:
+    asked = machines.concurrency, machines.gpus_per_run, machines.cpu_machines
+    with connection.cluster(machines.address, *asked) as slots:
+        if slots.n_missing:
+            line = f"{slots.n_missing} of {counted(slots.number, 'run')} at once wait for machines with room for them"
+            print_line(console, line, style="yellow")
+        if slots.advice:
+            print_line(console, slots.advice, style="yellow")
         yield slots
 
 

@@ -20,7 +20,7 @@ from study.corpus.regroup import groups_of
 from study.corpus.study_faults import untrained_classes, untrained_sentences
 from study.corpus.utterance import Corpus
 from study.errors import UserError
-from study.execution.connection import Slots
+from study.execution.places import Slots
 from study.features.changes import what_changed
 from study.features.prepare import Wanted
 from study.features.spec import FeatureChoice
@@ -178,7 +178,7 @@ def with_slots(plan: Plan, slots: Slots) -> Plan:
     """
     seconds = []
     if plan.terms.wall_seconds is not None:
-        seconds.append(plan.terms.wall_seconds * slots.number)
+        seconds.append(plan.terms.wall_seconds * slots.present)
     if plan.terms.gpu_hours is not None:
         if not slots.gpus_per_run:
             raise UserError("--gpu-hours expects runs on GPUs, and Ray sees none; --budget limits the wall clock")

@@ -13,8 +13,8 @@ from rich.table import Table
 from study.app.division import division_table
 from study.app.output import plain_table, print_line
 from study.app.settings import UNLIMITED
-from study.execution.connection import Slots
 from study.execution.cost_estimate import Cost
+from study.execution.places import Slots
 from study.plurals import counted
 from study.record.plan import Plan
 from study.report.formats import format_duration

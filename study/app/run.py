@@ -34,10 +34,10 @@ from study.errors import FINISHED, INTERRUPTED
 from study.execution import connection, tuner
 from study.execution.checkpoint_cleanup import CheckpointCleanup, keep_reported_weights, sweep_checkpoints
 from study.execution.cluster import require_shared_storage
-from study.execution.connection import Slots
 from study.execution.cost_estimate import expected_cost
 from study.execution.extraction import on_machines
 from study.execution.jobs import jobs_of
+from study.execution.places import Slots
 from study.features.prepare import Wanted
 from study.record.begun import require_identity, require_spaces, take_up
 from study.record.folder import StudyFolder
@@ -149,7 +149,8 @@ def train(
     # The cores are the workers'. Threads of a sampler's small matrices would wait for each other, and their number
     # would change the order of sums, hence proposals.
     with view, threadpool_limits(1, user_api="blas"):
-        tuner.run(conductor, jobs_of(plan), folder, slots, settings.machines.epoch_seconds)
+        seconds = settings.machines.epoch_seconds
+        tuner.run(conductor, jobs_of(plan), folder, slots, seconds, lambda line: print_line(console, line))
     folder.sweep()
     (keep_reported_weights if conductor.finished() else sweep_checkpoints)(folder, conductor)
     if warning := mirror.finish():

@@ -54,7 +54,7 @@ class MachineOptions(PlaceOptions):
     )
     concurrency: int | None = option(
         "--concurrency",
-        "fold runs at once (all cores, or all GPU shares)",
+        "fold runs at once (all cores, or all GPU shares); a cluster is asked for as many, there yet or not",
         default=None,
         metavar="N",
         read=int,
@@ -63,12 +63,17 @@ class MachineOptions(PlaceOptions):
     )
     gpus_per_run: float | None = option(
         "--gpus-per-run",
-        "GPUs per fold run, fractions allowed (1 if any)",
+        "GPUs per fold run, fractions allowed (if any: by cores and memory, down to a sixteenth)",
         default=None,
         metavar="X",
         read=float,
-        law="0, a fraction of one, or a whole number",
-        holds=lambda x: 0 <= x <= 1 or (x > 1 and float(x).is_integer()),
+        law="0, a fraction of one (a ten-thousandth at least), or a whole number",
+        holds=lambda x: x == 0 or 1e-4 <= x <= 1 or (x > 1 and float(x).is_integer()),
+    )
+    cpu_machines: bool = option(
+        "--cpu-machines",
+        "train on machines without a GPU, too, where a cluster has both",
+        default=False,
     )
     epoch_seconds: float = option(
         "--epoch-timeout",

@@ -1,8 +1,8 @@
-"""The machines of a cluster: how many fold runs fit on them, and whether they share the study's folder."""
+"""The machines of a cluster: which are up, and whether they share the study's folder."""
 
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from study.errors import UserError
+from study.execution.places import Nodes
 
 PROBE_SECONDS = 60.0
 
@@ -17,21 +18,6 @@ PROBE_SECONDS = 60.0
 def alive_nodes() -> list[dict[str, Any]]:
     """The entries of `ray.nodes()` for the machines that are up."""
     return [node for node in ray.nodes() if node["Alive"]]
-
-
-def room(resources: Sequence[Mapping[str, float]], gpu_share: float) -> int:
-    """How many fold runs of one core and `gpu_share` GPUs fit on machines with these `resources`.
-
-    A run never spans machines, and a share of a GPU never spans GPUs: a share of two thirds fits once on a GPU.
-    """
-    total = 0
-    for each in resources:
-        fits, gpus = int(each.get("CPU", 0)), each.get("GPU", 0.0)
-        if gpu_share:
-            by_gpu = int(gpus) * int(1 / gpu_share) if gpu_share <= 1 else int(gpus // gpu_share)
-            fits = min(fits, by_gpu)
-        total += fits
-    return total
 
 
 def require_shared_storage(folder: Path) -> bool:
@@ -42,22 +28,28 @@ def require_shared_storage(folder: Path) -> bool:
     Raises:
         UserError: a machine cannot, or does not answer within a minute, or cannot import this project.
     """
-    if len(alive_nodes()) < 2:
+    nodes = alive_nodes()
+    if len(nodes) < 2:
         return False
+    if faults := storage_faults(folder, nodes):
+        first, *more = faults.values()
+        others = f" (and {len(more)} more)" if more else ""
+        raise UserError(
+            f"every machine of a cluster reads and writes the study's folder {folder}; {first}{others}; "
+            "give --output a folder on storage that all of them share, and install the project on each"
+        )
+    return True
+
+
+def storage_faults(folder: Path, nodes: Nodes) -> dict[str, str]:
+    """What keeps some of `nodes` from sharing `folder`, by the ids of those nodes, each with the machine's name."""
     probe = folder / f".probe-{secrets.token_hex(4)}"
     probe.mkdir()
     try:
         (probe / "driver").write_text(probe.name, encoding="utf-8")
-        faults = _faults(probe)
+        return _faults(probe, nodes)
     finally:
         shutil.rmtree(probe, ignore_errors=True)
-    if faults:
-        others = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        raise UserError(
-            f"every machine of a cluster reads and writes the study's folder {folder}; {faults[0]}{others}; "
-            "give --output a folder on storage that all of them share, and install the project on each"
-        )
-    return True
 
 
 def leave_mark(probe: str, mark: str) -> str:
@@ -82,10 +74,9 @@ def reason_of(error: Exception) -> str:
     return (missing or lines or [type(error).__name__])[-1]
 
 
-def _faults(probe: Path) -> list[str]:
-    """The faults of machines, each with the machine's name."""
+def _faults(probe: Path, nodes: Nodes) -> dict[str, str]:
     asked = {}
-    for node in alive_nodes():
+    for node in nodes:
         # Without a core, so that busy machines answer too.
         only_there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         remote = ray.remote(num_cpus=0, max_retries=1, scheduling_strategy=only_there)(leave_mark)
@@ -94,7 +85,7 @@ def _faults(probe: Path) -> list[str]:
     faults = [_fault(answer if answer in done else None, node, probe) for answer, node in asked.items()]
     still_up = {node["NodeID"] for node in alive_nodes()}
     found = zip(asked.values(), faults, strict=True)
-    return [f"{_name(node)}: {fault}" for node, fault in found if fault and node["NodeID"] in still_up]
+    return {node["NodeID"]: f"{_name(node)}: {fault}" for node, fault in found if fault and node["NodeID"] in still_up}
 
 
 def _fault(answer: Any, node: Mapping[str, Any], probe: Path) -> str:

@@ -7,7 +7,7 @@ import signal
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from ray.tune.execution import class_cache
 from study import process
 from study.errors import UserError, type_and_line
 from study.execution.address import AUTO, JOB_MARK, LOCAL, chosen_address, no_cluster
-from study.execution.cluster import alive_nodes, room
+from study.execution.cluster import alive_nodes
+from study.execution.gpus import advice, gpus_of, memory_of
 from study.execution.handshake import require_cluster, without_raw_lines
 from study.execution.head_watch import HEAD_SECONDS, LOCAL_HEAD_SECONDS, HeadWatch
+from study.execution.places import Slots, default_share, slots_on
 from study.execution.ray_folder import ray_folder
 from study.files import is_full
 
@@ -29,19 +31,14 @@ ROOT = Path(__file__).resolve().parents[2]
 ATTEMPTS = 5
 
 
-@dataclass(frozen=True)
-class Slots:
-    """The number of fold runs that train at once, and the share of a GPU that each has (0 without GPUs)."""
-
-    number: int
-    gpus_per_run: float
-
-
 @contextmanager
-def cluster(address: str | None, concurrency: int | None, gpus_per_run: float | None) -> Iterator[Slots]:
+def cluster(
+    address: str | None, concurrency: int | None, gpus_per_run: float | None, on_cpus: bool = False
+) -> Iterator[Slots]:
     """A connection to the cluster at `address`, or to a new cluster of this machine that ends with the block.
 
-    Without `concurrency`, every core (or every GPU share, where Ray sees GPUs) is a slot.
+    Without `concurrency`, every core (or every GPU share, where Ray sees GPUs) is a slot. With `on_cpus`, the cores of
+    machines without a GPU are slots beside GPU shares.
 
     Raises:
         UserError: no cluster answers at `address`, or it has no room for a single run.
@@ -56,7 +53,12 @@ def cluster(address: str | None, concurrency: int | None, gpus_per_run: float | 
         process.raise_on_interrupt()
         head = ray.get_runtime_context().gcs_address
         with HeadWatch(head, LOCAL_HEAD_SECONDS if is_local else HEAD_SECONDS):
-            yield _slots(concurrency, gpus_per_run)
+            with quiet():
+                nodes = alive_nodes()
+                gpus = gpus_of(nodes)
+            share = default_share(nodes, memory_of(gpus)) if gpus_per_run is None else gpus_per_run
+            slots = slots_on(nodes, concurrency, share, on_cpus=on_cpus, may_grow=not is_local)
+            yield replace(slots, advice=advice(nodes, gpus, share))
 
 
 @contextmanager
@@ -178,16 +180,3 @@ def _put_project_on_path() -> None:
     """Let workers, which inherit the environment, import the project from any working directory."""
     known = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([known] if known else [])])
-
-
-def _slots(concurrency: int | None, gpus_per_run: float | None) -> Slots:
-    machines = [node["Resources"] for node in alive_nodes()]
-    gpus = sum(machine.get("GPU", 0.0) for machine in machines)
-    share = gpus_per_run if gpus_per_run is not None else (1.0 if gpus else 0.0)
-    if share > gpus:
-        raise UserError(f"--gpus-per-run {share:g} expects a GPU on the cluster; Ray sees {gpus:g}")
-    slots = room(machines, share)
-    number = min(slots, concurrency or slots)
-    if number < 1:
-        raise UserError(f"a fold run needs one core and {share:g} GPU on one machine; the cluster has no such slot")
-    return Slots(number, share)

@@ -16,7 +16,7 @@ class Job:
     the ledger that model and recipe were made from. The run ends after `last_epoch` at the latest, and up to
     `target_epoch` no decision about it is due: those epochs may be reported together. With
     `score_both_blocks` it is used twice, so that its test part, too, selects an epoch. A run that outgrew its share has
-    a `whole_gpu`.
+    a `whole_gpu`; one `on_cpu` has none, though others of the study have.
     """
 
     run: FoldRun
@@ -29,7 +29,8 @@ class Job:
     target_epoch: int = 0
     score_both_blocks: bool = False
     whole_gpu: bool = False
+    on_cpu: bool = False
 
-    def on_whole_gpu(self) -> Job:
-        """The job with a GPU of its own."""
-        return replace(self, whole_gpu=True)
+    def at(self, *, whole_gpu: bool = False, on_cpu: bool = False) -> Job:
+        """The job in another place."""
+        return replace(self, whole_gpu=whole_gpu, on_cpu=on_cpu)

@@ -4,11 +4,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from ray.tune import PlacementGroupFactory
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from study.execution.job import Job
 from study.execution.jobs import Jobs
+from study.execution.places import Place
+from study.execution.site import Site
 from study.execution.storage_stopper import StorageStopper
 from study.execution.worker_result import EpochsTrained, RunDiverged, RunFailed, ShareOutgrown, StorageIsFull, from_tune
 from study.files import StorageFull
@@ -17,19 +20,20 @@ from study.search.conductor import Conductor
 from study.search.state import Continue, Pause, RunDecision
 
 FALSE_STARTS = 8
-WHOLE_GPU = {"cpu": 1, "gpu": 1}
 
 
 class RaceScheduler(FIFOScheduler):
     """Pauses, resumes and stops fold runs as the conductor decides."""
 
-    def __init__(self, conductor: Conductor, jobs: Jobs, stopper: StorageStopper) -> None:
-        """Act for `conductor`, whose assignments become `jobs`, until the `stopper` has a reason."""
+    def __init__(self, conductor: Conductor, jobs: Jobs, stopper: StorageStopper, site: Site) -> None:
+        """Act for `conductor`, whose assignments become `jobs` with places on `site`, until `stopper` has a reason."""
         super().__init__()
         self._conductor = conductor
         self._jobs = jobs
         self._stopper = stopper
+        self._site = site
         self._trials: dict[FoldRun, Trial] = {}
+        self._places: dict[FoldRun, Place] = {}
         self._false_starts: Counter[FoldRun] = Counter()
         self._outgrown: set[tuple[str, int]] = set()  # configurations that need a whole GPU
         self._n_pauses = 0
@@ -55,9 +59,10 @@ class RaceScheduler(FIFOScheduler):
         match from_tune(result):
             case EpochsTrained() as trained:
                 return self._carry_out(tune_controller, trial, self._conductor.report_all(trained.events(run)))
-            case ShareOutgrown():
+            case ShareOutgrown(node):
                 # One fold has as much to hold as another, so the configuration's other runs need not try.
                 self._outgrown.add((run.variant, run.config))
+                self._site.hold(node)
                 self._conductor.requeue(run)
                 return self._pause(tune_controller, trial)
             case StorageIsFull(reason):
@@ -84,9 +89,10 @@ class RaceScheduler(FIFOScheduler):
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """The paused trial that the conductor wants next, after stopping those that are not wanted any more."""
         self._sweep(tune_controller)
-        self._conductor.held = bool(self._outgrown) and any(
-            trial.status == Trial.PENDING and trial.config["job"].whole_gpu for trial in self._trials.values()
-        )
+        if self._site.recount():
+            self._conductor.slots = self._site.slots.number
+            self._release_lost_places(tune_controller)
+        self._conductor.held = self._waits_for_gpu() and not self._site.has_others()
         wanted = self._stopper.attempt(self._conductor.next_run, None)
         if wanted is None or wanted not in self._trials:
             return None  # nothing, or a run that the searcher is about to begin
@@ -108,12 +114,32 @@ class RaceScheduler(FIFOScheduler):
                 del self._trials[run]
                 tune_controller.stop_trial(trial)
 
+    def _waits_for_gpu(self) -> bool:
+        """Whether a run that has outgrown its share waits for a whole GPU: it would for ever beside new runs there."""
+        return bool(self._outgrown) and any(
+            trial.status == Trial.PENDING and trial.config["job"].whole_gpu for trial in self._trials.values()
+        )
+
+    def _release_lost_places(self, tune_controller: Any) -> None:
+        """Let runs that wait for a place that no machine has any more begin anew, as other trials in other places."""
+        for run, trial in list(self._trials.items()):
+            if trial.status == Trial.PENDING and self._site.is_lost(self._places[run]):
+                del self._trials[run]
+                self._conductor.requeue(run)
+                tune_controller.stop_trial(trial)
+
     def _equip(self, trial: Trial, job: Job) -> None:
-        """Give `trial`, which does not run, its job, and a whole GPU if its configuration has outgrown a share."""
+        """Give `trial`, which does not run, its job and its place: a whole GPU if its configuration outgrew a share."""
         whole = (job.run.variant, job.run.config) in self._outgrown
-        trial.set_config({"job": job.on_whole_gpu() if whole else job})
-        if whole:
-            trial.update_resources(WHOLE_GPU)
+        place = self._site.whole_gpu() if whole else self._site.place(self._n_on_gpus(job.run), self._waits_for_gpu())
+        on_cpu = not place.gpus and self._site.slots.gpus_per_run > 0
+        self._places[job.run] = place
+        trial.set_config({"job": job.at(whole_gpu=whole, on_cpu=on_cpu)})
+        trial.update_resources(resources_of(place))
+
+    def _n_on_gpus(self, but: FoldRun) -> int:
+        """How many runs under way, `but` one, have places on GPUs."""
+        return sum(1 for run in self._conductor.busy if run != but and run in self._places and self._places[run].gpus)
 
     def _carry_out(self, tune_controller: Any, trial: Trial, decision: RunDecision | None) -> str:
         match decision:
@@ -133,6 +159,15 @@ class RaceScheduler(FIFOScheduler):
     def __getstate__(self) -> dict[str, Any]:
         """Nothing for Ray's snapshot of the tuner, which is never restored."""
         return {}
+
+
+def resources_of(place: Place) -> PlacementGroupFactory:
+    """What a trial in this place asks of Ray."""
+    bundle = {"CPU": 1.0, "GPU": place.gpus}
+    if not place.avoid:
+        return PlacementGroupFactory([bundle])
+    elsewhere = [{"ray.io/node-id": f"!in({','.join(place.avoid)})"}]
+    return PlacementGroupFactory([bundle], bundle_label_selector=elsewhere)
 
 
 def fold_run(trial: Trial) -> FoldRun:

@@ -19,7 +19,8 @@ class RaceSearcher(Searcher):
         self._conductor = conductor
         self._jobs = jobs
         self._stopper = stopper
-        self._begun: dict[FoldRun, str] = {}
+        self._begun: set[FoldRun] = set()
+        self._run_of: dict[str, FoldRun] = {}  # by trial
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next fold run to begin; None while there is none; FINISHED when the study is."""
@@ -28,13 +29,13 @@ class RaceSearcher(Searcher):
         run = self._stopper.attempt(self._conductor.next_run, None)
         if run is None or run in self._begun:
             return None
-        self._begun[run] = trial_id
+        self._begun.add(run)
+        self._run_of[trial_id] = run
         return {"job": self._jobs(self._conductor.assign(run))}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """Forget a trial that died, so that its run can begin again if the scheduler has requeued it."""
-        if error:
-            self._begun = {run: begun for run, begun in self._begun.items() if begun != trial_id}
+        """Forget a trial that has ended, so that its run can begin again if the scheduler has requeued it."""
+        self._begun.discard(self._run_of.pop(trial_id, None))
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Refuse Ray's own limiter: it counts paused trials as live and then waits for ever."""

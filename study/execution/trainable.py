@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ray
 import torch
 from ray import tune
 
@@ -61,10 +62,10 @@ class FoldTrainable(tune.Trainable):
         self._folder = StudyFolder(Path(study))
         self._watchdog = Watchdog(self._folder.hangs, epoch_seconds)
         self._fetch = fetch
-        self._device = torch.device("cuda" if gpu_share and torch.cuda.is_available() else "cpu")
-        # Tune keeps workers with a whole GPU apart from the others, so this holds for every run of this actor.
+        # Tune keeps workers with other resources apart, so this holds for every run of this actor.
         self._shares = gpu_share < 1 and not config["job"].whole_gpu
-        self._wants_gpu = gpu_share > 0
+        self._wants_gpu = gpu_share > 0 and not config["job"].on_cpu
+        self._device = torch.device("cuda" if self._wants_gpu and torch.cuda.is_available() else "cpu")
         if self._device.type == "cuda":
             grow_segments()
         if self._device.type == "cuda" and self._shares:
@@ -112,7 +113,7 @@ class FoldTrainable(tune.Trainable):
             raise
         except Exception as error:
             if self._shares and isinstance(error, torch.OutOfMemoryError):
-                return ShareOutgrown()
+                return ShareOutgrown(ray.get_runtime_context().get_node_id() if ray.is_initialized() else "")
             if self._has_failed_before():
                 return RunFailed(cause(error))
             raise

@@ -1,15 +1,19 @@
 """Runs a study by Ray Tune: trains every fold run that the conductor asks for, and cleans up."""
 
 import shutil
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ray import tune
 
-from study.execution.cluster import require_shared_storage
-from study.execution.connection import Slots, quiet
+from study.execution.cluster import alive_nodes, require_shared_storage, storage_faults
+from study.execution.connection import quiet
 from study.execution.jobs import Jobs
+from study.execution.places import Slots
 from study.execution.scheduler import RaceScheduler
 from study.execution.searcher import RaceSearcher
+from study.execution.site import Site
 from study.execution.storage_stopper import StorageStopper
 from study.execution.trainable import FoldTrainable
 from study.execution.watchdog import EPOCH_SECONDS
@@ -19,14 +23,21 @@ from study.search.conductor import Conductor
 
 # Machines may be lost often in a long study: a run fails after this many worker deaths without an epoch between.
 DEATHS_IN_A_ROW = 8
+MOST_PENDING = 100_000
 
 
 def run(
-    conductor: Conductor, jobs: Jobs, folder: StudyFolder, slots: Slots, epoch_seconds: float = EPOCH_SECONDS
+    conductor: Conductor,
+    jobs: Jobs,
+    folder: StudyFolder,
+    slots: Slots,
+    epoch_seconds: float = EPOCH_SECONDS,
+    say: Callable[[str], object] = print,
 ) -> None:
     """Run the study to its end, or until interrupted; finished epochs are in the ledger either way.
 
-    `folder` is on storage that all nodes share. A worker whose epoch takes longer than `epoch_seconds` is ended.
+    `folder` is on storage that all nodes share. A worker whose epoch takes longer than `epoch_seconds` is ended. Lines
+    about machines that join or leave go to `say`.
 
     Raises:
         StorageFull: there is no room for the study's files; the study was stopped in good order.
@@ -35,10 +46,13 @@ def run(
     with quiet():
         several = require_shared_storage(folder.path)
     _clear(folder)
-    parameters = {"study": str(folder.path), "gpu_share": slots.gpus_per_run, "fetch": several}
+    fetch = several or slots.may_grow
+    parameters = {"study": str(folder.path), "gpu_share": slots.gpus_per_run, "fetch": fetch}
     trainable = tune.with_parameters(FoldTrainable, **parameters, epoch_seconds=epoch_seconds)
     stopper = StorageStopper()
-    tuner = _tuner(conductor, jobs, folder, slots, trainable, stopper)
+    site = Site(slots, alive_nodes, partial(storage_faults, folder.path), say)
+    scheduler, searcher = RaceScheduler(conductor, jobs, stopper, site), RaceSearcher(conductor, jobs, stopper)
+    tuner = _tuner(scheduler, searcher, folder, tune.with_resources(trainable, {"cpu": 1}), stopper)
     with quiet():
         try:
             tuner.fit()
@@ -52,16 +66,17 @@ def run(
 
 
 def _tuner(
-    conductor: Conductor, jobs: Jobs, folder: StudyFolder, slots: Slots, trainable: Any, stopper: StorageStopper
+    scheduler: RaceScheduler, searcher: RaceSearcher, folder: StudyFolder, trainable: Any, stopper: StorageStopper
 ) -> tune.Tuner:
     return tune.Tuner(
-        tune.with_resources(trainable, {"cpu": 1, "gpu": slots.gpus_per_run}),
+        trainable,
         tune_config=tune.TuneConfig(
-            search_alg=RaceSearcher(conductor, jobs, stopper),
-            scheduler=RaceScheduler(conductor, jobs, stopper),
+            search_alg=searcher,
+            scheduler=scheduler,
             num_samples=-1,
-            # The searcher refuses Ray's limiter, but Ray derives from this how many trials may be pending.
-            max_concurrent_trials=slots.number,
+            # The searcher refuses Ray's limiter, but Ray derives from this how many trials may be pending. How many are
+            # is the conductor's decision, which changes with the machines.
+            max_concurrent_trials=MOST_PENDING,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(

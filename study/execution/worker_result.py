@@ -73,7 +73,9 @@ class RunFailed:
 
 @dataclass(frozen=True)
 class ShareOutgrown:
-    """The run needs more memory than its share of a GPU has."""
+    """The run needs more memory than its share of a GPU of the machine `node` has."""
+
+    node: str
 
 
 @dataclass(frozen=True)

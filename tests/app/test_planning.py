@@ -14,7 +14,7 @@ from study.corpus.loss_needs import require_for_losses
 from study.corpus.options import CorpusOptions
 from study.corpus.source import open_corpus
 from study.errors import FAILED, WRONG_USAGE, UserError
-from study.execution.connection import Slots
+from study.execution.places import Slots
 from study.features.spec import FeatureChoice
 from study.modalities import AUDIO, MODALITIES
 from study.option import options_of

@@ -2,18 +2,21 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from study.execution.cluster import leave_mark, room
+from benchmarks.fault_targets import workers_of
+from study.execution.cluster import leave_mark
 from tests.plugins.mlflow_server import free_port
 from tests.plugins.study_process import with_packages_of_its_own
 
@@ -28,15 +31,19 @@ import sys
 from ray.cluster_utils import Cluster
 here = {"node_ip_address": "127.0.0.1", "num_gpus": 1}
 cluster = Cluster(initialize_head=True, head_node_args={**here, "num_cpus": 1, "include_dashboard": False})
+print(cluster.address, flush=True)
+sys.stdin.readline()
 others = [cluster.add_node(num_cpus=2, **here) for _ in range(2)]
 cluster.wait_for_nodes()
-print(cluster.address, flush=True)
+print("joined", flush=True)
 sys.stdin.readline()
 cluster.remove_node(others[0], allow_graceful=False)
 print("removed", flush=True)
 sys.stdin.readline()
 cluster.shutdown()
 """
+# On a machine with nothing else to do it takes less than fifteen seconds.
+SECONDS_TO_JOIN = 60.0
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -57,28 +64,11 @@ def ledger(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.time() + 120
+def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    deadline = time.time() + seconds
     while not condition():
-        assert time.time() < deadline, "it did not come so far within two minutes"
+        assert time.time() < deadline, f"it did not come so far within {seconds:.0f} s"
         time.sleep(0.1)
-
-
-@pytest.mark.parametrize(
-    ("machines", "share", "runs"),
-    [
-        ([{"CPU": 4}], 0, 4),
-        ([{"CPU": 4.0}, {"CPU": 2.0, "GPU": 1.0}], 0, 6),
-        ([{"CPU": 8, "GPU": 1}], 0.25, 4),
-        ([{"CPU": 2, "GPU": 1}], 0.25, 2),  # cores run out first
-        ([{"CPU": 8, "GPU": 3}], 2 / 3, 3),  # two thirds fit a GPU once
-        ([{"CPU": 8, "GPU": 1}, {"CPU": 8, "GPU": 1}], 2, 0),  # no run spans machines
-        ([{"CPU": 8, "GPU": 4}, {"CPU": 1}], 2, 2),
-        ([{"CPU": 0, "GPU": 1}, {}], 1, 0),
-    ],
-)
-def test_slots_are_what_machines_have_room_for(machines: list[dict[str, float]], share: float, runs: int) -> None:
-    assert room(machines, share) == runs
 
 
 def test_a_machine_says_what_keeps_it_from_sharing(tmp_path: Path) -> None:
@@ -109,12 +99,67 @@ def test_the_kubernetes_job_has_the_fields_of_its_kind() -> None:
         assert all(isinstance(value, str) for value in group["rayStartParams"].values())
 
 
-def test_the_slurm_script_is_a_shell_script() -> None:
-    assert subprocess.run(["bash", "-n", ROOT / "cluster" / "slurm.sh"]).returncode == 0
+@pytest.mark.parametrize("script", ["slurm.sh", "start-ray.sh"])
+def test_the_scripts_are_shell_scripts(script: str) -> None:
+    assert subprocess.run(["bash", "-n", ROOT / "cluster" / script]).returncode == 0
+
+
+# Stands for `ray`, `nvidia-smi` and the daemon of MPS: writes down how it is called.
+WITNESS = """#!/bin/bash
+echo "$(basename "$0") $* pipes=$CUDA_MPS_PIPE_DIRECTORY" >> {log}
+[[ $(basename "$0") == nvidia-smi ]] && printf 'GPU 0: one\\nGPU 1: two\\n'
+exit {code}
+"""
+
+
+@pytest.mark.parametrize("runs_already", [False, True])
+@pytest.mark.parametrize(
+    ("slurm", "gpus", "counts"),
+    [
+        ({}, 2, ""),  # Ray counts by itself
+        ({}, 0, ""),
+        (
+            {"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "12", "SLURM_GPUS_ON_NODE": "3"},
+            2,
+            "--num-cpus=12 --num-gpus=3 ",
+        ),
+        ({"SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "4"}, 0, "--num-cpus=4 --num-gpus=0 "),
+    ],
+)
+def test_each_machine_starts_mps_before_ray_if_it_has_gpus_and_counts_its_own(
+    tmp_path: Path, slurm: dict[str, str], gpus: int, counts: str, runs_already: bool
+) -> None:
+    log, pipes = tmp_path / "log", tmp_path / "pipes"
+    for name in ["ray", *(["nvidia-smi", "nvidia-cuda-mps-control"] if gpus else [])]:
+        code = int(runs_already and name == "nvidia-cuda-mps-control")
+        (tmp_path / name).write_text(WITNESS.format(log=log, code=code))
+        (tmp_path / name).chmod(0o755)
+    line = ["bash", ROOT / "cluster" / "start-ray.sh", "--block", "--address=head:6379"]
+    given = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CUDA_MPS_PIPE_DIRECTORY": str(pipes), **slurm}
+    assert subprocess.run(line, env=given).returncode == 0
+    begun = [each for each in log.read_text().splitlines() if not each.startswith("nvidia-smi")]
+    assert begun[-1] == f"ray start {counts}--block --address=head:6379 pipes={pipes}", "workers find the daemon"
+    assert begun[:-1] == ([f"nvidia-cuda-mps-control -d pipes={pipes}"] if gpus else [])
+    assert pipes.is_dir() == bool(gpus)
+
+
+def test_every_start_has_mps_and_counts_gpus_on_their_machine() -> None:
+    slurm, up = ((ROOT / "cluster" / name).read_text() for name in ("slurm.sh", "ray-up.yaml"))
+    for text in (slurm, up):
+        assert "ray start" not in text, "start-ray.sh does it"
+        assert "cluster/start-ray.sh" in text
+    job = yaml.safe_load((ROOT / "cluster" / "rayjob.yaml").read_text())
+    (workers,) = job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    assert job["spec"]["rayClusterSpec"]["enableInTreeAutoscaling"]
+    assert workers["minReplicas"] >= 1, "extraction asks an autoscaler for nothing"
+    (container,) = workers["template"]["spec"]["containers"]
+    assert "nvidia-cuda-mps-control -d" in str(container["lifecycle"]["postStart"])
 
 
 @pytest.mark.slow
-def test_a_lost_machine_costs_no_configuration_and_nothing_is_doubled(iemocap_release: Path, tmp_path: Path) -> None:
+def test_machines_that_join_train_and_a_lost_one_costs_no_configuration_and_doubles_nothing(
+    iemocap_release: Path, tmp_path: Path
+) -> None:
     line = [sys.executable, "-c", THREE_NODES]
     pipe = subprocess.PIPE
     nodes = subprocess.Popen(
@@ -122,7 +167,7 @@ def test_a_lost_machine_costs_no_configuration_and_nothing_is_doubled(iemocap_re
     )
     assert nodes.stdin is not None
     assert nodes.stdout is not None
-    driver = None
+    driver, stopped = None, []
     try:
         address = nodes.stdout.readline().strip()
         options = ["--configs", "4", "--epochs", "12", "--seeds", "1", "--gpus-per-run", "0.5", "--name", "lost"]
@@ -132,6 +177,17 @@ def test_a_lost_machine_costs_no_configuration_and_nothing_is_doubled(iemocap_re
             text=True, cwd=with_packages_of_its_own(tmp_path / "cwd"),
         )  # fmt: skip
         folder = tmp_path / "studies" / "lost"
+        wait_for(lambda: driver.poll() is not None or len(ledger(folder)) > 2)
+        # While the only slot stands still, what is recorded comes from machines that have joined.
+        stopped = workers_of(nodes.pid)
+        assert len(stopped) == 1
+        os.kill(stopped[0], signal.SIGSTOP)
+        time.sleep(1.0)
+        still = len(ledger(folder))
+        print("x", file=nodes.stdin)
+        assert nodes.stdout.readline().strip() == "joined"
+        wait_for(lambda: driver.poll() is not None or len(ledger(folder)) > still + 1, SECONDS_TO_JOIN)
+        os.kill(stopped[0], signal.SIGCONT)
         wait_for(lambda: driver.poll() is not None or len(ledger(folder)) > 15)
         print("x", file=nodes.stdin)
         assert nodes.stdout.readline().strip() == "removed"
@@ -141,8 +197,12 @@ def test_a_lost_machine_costs_no_configuration_and_nothing_is_doubled(iemocap_re
     finally:
         if driver is not None and driver.poll() is None:
             driver.kill()
+        for worker in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGCONT)
         nodes.communicate("x\n", timeout=60)
     records = ledger(folder)
+    assert "machines have changed: 5 runs at once from now on" in output
     assert before < len(records), "the machine was lost in the middle"
     epochs = [(r["config"], r["fold"], r["seed"], r["epoch"]) for r in records if r["kind"] == "epoch"]
     assert max(Counter(epochs).values()) == 1

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ray.tune.experiment import Trial
@@ -35,7 +36,7 @@ from study.search.state import Rules
 from study.training.metrics import METRICS
 from study.variants import VARIANTS
 from tests.plugins.tiny_study import TinyStudy
-from tests.plugins.tune import TuneLoop
+from tests.plugins.tune import TuneLoop, node
 
 RULES = Rules(n_configs=4, n_folds=3, epochs=4, rungs=(2,), lookahead=3)
 QUALITY = (0.5, 0.6, 0.1, 0.7)  # configuration 2 is below the cutoff at the rung
@@ -60,14 +61,16 @@ MakeLoop = Callable[..., TuneLoop]
 def make_loop(tiny_study: TinyStudy, tmp_path: Path) -> MakeLoop:
     """The function that begins a study, or goes on with its log: `make_loop(slots=6, policy="asha", log=None)`."""
 
-    def make(slots: int = 6, policy: str = "asha", log: Memory | None = None, rules: Rules = RULES) -> TuneLoop:
+    def make(
+        slots: int = 6, policy: str = "asha", log: Memory | None = None, rules: Rules = RULES, **machines: Any
+    ) -> TuneLoop:
         conductor = Conductor(
             {"text": Race(rules, POLICIES[policy])},
             Memory() if log is None else log,
             propose=lambda *_: published_params(VARIANTS["text"]),
             slots=slots,
         )
-        return TuneLoop(conductor, jobs_of(tiny_study.plan), tmp_path)
+        return TuneLoop(conductor, jobs_of(tiny_study.plan), tmp_path, **machines)
 
     return make
 
@@ -271,7 +274,7 @@ def test_a_run_that_outgrew_its_share_and_all_of_its_configuration_get_a_whole_g
     loop.fill()  # configuration 0 whole, of configuration 1 folds 0 and 1
     train(loop, 1, 0, 2)  # pauses, with its share
     grown = trial_of(loop, 1, 1)
-    assert loop.report(grown, ShareOutgrown()) == TrialScheduler.NOOP
+    assert loop.report(grown, ShareOutgrown("only")) == TrialScheduler.NOOP
     assert grown.status == Trial.PAUSED
     assert lost(loop) == []
     assert loop.choose() == grown
@@ -295,7 +298,7 @@ def test_a_run_that_outgrew_its_share_and_all_of_its_configuration_get_a_whole_g
 def test_while_a_run_waits_for_a_whole_gpu_no_other_begins(make_loop: MakeLoop) -> None:
     loop = make_loop(slots=5)
     loop.fill()
-    loop.report(trial_of(loop, 1, 1), ShareOutgrown())
+    loop.report(trial_of(loop, 1, 1), ShareOutgrown("only"))
     grown = trial_of(loop, 1, 1)
     assert loop.choose() == grown
     for fold in range(3):
@@ -321,12 +324,80 @@ def test_a_study_whose_runs_all_outgrow_their_share_ends_as_any_other(make_loop:
         trial = rng.choice(running)
         if not trial.config["job"].whole_gpu:
             outgrown.add(fold_run(trial).config)
-            loop.report(trial, ShareOutgrown())
+            loop.report(trial, ShareOutgrown("only"))
         else:
             loop.report(trial, epoch(loop, trial))
     work(calm)
     assert outgrown == {0, 1, 2, 3}
     assert facts(loop.events) == facts(calm.events)
+
+
+def begun_on(loop: TuneLoop, node: str) -> list[FoldRun]:
+    """The runs that may be on this machine, of those that wait."""
+    waiting = [trial for trial in loop.trials if trial.status == Trial.PENDING]
+    selectors = {trial: str(trial.placement_group_factory._kwargs) for trial in waiting}
+    return [fold_run(trial) for trial in waiting if node not in selectors[trial]]
+
+
+def test_an_outgrown_run_keeps_others_from_its_own_machine_only(make_loop: MakeLoop) -> None:
+    loop = make_loop(slots=4, nodes=[node("one", CPU=2, GPU=1), node("two", CPU=2, GPU=1)])
+    loop.fill()
+    grown = trial_of(loop, 1, 0)
+    loop.report(grown, ShareOutgrown("two"))
+    assert loop.choose() == grown
+    assert begun_on(loop, "two") == [FoldRun("text", 1, 0)]
+    for fold in range(3):
+        train(loop, 0, fold, 4)
+    while loop.choose() or loop.add():
+        assert not loop.conductor.held
+    assert {run.config for run in begun_on(loop, "one")} == {1, 2}
+    assert {run.config for run in begun_on(loop, "two")} == {1}, "only those that need a whole GPU as well"
+
+
+def test_the_runs_of_machines_that_join_begin_within_seconds_and_those_of_machines_that_leave_wait(
+    make_loop: MakeLoop,
+) -> None:
+    loop = make_loop(slots=2, nodes=[node("a", CPU=2, GPU=1)], may_grow=True)
+    assert len(loop.fill()) == 2
+    loop.nodes.append(node("b", CPU=8, GPU=1))
+    for _ in range(3):
+        loop.now += 3.0
+        loop.choose()
+        assert loop.site._checking is None or not loop.site._checking.join(5)
+    assert len(loop.fill()) == 2
+    assert loop.said == ["machines have changed: 4 runs at once from now on"]
+    loop.nodes.pop()
+    loop.now += 3.0
+    train(loop, 0, 0, 4)
+    assert loop.fill() == [], "three are under way where two have room"
+
+
+def test_machines_without_a_gpu_train_what_the_gpus_have_no_room_for_if_asked(make_loop: MakeLoop) -> None:
+    loop = make_loop(slots=4, nodes=[node("a", CPU=2, GPU=1), node("b", CPU=2)], on_cpus=True)
+    loop.fill()
+    on_cpu = [trial.config["job"].on_cpu for trial in loop.trials]
+    assert on_cpu == [False, False, True, True]
+    assert [trial.placement_group_factory.required_resources for trial in loop.trials[1:3]] == [SHARE, {"CPU": 1.0}]
+    train(loop, 0, 0, 4)
+    assert not loop.fill()[0].config["job"].on_cpu
+
+
+def test_a_run_whose_machines_have_left_begins_elsewhere(make_loop: MakeLoop) -> None:
+    loop = make_loop(slots=3, nodes=[node("a", CPU=2, GPU=1), node("b", CPU=1)], on_cpus=True, may_grow=True)
+    waiting = [loop.add() for _ in range(3)][-1]
+    assert waiting is not None
+    assert waiting.config["job"].on_cpu
+    loop.nodes.pop()
+    loop.now += 3.0
+    loop.choose()
+    assert waiting.status == Trial.TERMINATED
+    assert loop.conductor.slots == 2
+    for trial in loop.trials[:2]:
+        trial.set_status(Trial.RUNNING)
+    train(loop, 0, 0, 4)
+    again = loop.add()
+    assert again is not None
+    assert (fold_run(again), again.config["job"].on_cpu) == (fold_run(waiting), False)
 
 
 # A full disk.

@@ -46,7 +46,7 @@ results: dict[str, st.SearchStrategy[WorkerResult]] = {
     ),
     "RunDiverged": st.builds(RunDiverged, texts),
     "RunFailed": st.builds(RunFailed, texts),
-    "ShareOutgrown": st.just(ShareOutgrown()),
+    "ShareOutgrown": st.builds(ShareOutgrown, st.text()),
     "StorageIsFull": st.builds(StorageIsFull, texts),
 }
 

@@ -15,7 +15,7 @@ from study.app.options import settings_of
 from study.app.planning import make_plan, with_slots
 from study.app.repeat import write_config
 from study.corpus.utterance import Corpus
-from study.execution.connection import Slots
+from study.execution.places import Slots
 from study.inference.threads import one_core
 from study.record.folder import StudyFolder
 from study.samplers.warm_start import warm_proposer

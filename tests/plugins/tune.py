@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,19 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
+from study.execution.places import Slots
 from study.execution.scheduler import RaceScheduler
 from study.execution.searcher import RaceSearcher
+from study.execution.site import Site
 from study.execution.storage_stopper import StorageStopper
 from study.execution.worker_result import WorkerResult, to_tune
 from study.record.events import Event, FoldRun
 from study.search.conductor import Conductor
+
+
+def node(id: str, **resources: float) -> dict[str, Any]:
+    """A machine as `ray.nodes()` has it."""
+    return {"NodeID": id, "Resources": resources}
 
 
 @dataclass
@@ -32,12 +40,20 @@ class TuneLoop:
     `stop_trial`.
     """
 
-    def __init__(self, conductor: Conductor, jobs: Any, folder: Path) -> None:
-        """A loop that has not begun, with our searcher and scheduler for `conductor`."""
+    def __init__(self, conductor: Conductor, jobs: Any, folder: Path, nodes: Sequence[Any] = (), **slots: Any) -> None:
+        """A loop that has not begun, with our searcher and scheduler for `conductor`, on machines with these `nodes`.
+
+        A machine that joins `nodes` shares the storage; `now` is the time in seconds.
+        """
         self.conductor = conductor
         self.stopper = StorageStopper()
+        self.nodes = list(nodes or [node("only", CPU=64, GPU=8)])
+        self.now = 0.0
+        self.said: list[str] = []
+        counted = Slots(conductor.slots, 0.5, **slots)
+        self.site = Site(counted, lambda: list(self.nodes), lambda new: {}, self.said.append, lambda: self.now)
         self.searcher = RaceSearcher(conductor, jobs, self.stopper)
-        self.scheduler = RaceScheduler(conductor, jobs, self.stopper)
+        self.scheduler = RaceScheduler(conductor, jobs, self.stopper, self.site)
         self.trials: list[Trial] = []
         self.stopped: list[FoldRun] = []
         self._folder = folder
