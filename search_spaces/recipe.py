@@ -13,6 +13,9 @@ if TYPE_CHECKING:  # workers unpack recipes without importing the search library
 
 # How the parameter that chooses a modality's features is named, after the modality.
 FEATURES = "_features"
+# How the parameter that chooses a probability of losing a modality is named; its values are texts, as of features.
+MODALITY_DROPOUT = "modality_dropout"
+MOST_DROPOUT = 0.5
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,11 @@ def suggest(trial: BaseTrial, choices: Mapping[str, Sequence[str]] | None = None
     """A recipe drawn by `trial`; `choices` are the labels of each modality's features, where there are several.
 
     Under the key "loss" they are the losses to choose from; a number is drawn for each part of the loss that reads
-    one. Patience and clipping are not searched: they are rules for stopping and safety.
+    one. Under "modality_dropout" they are probabilities. Patience and clipping are not searched: they are rules for
+    stopping and safety.
     """
     given = dict(choices or {})
-    losses = given.pop(LOSS, ())
+    losses, dropouts = given.pop(LOSS, ()), given.pop(MODALITY_DROPOUT, ())
     return Recipe(
         learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
         weight_decay=trial.suggest_categorical("weight_decay", [0.0, 1e-4, 1e-3, 1e-2, 1e-1]),
@@ -61,7 +65,30 @@ def suggest(trial: BaseTrial, choices: Mapping[str, Sequence[str]] | None = None
             modality: trial.suggest_categorical(modality + FEATURES, list(labels)) for modality, labels in given.items()
         },
         **(_drawn_loss(trial, losses) if losses else {}),
+        **(_drawn_dropout(trial, dropouts) if dropouts else {}),
     )
+
+
+def dropouts_of(text: str) -> tuple[str, ...]:
+    """The probabilities that a text names, each once, as short texts of numbers.
+
+    Raises:
+        ValueError: one of them is no number.
+    """
+    return tuple(dict.fromkeys(f"{float(each):g}" for each in text.split(",")))
+
+
+def are_dropouts(names: Sequence[str]) -> bool:
+    """Whether each of the names is a probability of losing a modality."""
+    try:
+        return all(0 <= float(name) <= MOST_DROPOUT for name in names)
+    except (TypeError, ValueError):
+        return False
+
+
+def _drawn_dropout(trial: BaseTrial, dropouts: Sequence[str]) -> dict[str, Any]:
+    """The field of a recipe with one of `dropouts`."""
+    return {MODALITY_DROPOUT: float(trial.suggest_categorical(MODALITY_DROPOUT, list(dropouts)))}
 
 
 def _drawn_loss(trial: BaseTrial, losses: Sequence[str]) -> dict[str, Any]:
@@ -79,4 +106,4 @@ def features_in(params: Mapping[str, Any]) -> dict[str, str]:
 def choices_in(params: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """The choices for which `suggest` replays a configuration's parameters: those that it has made."""
     made = {name: (label,) for name, label in features_in(params).items()}
-    return {**made, **({LOSS: (params[LOSS],)} if LOSS in params else {})}
+    return {**made, **{name: (params[name],) for name in (LOSS, MODALITY_DROPOUT) if name in params}}

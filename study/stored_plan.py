@@ -18,6 +18,8 @@ from study.samplers import SAMPLERS
 from study.search.policies import POLICIES
 from study.variants import VARIANTS
 
+KNOWN_MODALITIES = {modality for row in VARIANTS.values() for modality in row.modalities}
+
 TEXTS = ("id", "label", "group", "speaker", "script", "words")  # of an utterance
 TABLES: Mapping[str, Mapping[str, object]] = {
     "epoch rules": EPOCH_RULES,
@@ -90,6 +92,8 @@ def _of_utterances(plan: Plan) -> Iterator[str]:
             yield f"utterance {number} of a class that the study has not"
         if need_votes(plan.terms.losses) and not _are_votes(utterance.get("votes"), plan.classes):
             yield f"utterance {number} without votes, which are counts by class"
+        if not _are_modalities(utterance.get("missing", [])):
+            yield f"utterance {number} with what it lacks in other words than those of modalities"
     ids = [utterance["id"] for utterance in plan.utterances]
     if len(set(ids)) != len(ids):
         yield "an utterance twice"
@@ -99,6 +103,10 @@ def _of_utterances(plan: Plan) -> Iterator[str]:
 
 def _are_votes(found: object, classes: Sequence[str]) -> bool:
     return isinstance(found, dict) and all(name in classes and type(n) is int and n > 0 for name, n in found.items())
+
+
+def _are_modalities(found: object) -> bool:
+    return isinstance(found, list) and all(isinstance(name, str) and name in KNOWN_MODALITIES for name in found)
 
 
 def _of_folds(plan: Plan) -> Iterator[str]:

@@ -28,7 +28,7 @@ from models.unimodal import Unimodal
 from models.utterance_vectors import VectorConfig
 from search_spaces import recipe
 from search_spaces.losses import LOSS
-from search_spaces.recipe import FEATURES, Recipe
+from search_spaces.recipe import FEATURES, MODALITY_DROPOUT, Recipe
 from study.features.inputs import input_of
 
 if TYPE_CHECKING:  # workers read this table without importing the search library
@@ -71,8 +71,8 @@ class Variant:
     `inputs` are streams as in `study.features.inputs`. `model(config, dims, n_classes)` builds the module; None learns
     nothing. `suggest_config(trial)` draws a config of the same class as `config`, the setting to start from; its
     parameters bear the names of config fields. `published` is the system's row in the published result table, None for
-    one that is not in it. `choices` are what the search chooses from: by modality the labels of features, and under
-    "loss" the losses; configuration 0 has the first.
+    one that is not in it. `choices` are what the search chooses from: by modality the labels of features, under "loss"
+    the losses, and under "modality_dropout" probabilities; configuration 0 has the first.
     """
 
     title: str
@@ -107,20 +107,23 @@ class Variant:
         They are the setting to start from with each choice in turn, the first of each in configuration 0.
         """
         fields = {**asdict(self.config), **asdict(self.recipe)}
-        named = {name if name == LOSS else name + FEATURES: labels for name, labels in self.choices.items()}
+        of_recipe = (LOSS, MODALITY_DROPOUT)
+        named = {name if name in of_recipe else name + FEATURES: labels for name, labels in self.choices.items()}
         return [
             {**fields, **{name: labels[turn if turn < len(labels) else 0] for name, labels in named.items()}}
             for turn in range(max(map(len, named.values()), default=1))
         ]
 
     def choosing(self, labels: Mapping[str, Sequence[str]]) -> Variant:
-        """The variant in a study with these `labels` of features, by modality, and losses, under "loss".
+        """The variant in a study with these `labels` of features, by modality, and of a recipe's choices, by field.
 
-        It chooses where there are several; a loss that is the only one is a parameter too, since it is not the usual.
+        It chooses where there are several; a loss or a modality dropout that is the only one is a parameter too, since
+        it is not the usual. A model of one input drops none.
         """
         several = {name: tuple(labels[name]) for name in self.modalities if len(labels.get(name, ())) > 1}
-        losses = {LOSS: tuple(labels[LOSS])} if labels.get(LOSS) else {}
-        return replace(self, choices={**several, **losses})
+        of_recipe = (LOSS, MODALITY_DROPOUT) if len(self.inputs) > 1 else (LOSS,)
+        given = {name: tuple(labels[name]) for name in of_recipe if labels.get(name)}
+        return replace(self, choices={**several, **given})
 
     def rebuilt(self, fields: Mapping[str, Any]) -> Any:
         """The config with these fields."""

@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import optuna
 import pytest
@@ -118,6 +118,19 @@ def test_any_draw_of_its_space_builds_runs_and_replays_from_its_parameters(name)
         config, recipe = variant.suggest(trial)
         assert variant.suggest(FixedTrial(trial.params)) == (config, recipe)
         assert torch.isfinite(build(name, config)(streams_of(name))).all()
+
+
+@every_variant
+def test_modality_dropout_is_chosen_where_there_are_several_modalities_and_changes_nothing_else(name):
+    variant, published = VARIANTS[name], published_params(VARIANTS[name])
+    chosen = variant.choosing({"modality_dropout": ("0", "0.3")})
+    if len(variant.inputs) == 1:
+        assert chosen == variant
+        return
+    assert [start["modality_dropout"] for start in chosen.starts()] == ["0", "0.3"]
+    for label, share in (("0", 0.0), ("0.3", 0.3)):
+        config, recipe = chosen.suggest(FixedTrial({**published, "modality_dropout": label}))
+        assert (config, recipe) == (variant.config, replace(variant.recipe, modality_dropout=share))
 
 
 def test_cross_attention_has_one_attention_per_ordered_pair():

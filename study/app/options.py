@@ -11,12 +11,14 @@ from study.app.parsing import add_options, given_of, group_of
 from study.app.place import ConfigOptions, PrintOptions
 from study.app.settings import MachineOptions, Settings, VariantOptions, terms_of
 from study.corpus.options import CorpusOptions
+from study.errors import UserError
 from study.features.options import FeatureOptions
 from study.modalities import MODALITIES
 from study.option import options_of
 from study.record.terms import Terms
 from study.samplers import SAMPLERS
 from study.several_paths import absolute, paths_of
+from study.variants import VARIANTS
 
 GROUPS: dict[str, tuple[type, ...]] = {
     "what is studied": (VariantOptions, CorpusOptions),
@@ -86,6 +88,10 @@ def settings_of(parsed: argparse.Namespace) -> Settings:
     variants = group_of(VariantOptions, parsed).variants
     corpus = group_of(CorpusOptions, parsed)
     terms = terms_of(given_of(Terms, parsed), corpus.is_demo, len(variants))
+    if terms.modality_dropout and not any(len(VARIANTS[name].inputs) > 1 for name in variants):
+        raise UserError(
+            f"--modality-dropout is for variants of several modalities, and {', '.join(variants)} has one; leave it out"
+        )
     SAMPLERS[terms.sampler].check()
     features = group_of(FeatureOptions, parsed)
     features.check_places(MODALITIES)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from search_spaces.losses import LOSS, need_votes
+from search_spaces.recipe import MODALITY_DROPOUT
 from study.corpus.labels import confused_pairs
 from study.errors import UserError
 from study.features.spec import FeatureChoice
@@ -64,8 +65,9 @@ class Plan:
         return {modality: tuple(choice.label for choice in choices) for modality, choices in self.features.items()}
 
     def choices(self) -> dict[str, tuple[str, ...]]:
-        """What a variant chooses from (`Variant.choosing`): the labels of features, and losses where they are given."""
-        return {**self.labels(), **({LOSS: self.terms.losses} if self.terms.losses else {})}
+        """What a variant chooses from (`Variant.choosing`): labels of features, and what is given of the recipe."""
+        of_recipe = {LOSS: self.terms.losses, MODALITY_DROPOUT: self.terms.modality_dropout}
+        return {**self.labels(), **{name: given for name, given in of_recipe.items() if given}}
 
     def votes(self) -> dict[str, list[float]] | None:
         """The shares of each class among the votes of every utterance that has votes; None where they are not used."""

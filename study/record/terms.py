@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.losses import LOSS_PARTS, LOSSES_LAW, are_losses, losses_of
+from search_spaces.recipe import MOST_DROPOUT, are_dropouts, dropouts_of
 from study.corpus.folds import SPEAKER
 from study.option import NAME_BYTES, duration, is_name, option
 from study.record.epoch_rule import EPOCH_RULES
@@ -18,7 +19,7 @@ from study.training.metrics import METRICS
 
 MAX_EPOCHS = 50
 # Terms that came after the first plans. A plan has them where they are given, so that the others keep their digest.
-LATER = ("losses", "folds")
+LATER = ("losses", "folds", "modality_dropout")
 TIME = "a time such as 45m, 2h or 1h30m"
 NAME = f"letters, digits, '-', '_' and '.', not starting with '.', at most {NAME_BYTES} bytes"
 
@@ -161,6 +162,17 @@ class Terms:
         read=losses_of,
         law=LOSSES_LAW,
         holds=are_losses,
+        change="never",
+    )
+    modality_dropout: tuple[str, ...] = option(
+        "--modality-dropout",
+        "probability that an utterance loses a modality in training, so that models predict without words or speech; "
+        "several with commas: searched, configuration 0 has the first (0)",
+        default=(),
+        metavar="P",
+        read=dropouts_of,
+        law=f"numbers from 0 to {MOST_DROPOUT}, several with commas",
+        holds=are_dropouts,
         change="never",
     )
     epoch_rule: str = option(

@@ -1,4 +1,4 @@
-"""What each choice reached that a search had: encoders, layers and frame rates of features, and losses."""
+"""What each choice reached that a search had: features (encoder, layer, frame rate), losses and modality dropout."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def feature_rows(variant: VariantView) -> Iterator[list[str]]:
         own = "yes" if each.n_selected else ""
         selected = f"{each.n_selected} of {n_blocks}" if n_blocks else own
         scores = (NOTHING if score is None else format_spread(score) for score in (each.validation, each.test))
-        yield [each.modality, each.label, str(each.n_configs), *scores, selected]
+        yield [each.modality.replace("_", " "), each.label, str(each.n_configs), *scores, selected]
 
 
 def feature_headings(view: ReportView) -> list[str]:
@@ -71,7 +71,7 @@ def features_sentence(variant: VariantView) -> str:
     """How the table is to be read."""
     n = counted(variant.cost.n_configs, "configuration")
     return (
-        f"Of the {n} of the search: for each choice of features or loss, those that had it, and the best of these by "
+        f"Of the {n} of the search: for each choice, those that had it, and the best of these by "
         "validation. Figures are those of the search; the more configurations had it, the higher the best."
     )
 

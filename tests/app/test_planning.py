@@ -78,6 +78,7 @@ def test_every_term_that_must_stay_is_compared_when_a_study_goes_on(plan):
     others["round_size"] = 4
     others["losses"] = "ce,balanced"
     others["folds"] = 3
+    others["modality_dropout"] = "0,0.3"
     never = [name for name, option in options_of(Terms).items() if option.change == "never"]
     assert sorted(never) == sorted(others)
     for name, value in others.items():
@@ -304,3 +305,39 @@ def test_votes_in_a_plan_are_counts_by_class(tiny_manifest, tmp_path, wrong):
 def test_a_wrong_loss_is_named_as_it_was_typed():
     with pytest.raises(UserError, match=r"--losses expects names of ce, .* but ce stands alone; found ce\+soft,focal"):
         settings("--losses", "ce+soft,focal")
+
+
+def test_modality_dropout_is_in_plans_that_ask_for_it_alone(tiny_manifest, tmp_path):
+    before = planned(tiny_manifest)
+    assert "modality_dropout" not in before.to_json()["terms"]
+    plan, folder = planned(tiny_manifest, "--modality-dropout", "0,.3"), StudyFolder(tmp_path)
+    assert plan.terms.modality_dropout == ("0", "0.3")
+    assert plan.choices()["modality_dropout"] == ("0", "0.3")
+    plan.write(folder)
+    assert Plan.read(folder).terms == plan.terms
+    assert stored_plan(folder).digest() == plan.digest() != before.digest()
+
+
+@pytest.mark.parametrize("wrong", [".6", "-.1", "a", "0,", "nan"])
+def test_modality_dropout_is_a_probability_to_a_half(wrong):
+    with pytest.raises(UserError, match=r"--modality-dropout expects numbers from 0 to 0\.5"):
+        settings("--modality-dropout", wrong)
+
+
+def test_modality_dropout_needs_a_variant_of_several_modalities():
+    with pytest.raises(UserError, match="--modality-dropout is for variants of several modalities, and text has one"):
+        settings("--variant", "text", "--modality-dropout", ".3")
+    assert settings("--variant", "text,self", "--modality-dropout", ".3").terms.modality_dropout == ("0.3",)
+
+
+@pytest.mark.parametrize("wrong", ["text", [1], ["smell"]])
+def test_what_utterances_lack_in_a_plan_are_modalities(tiny_manifest, tmp_path, wrong):
+    plan, folder = planned(tiny_manifest, "--variant", "text"), StudyFolder(tmp_path)
+    plan.utterances[3]["missing"] = ["text"]
+    plan.write(folder)
+    assert stored_plan(folder).missing() == {"text": {plan.utterances[3]["id"]}}
+    found = json.loads(folder.plan.read_text(encoding="utf-8"))
+    found["utterances"][3]["missing"] = wrong
+    folder.plan.write_text(json.dumps(found), encoding="utf-8")
+    with pytest.raises(UserError, match="utterance 3 with what it lacks"):
+        stored_plan(folder)
