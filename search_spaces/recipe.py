@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.losses import LOSS, parts_of
+from search_spaces.modality_dropout import MODALITY_DROPOUT
 
 if TYPE_CHECKING:  # workers unpack recipes without importing the search library
     from optuna.trial import BaseTrial
 
 # How the parameter that chooses a modality's features is named, after the modality.
 FEATURES = "_features"
-# How the parameter that chooses a probability of losing a modality is named; its values are texts, as of features.
-MODALITY_DROPOUT = "modality_dropout"
-MOST_DROPOUT = 0.5
 
 
 @dataclass(frozen=True)
@@ -67,23 +65,6 @@ def suggest(trial: BaseTrial, choices: Mapping[str, Sequence[str]] | None = None
         **(_drawn_loss(trial, losses) if losses else {}),
         **(_drawn_dropout(trial, dropouts) if dropouts else {}),
     )
-
-
-def dropouts_of(text: str) -> tuple[str, ...]:
-    """The probabilities that a text names, each once, as short texts of numbers.
-
-    Raises:
-        ValueError: one of them is no number.
-    """
-    return tuple(dict.fromkeys(f"{float(each):g}" for each in text.split(",")))
-
-
-def are_dropouts(names: Sequence[str]) -> bool:
-    """Whether each of the names is a probability of losing a modality."""
-    try:
-        return all(0 <= float(name) <= MOST_DROPOUT for name in names)
-    except (TypeError, ValueError):
-        return False
 
 
 def _drawn_dropout(trial: BaseTrial, dropouts: Sequence[str]) -> dict[str, Any]:

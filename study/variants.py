@@ -28,7 +28,8 @@ from models.unimodal import Unimodal
 from models.utterance_vectors import VectorConfig
 from search_spaces import recipe
 from search_spaces.losses import LOSS
-from search_spaces.recipe import FEATURES, MODALITY_DROPOUT, Recipe
+from search_spaces.modality_dropout import MODALITY_DROPOUT
+from search_spaces.recipe import FEATURES, Recipe
 from study.features.inputs import input_of
 
 if TYPE_CHECKING:  # workers read this table without importing the search library

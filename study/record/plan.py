@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from search_spaces.losses import LOSS, need_votes
-from search_spaces.recipe import MODALITY_DROPOUT
+from search_spaces.modality_dropout import MODALITY_DROPOUT
 from study.corpus.labels import confused_pairs
 from study.errors import UserError
 from study.features.spec import FeatureChoice

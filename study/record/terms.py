@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.losses import LOSS_PARTS, LOSSES_LAW, are_losses, losses_of
-from search_spaces.recipe import MOST_DROPOUT, are_dropouts, dropouts_of
+from search_spaces.modality_dropout import MOST_DROPOUT, are_dropouts, dropouts_of
 from study.corpus.folds import SPEAKER
 from study.option import NAME_BYTES, duration, is_name, option
 from study.record.epoch_rule import EPOCH_RULES
