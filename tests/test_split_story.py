@@ -6,6 +6,7 @@ import json
 import re
 from collections import defaultdict
 from statistics import fmean, stdev
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -112,6 +113,27 @@ def test_nothing_is_tested_and_the_report_says_what_its_intervals_cover(study, r
         assert "not the luck of the searches" in text
         assert "tuned on test2" in text
         assert not re.search(r"Holm|\bp = |confirmed \(|over folds, whose", text), page
+        assert not re.search(r"[Tt]est folds?\b|mean over folds|every fold|interval over folds", unquote(text)), page
+        assert "figures are of the test sets test1, test2 taken together" in text
+
+
+def test_pictures_and_tables_name_the_test_sets(study):
+    pictures = study.folder.pictures
+    drawn = {kind: (pictures / f"{kind}-text.svg").read_text(encoding="utf-8") for kind in ("confusion", "folds")}
+    assert "test sets test1, test2 taken together" in drawn["confusion"]
+    assert all(f">{title}<" in drawn["folds"] for title in ("test1", "test2"))
+    rows = csv.DictReader((study.folder.tables / "comparisons.csv").read_text(encoding="utf-8").splitlines())
+    assert {row["on"] for row in rows} == {"test1", "test2"}
+
+
+def test_every_test_set_has_its_calibration(study, report, rows):
+    for name in ("test1", "test2"):
+        own = [row for seed in "12" for row in rows["text", name, seed]]
+        expected = fmean(-np.log(float(row[f"p_{row['label']}"])) for row in own)
+        found = report["variants"]["text"]["set_calibrations"][name]
+        assert found["log_loss"] == pytest.approx(expected, abs=1e-3)
+        said = f"Calibration on {name}: log loss {found['log_loss']:.3f}"
+        assert said in (study.folder.path / "report.md").read_text(encoding="utf-8")
 
 
 def test_terminal_and_tracker_have_every_test_set(study):
@@ -120,6 +142,7 @@ def test_terminal_and_tracker_have_every_test_set(study):
     print_report(console, view, study.folder, None)
     printed = console.file.getvalue()
     assert "mean ± std over 2 training runs" in printed
+    assert "Where no test set is named, figures are of the test sets test1, test2 taken together" in printed
     assert re.search(r"text tuned on test1 \(6 speakers\): WA \.\d+ to (\.\d+|1\.000)", printed)
     assert "One division allows no test over folds" in printed
     figures = study_figures(view.variants["text"])

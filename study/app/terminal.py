@@ -21,6 +21,7 @@ from study.report.tables import (
     epochs_sentence,
     nested_sentences,
     searches_sentences,
+    sets_sentence,
     table_rows,
 )
 from study.report.variant_view import VariantView
@@ -51,6 +52,8 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
     what = "test scores (validation is in the report)" if many else "mean ± std"
     print_line(console, f"{view.name}: {what} over {view.over}\n")
     print_whole(console, _results(view, many))
+    if sentence := sets_sentence(view):
+        print_line(console, f"\n{sentence}")
     _print_intervals(console, view)
     for name, variant in tuned.items():
         _print_variant(console, name, variant, with_table=not many)

@@ -33,8 +33,18 @@ from study.report.probe import Probe, probe
 from study.report.recognised import recognised_view
 from study.report.setting_views import guess_setting, published_setting, tuned_setting
 from study.report.systems import searched, systems_of
+from study.report.test_sets import by_test_set
 from study.report.transfer import transfer_view
-from study.report.variant_view import PROBE, CostView, DetailsView, NestedView, SettingView, TestSetView, VariantView
+from study.report.variant_view import (
+    PROBE,
+    CalibrationView,
+    CostView,
+    DetailsView,
+    NestedView,
+    SettingView,
+    TestSetView,
+    VariantView,
+)
 from study.report.view import ReportView, SearchesView, TermView
 from study.samplers import SAMPLERS
 from study.samplers.warm_start import warm_start_sentence
@@ -136,6 +146,7 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
         late=_late(plan, configs, outcome) if outcome else None,
         features=feature_views(plan, name, configs, outcome),
         calibration=calibration(evidence.validated[name], evidence.tested[name]) if outcome else None,
+        set_calibrations=_set_calibrations(evidence, name) if outcome else {},
         layer_weights=layer_weight_views(configs, outcome) if outcome else (),
         sources=tuple(_sources(evidence, name)) if outcome else (),
         incumbents=tuple(evidence.paths.get(name, ())),
@@ -147,6 +158,13 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
 def _details(evidence: Evidence, name: str, outcome: Outcome) -> DetailsView:
     by_loss = evidence.by_loss.get(name, {})
     return details(evidence.plan, outcome.figures, evidence.tested[name], evidence.validated[name], by_loss)
+
+
+def _set_calibrations(evidence: Evidence, name: str) -> dict[str, CalibrationView]:
+    """The calibration on each test set of one division, where there are several."""
+    sets = by_test_set(evidence.plan, evidence.tested[name])
+    validated = evidence.validated[name]
+    return {which: calibration(validated, own) for which, own in sets.items()} if len(sets) > 1 else {}
 
 
 def _sources(evidence: Evidence, name: str) -> list[Source]:

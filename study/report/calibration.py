@@ -6,7 +6,7 @@ number, the temperature, that minimises the log loss on validation data; and the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,11 +94,20 @@ def bins(judged: Judged) -> Iterator[ConfidenceBin]:
             yield ConfidenceBin(int(own.sum()), float(confidence[own].mean()), float(right[own].mean()))
 
 
-def calibration_sentence(view: CalibrationView) -> str:
-    """What the figures mean, for a reader of the report."""
+def calibration_sentence(view: CalibrationView, where: str = "test") -> str:
+    """What the figures mean, for a reader of the report; `where` is what they are of."""
     sure = "overconfident" if view.temperature > 1 else "underconfident"
     return (
-        f"The models are {sure}: log loss {view.log_loss:.3f} and expected calibration error {view.error:.3f} on test; "
-        f"{view.log_loss_scaled:.3f} and {view.error_scaled:.3f} after scaling by the temperature of each run's "
-        f"validation part ({view.temperature:.2f} over all of them). The most probable class does not change."
+        f"The models are {sure}: log loss {view.log_loss:.3f} and expected calibration error {view.error:.3f} on "
+        f"{where}; {view.log_loss_scaled:.3f} and {view.error_scaled:.3f} after scaling by the temperature of each "
+        f"run's validation part ({view.temperature:.2f} over all of them). The most probable class does not change."
     )
+
+
+def calibration_rows(by_set: Mapping[str, CalibrationView]) -> Iterator[str]:
+    """The figures of each test set by itself, in words."""
+    for name, view in by_set.items():
+        yield (
+            f"Calibration on {name}: log loss {view.log_loss:.3f} and expected calibration error {view.error:.3f}; "
+            f"{view.log_loss_scaled:.3f} and {view.error_scaled:.3f} scaled."
+        )

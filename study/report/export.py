@@ -34,7 +34,8 @@ def tables(view: ReportView) -> dict[str, str]:
         f"{RESULTS}.tex": latex_text([*SETTING, "scored on", *METRICS], table_rows(view), len(SETTING) + 1, about),
     }
     if view.comparisons:
-        found |= comparison_tables((*view.comparisons, *view.other_metrics), f"{view.name}: comparisons on test folds")
+        where = "each test set" if view.several_sets else "the test set" if view.one_division else "test folds"
+        found |= comparison_tables((*view.comparisons, *view.other_metrics), f"{view.name}: comparisons on {where}")
     if view.glance is not None:
         found |= _glance_tables(view.glance, view.metric, f"{view.name}: test {view.metric} of all systems")
     return found
@@ -58,7 +59,7 @@ def comparison_tables(pairs: Sequence[ComparisonView], about: str) -> dict[str, 
     # The decision is a text, and stands last: it is aligned right with the figures.
     return {
         f"{COMPARISONS}.csv": csv_text(
-            ["metric", "first", "second", *FIGURES, "decision"], (_comparison(pair) for pair in pairs)
+            ["metric", "first", "second", "on", *FIGURES, "decision"], (_comparison(pair) for pair in pairs)
         ),
         f"{COMPARISONS}.tex": latex_text(headings, map(comparison_row, own), 1, about),
     }
@@ -112,4 +113,11 @@ def _statistics(figures: Mapping[str, MetricView]) -> list[float | None]:
 
 
 def _comparison(pair: ComparisonView) -> list[Any]:
-    return [pair.metric, pair.first, pair.second, *(getattr(pair, name) for name in FIGURES), pair.decision]
+    return [
+        pair.metric,
+        pair.first,
+        pair.second,
+        pair.on or "test",
+        *(getattr(pair, name) for name in FIGURES),
+        pair.decision,
+    ]

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from study.plurals import counted
 from study.report import features, glance_table, recognised, set_tables, tables, transfer
-from study.report.calibration import calibration_sentence
+from study.report.calibration import calibration_rows, calibration_sentence
 from study.report.formats import (
     capitalise,
     format_difference,
@@ -46,14 +46,14 @@ FILTERS = {
 }
 # What may be drawn for a variant: the first half of the picture's name, and its caption, in the order shown.
 VARIANT_PICTURES = {
-    "curves": "Validation score by epoch, mean over folds. Stopping compares configurations at the same epoch.",
+    "curves": "Validation score by epoch{over_folds}. Stopping compares configurations at the same epoch.",
     "history": "The search in its order. Only complete configurations are comparable.",
     "coordinates": "Every configuration's parameters and its validation score.",
     "importance": "What the score depended on among the configurations of this search (fANOVA).",
     "layers": "What the reported models read of the encoder: bars are means, dots reported runs.",
-    "confusion": "Test folds taken together: percent of each true class.",
-    "reliability": "How often predictions of a certain probability are right; dots are as large as their bins.",
-    "folds": "Every test fold by itself: sessions differ.",
+    "confusion": "{tested}: percent of each true class.",
+    "reliability": "How often predictions of a certain probability are right on {on}; dots are as large as their bins.",
+    "folds": "{each} by itself{differ}.",
 }
 # The sections of variants are open on a page of at most so many.
 OPEN_VARIANTS = 3
@@ -76,6 +76,18 @@ def markdown_page(view: ReportView, pictures: Mapping[str, str]) -> str:
     return _render(environment, "report.md.j2", view, pictures=pictures)
 
 
+def captions(view: ReportView) -> dict[str, str]:
+    """The caption of every picture of a variant, in the words of the study's protocol."""
+    words = {
+        "over_folds": "" if view.one_division else ", mean over folds",
+        "tested": capitalise(view.tested.removeprefix("the ")),
+        "on": view.tested,
+        "each": "Every test set" if view.one_division else "Every test fold",
+        "differ": "" if view.one_division else ": sessions differ",
+    }
+    return {kind: caption.format(**words) for kind, caption in VARIANT_PICTURES.items()}
+
+
 def _environment(**options: Any) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES, encoding="utf-8"),
@@ -94,7 +106,7 @@ def _render(environment: jinja2.Environment, name: str, view: ReportView, **more
         view=view,
         metrics=METRICS,
         legend=LEGEND,
-        captions=VARIANT_PICTURES,
+        captions=captions(view),
         tables=tables,
         features=features,
         recognised=recognised,
@@ -103,6 +115,7 @@ def _render(environment: jinja2.Environment, name: str, view: ReportView, **more
         set_tables=set_tables,
         layer_weight_lines=layer_weight_lines,
         calibration_sentence=calibration_sentence,
+        calibration_rows=calibration_rows,
         interval=format_interval,
         **more,
     )

@@ -63,14 +63,21 @@ def _of_variant(
     plan, folds = evidence.plan, evidence.tested[name]
     configs = PROTOCOLS[plan.terms.protocol].viewed(plan, evidence.configs[name])
     number, size = evidence.outcomes[name].config.number, len(plan.classes)
-    by_block = {f"test {block}": matrix for block, matrix in confusions_by_block(apart(plan, folds), size).items()}
+    by_block = confusions_by_block(apart(plan, folds), size)
+    each, whole = (
+        ("test set", view.tested.removeprefix("the ")) if view.one_division else ("test fold", "all test folds")
+    )
     return {
         "curves": learning_curves(configs, number, plan.metric, f"{name}: learning curves"),
         "history": optimisation_history(configs, plan.metric, number),
         "coordinates": parallel_coordinates(configs, plan.metric),
         "layers": layer_weights(view.variants[name].layer_weights, f"{name}: learned weights of encoder layers"),
-        "reliability": reliability(view.variants[name].calibration, f"{name}: probabilities on test"),
+        "reliability": reliability(view.variants[name].calibration, f"{name}: probabilities on {whole}"),
         "importance": parameter_importance(configs, suggest, plan.metric),
-        "confusion": confusion(pooled_confusion(folds, size), plan.classes, f"{name}: all test folds"),
-        "folds": fold_confusions(by_block, plan.classes, f"{name}: every test fold"),
+        "confusion": confusion(pooled_confusion(folds, size), plan.classes, f"{name}: {whole}"),
+        "folds": fold_confusions(
+            {block if view.one_division else f"test {block}": found for block, found in by_block.items()},
+            plan.classes,
+            f"{name}: every {each}",
+        ),
     }

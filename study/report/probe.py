@@ -54,10 +54,11 @@ class Probe:
             return ""
         if self.left_out:
             return f"Without the row “probe”: {self.left_out}"
+        own = ", in every fold its own" if len(self.strengths) > 1 else ""
         inputs = ", ".join(f"{modality} by {label}" for modality, label in self.features.items())
         return (
             f"Probe: logistic regression on the mean and deviation over time of every utterance's frames ({inputs}); "
-            f"of {len(STRENGTHS)} strengths of its penalty, each fold's is the best by its validation score."
+            f"of {len(STRENGTHS)} strengths of its penalty, the best by validation{own}."
         )
 
 

@@ -165,8 +165,15 @@ def budget_sentence(variant: VariantView) -> str:
     )
 
 
+def sets_sentence(view: ReportView) -> str:
+    """What figures that name no test set are of; empty where there are not several."""
+    if not view.several_sets:
+        return ""
+    return f"Where no test set is named, figures are of {view.tested}: utterances count, not sets."
+
+
 def searches_sentences(view: ReportView) -> Iterator[str]:
-    """What whole searches of one variant reach on the test folds, each a mean over folds."""
+    """What whole searches of one variant reach on test, each a mean over folds."""
     for each in view.whole_searches:
         found = each.test[view.metric]
         scores = ", ".join(format_score(score) for score in found.folds)
@@ -242,7 +249,8 @@ def confirmation_sentence(view: ReportView) -> str:
     seeds = view.term("seeds")
     if seeds in ("", "0"):
         return "Figures are those of the search itself."
-    best = counted(int(view.term("finalists")), "configuration")
+    n_best = int(view.term("finalists"))
+    best = "configuration" if n_best == 1 else f"{n_best} configurations"
     return (
         f"The best {best} of each search and the {view.start_word} setting were trained again with "
         f"{counted(int(seeds), 'new seed')}; the selection and all figures come from these runs."

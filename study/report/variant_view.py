@@ -199,9 +199,10 @@ class VariantView:
     by metric), where this is the corpus that it was published for. `role` and `compared_with` are those of the
     variant's row. `late` counts the search's runs of what is reported that were still getting better at their end.
     `features` are those that its search chose from, where there were several; `layer_weights` those that the reported
-    models have learned; `calibration` is theirs. `sources` are what its test scores vary
-    by, and `incumbents` the path of its search. `n_parameters` and `epoch_seconds`, the mean over its epochs, are those
-    of the selected configuration; the one is None where its features cannot be read, both while nothing is selected.
+    models have learned; `calibration` is theirs, and `set_calibrations` that on each test set, where there are several.
+    `sources` are what its test scores vary by, and `incumbents` the path of its search. `n_parameters` and
+    `epoch_seconds`, the mean over its epochs, are those of the selected configuration; the one is None where its
+    features cannot be read, both while nothing is selected.
     """
 
     name: str
@@ -222,6 +223,7 @@ class VariantView:
     features: tuple[FeatureView, ...] = ()
     layer_weights: tuple[LayerWeightsView, ...] = ()
     calibration: CalibrationView | None = None
+    set_calibrations: Mapping[str, CalibrationView] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
     incumbents: tuple[Incumbent, ...] = ()
     n_parameters: int | None = None

@@ -113,6 +113,19 @@ class ReportView:
         words = {variant.start_word for variant in self.variants.values() if variant.trained}
         return words.pop() if len(words) == 1 else "untuned"
 
+    @property
+    def several_sets(self) -> tuple[str, ...]:
+        """The test sets of the one division, where there are several: figures of a system are then over all of them."""
+        sets = tuple(self.folds[0]["test"]) if self.one_division else ()
+        return sets if len(sets) > 1 else ()
+
+    @property
+    def tested(self) -> str:
+        """What figures over all test predictions are of, in words."""
+        if self.several_sets:
+            return f"the test sets {', '.join(self.several_sets)} taken together"
+        return "the test set" if self.one_division else "the test folds taken together"
+
     def term(self, name: str) -> str:
         """The value of a term; empty if the study has none of this name."""
         return next((each.value for each in self.terms if each.name == name), "")

@@ -92,13 +92,13 @@ def config_title(key: Key, selected: bool = False) -> str:
     return " ".join([f"{key.variant} c{key.config:03d}", ", ".join(marks)]).strip()
 
 
-def fold_title(run: FoldRun) -> str:
-    """The name of a fold run, for example "fold 2 s1 c003 cross" for new seed 1.
+def fold_title(run: FoldRun, one_division: bool = False) -> str:
+    """The name of a fold run, for example "fold 2 s1 c003 cross" for new seed 1; "split s1 c003 cross" of one division.
 
     Short, and what distinguishes it from its siblings first: the page cuts longer names at this depth.
     """
     seed = f" s{run.seed}" if run.seed else ""
-    return f"fold {run.fold}{seed} c{run.config:03d} {run.variant}"
+    return f"{'split' if one_division else f'fold {run.fold}'}{seed} c{run.config:03d} {run.variant}"
 
 
 def study_node(variant: str, arrivals: Arrivals, plan: Plan) -> RunNode:
@@ -212,7 +212,7 @@ def _fold_node(run: FoldRun, history: History, config: ConfigResult, plan: Plan,
     parts = ("test", "validation") if PROTOCOLS[plan.terms.protocol].score_both_blocks else ("test",)
     return RunNode(
         key=Key(run.variant, run.config, run.fold, run.seed),
-        name=fold_title(run),
+        name=fold_title(run, PROTOCOLS[plan.terms.protocol].one_division),
         status=STATUS[outcome],
         started=history.started,
         ended=history.started + history.result.seconds,

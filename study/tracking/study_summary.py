@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from study.plurals import counted
+from study.protocols import PROTOCOLS
 from study.record.plan import Plan
 from study.record.results import ConfigResult
 from study.record.search_name import variant_of
@@ -23,9 +24,9 @@ METRIC_NOTE = f"""
 - {LEGEND}.
 - On fold runs `test/UWA` is the curve over epochs; `test_selected/UWA` is its value at the epoch with the best \
 validation score.
-- On configurations `test/UWA_mean` is the mean over folds in the search, each at its selected epoch; `test_spread/` \
-has the standard deviation and the bounds of the 95 % t interval of the mean, and `test_confirmed/` the means of \
-the confirmation runs, where there are any.
+- On configurations `test/UWA_mean` is the mean over folds in the search, each at its selected epoch (one division: \
+its only run there); `test_spread/` has the standard deviation and the bounds of the 95 % t interval of the mean, and \
+`test_confirmed/` the means of the confirmation runs, where there are any.
 - On this run these are the selected configuration's as reported; `test_{{start}}/` has the {{start}} setting's means.
 - `search/` on this run shows the search while it runs, a step for each decision: to begin a configuration, to let it \
 go on, to end it.
@@ -82,7 +83,9 @@ def note(variant: str, configs: Sequence[ConfigResult], plan: Plan, view: Report
     The table has the study's other variants too, as long as the note is no longer than a tag may be.
     """
     counts = ", ".join(f"{count} {outcome}" for outcome, count in Counter(each.outcome for each in configs).items())
-    size = f"{counted(len(plan.folds), 'fold')}: {counted(len(configs), 'configuration')} ({counts})."
+    one = PROTOCOLS[plan.terms.protocol].one_division
+    division = "one division" if one else counted(len(plan.folds), "fold")
+    size = f"{division}: {counted(len(configs), 'configuration')} ({counts})."
     first = f"**{variant}** on {plan.corpus['name']}, {size}"
     legend = METRIC_NOTE.format(start=VARIANTS[variant_of(variant)].start_word)
     if view is None:

@@ -20,7 +20,7 @@ from study.corpus.utterance import Problem, Utterance
 from study.errors import UserError
 from study.features.audio import encode_audio
 from study.features.logmel import LogMel
-from tests.plugins.clips import cut_off, tone, write_clip
+from tests.plugins.clips import cut_off, write_clip
 from tests.plugins.miniature_corpora import (
     LFS,
     MELD_FOLDERS,

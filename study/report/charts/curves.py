@@ -16,7 +16,7 @@ from study.report.charts.style import BLACK, BLUE, GREY, VERMILLION, blank_axes,
 
 
 def learning_curves(configs: Sequence[ConfigResult], selected: int | None, metric: str, title: str) -> Figure:
-    """Validation score by epoch, mean over folds, one line per configuration.
+    """Validation score by epoch, mean over folds where there are several, one line per configuration.
 
     Complete configurations are blue, the selected one thick, the untuned one (number 0) dashed black; those that
     were stopped or lost are grey and end in a cross.
@@ -28,7 +28,7 @@ def learning_curves(configs: Sequence[ConfigResult], selected: int | None, metri
             style, layer = _curve_style(config, selected)
             axes.plot(range(1, len(curve) + 1), curve, zorder=layer, **style)
     axes.set_xlabel("epoch")
-    axes.set_ylabel(f"validation {metric}, mean over folds")
+    axes.set_ylabel(_score_label(configs, metric))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(figure, axes)
     return figure
@@ -63,7 +63,7 @@ def optimisation_history(configs: Sequence[ConfigResult], metric: str, selected:
         numbers, scores = zip(*best, strict=True)
         axes.step(numbers, scores, where="post", color=BLUE, linewidth=1.2, alpha=0.7, zorder=1, label="best so far")
     axes.set_xlabel("configuration")
-    axes.set_ylabel(f"validation {metric}, mean over folds")
+    axes.set_ylabel(_score_label(configs, metric))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(figure, axes)
     return figure
@@ -73,6 +73,10 @@ def scored(configs: Sequence[ConfigResult]) -> list[ConfigResult]:
     """The configurations with a score on every fold that any of them was trained on."""
     n_folds = max((len(config.folds) for config in configs), default=0)
     return [config for config in configs if config.folds and len(config.folds) == n_folds]
+
+
+def _score_label(configs: Sequence[ConfigResult], metric: str) -> str:
+    return f"validation {metric}{', mean over folds' if any(len(config.folds) > 1 for config in configs) else ''}"
 
 
 def _curve_style(config: ConfigResult, selected: int | None) -> tuple[dict[str, Any], int]:
