@@ -6,7 +6,10 @@ from collections import Counter
 
 import pytest
 
-from tests.plugins.study_process import PLAIN, here, lines_of, run
+from study.app.result import spaces
+from study.report import write
+from tests.plugins.exportable_study import write_searched
+from tests.plugins.study_process import PLAIN, here, lines_of
 
 pytestmark = pytest.mark.slow
 
@@ -27,20 +30,24 @@ def without(tiny_manifest):
     return write
 
 
+def reported(output, corpus, *options):
+    """A finished study: its folder, and its report as data."""
+    study = write_searched(output, corpus, *options)
+    write.write(study.folder, spaces(study.plan))
+    return study.folder, json.loads((study.folder.path / "report.json").read_text(encoding="utf-8"))
+
+
 def test_a_unimodal_variant_runs_on_a_corpus_without_the_other_modality_with_two_encoders_of_three_layers_at_two_rates(
     tiny_encoder, without, tmp_path
 ):
-    options = ["--corpus", without("text"), "--configs", "3", "--epochs", "2", "--seeds", "0", "--variant", "audio"]
+    options = ["--configs", "3", "--epochs", "2", "--seeds", "0", "--variant", "audio"]
     options += ["--frame-rate", "50,25", "--policy", "full", "--sampler", "random"]
     one, other = tiny_encoder("wav2vec2"), tiny_encoder("hubert")
     options += ["--audio-encoder", f"{one}:mean:0-1,{one}:last,{one}:2,{other}", "--audio-layer", "1,last,mean:1-3"]
-    finished = run(*options, cwd=tmp_path)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    study = next(tmp_path.glob("mlruns/studies/*"))
-    report = json.loads((study / "report.json").read_text(encoding="utf-8"))
+    study, report = reported(tmp_path, without("text"), *options)
     assert report["variants"]["audio"]["cost"]["outcomes"] == {"complete": 3}
     choices = [
-        line["params"]["audio_features"] for line in lines_of(study / "ledger.jsonl") if line["kind"] == "config"
+        line["params"]["audio_features"] for line in lines_of(study.ledger) if line["kind"] == "config"
     ]
     assert choices[0] == f"{one}, layer mean:0-1, 50 Hz"
     shown = {each["label"]: each["n_configs"] for each in report["variants"]["audio"]["features"]}
@@ -66,10 +73,7 @@ def test_a_fusion_says_which_column_it_misses(missing, without, tmp_path, capsys
 
 def test_all_ten_systems_are_tuned_and_compared(iemocap_release, tmp_path):
     budget = ["--configs", "2", "--epochs", "2", "--finalists", "1", "--seeds", "0"]
-    finished = run("--variant", "all", "--corpus", iemocap_release, *budget, *PLAIN, cwd=tmp_path)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    study = tmp_path / "mlruns" / "studies" / "IEMOCAP-all"
-    report = json.loads((study / "report.json").read_text(encoding="utf-8"))
+    _, report = reported(tmp_path, iemocap_release, "--variant", "all", *budget)
     names = "random audio text mdre self cross self-nosp self-cls cross-nosp cross-cls".split()
     assert list(report["variants"]) == [*names, "probe"]
     budgets = {v["cost"]["n_configs"] for name, v in report["variants"].items() if name not in ("random", "probe")}

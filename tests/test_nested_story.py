@@ -1,31 +1,38 @@
-"""A whole nested study by the command line, against oracles from its ledger and predictions."""
+"""A whole nested study against oracles from its ledger and predictions."""
 
 import csv
+import io
 import json
 from itertools import combinations
 from statistics import fmean
 
 import pytest
+from rich.console import Console
 from sklearn.metrics import balanced_accuracy_score
 
-from tests.plugins.study_process import here, lines_of, run
+from study.app.result import show, spaces
+from study.errors import FINISHED
+from study.report import write
+from tests.plugins.exportable_study import write_searched
+from tests.plugins.study_process import here, lines_of
 
 SESSIONS = [f"Session{number}" for number in range(1, 6)]
-TERMS = ["--protocol", "nested", "--variant", "cross", "--name", "nested", "--configs", "4", "--epochs", "4"]
-TERMS += ["--audio-encoder", "logmel", "--text-encoder", "hash"]
+TERMS = ("--protocol", "nested", "--variant", "cross", "--configs", "4", "--epochs", "4")
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, iemocap_release):
-    """A finished nested study."""
-    home = tmp_path_factory.mktemp("nested")
-    finished = run(*TERMS, "--corpus", iemocap_release, cwd=home)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert "over 5 test sessions" in finished.stdout
-    assert "Measured optimism" in finished.stdout
-    return home / "mlruns" / "studies" / "nested"
+    """A finished nested study with its report."""
+    study = write_searched(tmp_path_factory.mktemp("nested"), iemocap_release, *TERMS, name="nested")
+    console = Console(file=io.StringIO(), width=160)
+    written = write.write(study.folder, spaces(study.plan))
+    assert show(study.plan, study.folder, console, written, None) == FINISHED
+    printed = console.file.getvalue()
+    assert "over 5 test sessions" in printed
+    assert "Measured optimism" in printed
+    return study.folder.path
 
 
 def scores(records, config, tested, judging):
