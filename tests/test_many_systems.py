@@ -46,9 +46,7 @@ def test_a_unimodal_variant_runs_on_a_corpus_without_the_other_modality_with_two
     options += ["--audio-encoder", f"{one}:mean:0-1,{one}:last,{one}:2,{other}", "--audio-layer", "1,last,mean:1-3"]
     study, report = reported(tmp_path, without("text"), *options)
     assert report["variants"]["audio"]["cost"]["outcomes"] == {"complete": 3}
-    choices = [
-        line["params"]["audio_features"] for line in lines_of(study.ledger) if line["kind"] == "config"
-    ]
+    choices = [line["params"]["audio_features"] for line in lines_of(study.ledger) if line["kind"] == "config"]
     assert choices[0] == f"{one}, layer mean:0-1, 50 Hz"
     shown = {each["label"]: each["n_configs"] for each in report["variants"]["audio"]["features"]}
     assert len(shown) == 2 * 3 * 2
