@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from study.features.audio import audio_contents, audio_seconds, encode_audio, lack_of_audio
-from study.features.encoder import AudioEncoder, HalfAudio, HalfText, TextEncoder, at_rate
+from study.features.encoder import AudioEncoder, HalfAudio, HalfText, HalfVideo, TextEncoder, VideoEncoder, at_rate
 from study.features.hashed_words import HashedWords
 from study.features.logmel import LogMel
 from study.features.modality import Modality
+from study.features.pictures import encode_films, film_contents, lack_of_films
+from study.features.pixels import Pixels
 from study.features.unread_words import unread_words
 from study.features.words import encode_words, lack_of_words, word_contents
 
@@ -29,6 +31,12 @@ def _text_model(name: str, layers: Sequence[str], trust_remote_code: bool) -> Te
     from study.features.text import open_text_model
 
     return open_text_model(name, layers, trust_remote_code)
+
+
+def _picture_model(name: str, layers: Sequence[str], trust_remote_code: bool) -> VideoEncoder:
+    from study.features.vision import open_vision_model
+
+    return open_vision_model(name, layers, trust_remote_code)
 
 
 def _one(utterance: Utterance) -> float:
@@ -65,4 +73,18 @@ TEXT: Modality[TextEncoder] = Modality(
     amount=_one,
     rate_unit="per second",
 )
-MODALITIES: dict[str, Modality[Any]] = {row.name: row for row in (AUDIO, TEXT)}
+VIDEO: Modality[VideoEncoder] = Modality(
+    name="video",
+    default_encoder="facebook/dinov2-base",
+    demo_encoder="pixels",
+    built_in={"pixels": Pixels},
+    pretrained=_picture_model,
+    in_half=HalfVideo,
+    encode=encode_films,
+    contents=film_contents,
+    lack=lack_of_films,
+    block=16,
+    amount=_one,
+    rate_unit="per second",
+)
+MODALITIES: dict[str, Modality[Any]] = {row.name: row for row in (AUDIO, TEXT, VIDEO)}

@@ -13,8 +13,8 @@ from models.streams import Stream
 from study.samplers.proposer import configuration, published_params
 from study.variants import TRAINED, VARIANTS
 
-DIMS = {"audio": 7, "text": 5, "sentence": 5}
-LENGTHS = {"audio": (9, 3, 14, 1), "text": (2, 1, 6, 3), "sentence": (1, 1, 1, 1)}
+DIMS = {"audio": 7, "text": 5, "sentence": 5, "video": 6}
+LENGTHS = {"audio": (9, 3, 14, 1), "text": (2, 1, 6, 3), "sentence": (1, 1, 1, 1), "video": (3, 5, 1, 2)}
 every_variant = pytest.mark.parametrize("name", TRAINED)
 
 

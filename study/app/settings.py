@@ -31,7 +31,8 @@ class VariantOptions:
 
     variants: tuple[str, ...] = option(
         "--variant",
-        f"of {', '.join(VARIANTS)}, with commas; all: those of the published table; every: all that there are (cross)",
+        f"of {', '.join(VARIANTS)}, with commas; all: those of the published table; every: all of audio and "
+        "words; seeing: all with films (cross)",
         default=("cross",),
         metavar="NAMES",
         read=lambda text: variants_of(text),

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from study.corpus.media import MEDIA
 from study.corpus.utterance import Corpus, Utterance
 from study.errors import UserError
 from study.features.encoder import Encoded
@@ -98,7 +99,8 @@ class BlockWorker:
             return f"it cannot read {cause.filename} ({cause.strerror})" if isinstance(cause, OSError) else str(error)
         for utterance, content in zip(utterances, contents, strict=True):
             if found[utterance.id] != content:
-                return f"what it reads of utterance {utterance.id} is not what the driver reads ({utterance.audio})"
+                file = MEDIA.get(self._order.modality.name, MEDIA["audio"])(utterance)
+                return f"what it reads of utterance {utterance.id} is not what the driver reads ({file})"
         return ""
 
 

@@ -207,8 +207,9 @@ def _spec_elsewhere(spec: EncoderSpec, work: Work) -> EncoderSpec:
 
 
 def _findable(utterance: Utterance) -> Utterance:
-    """The utterance with the whole path of its file."""
-    return utterance if utterance.audio == NO_FILE else replace(utterance, audio=utterance.audio.absolute())
+    """The utterance with the whole paths of its files."""
+    audio, film = (file if file == NO_FILE else file.absolute() for file in (utterance.audio, utterance.video.file))
+    return replace(utterance, audio=audio, video=replace(utterance.video, file=film))
 
 
 def _lines_of_killer(block: Sequence[Utterance], machines: Sequence[str]) -> list[str]:

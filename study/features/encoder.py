@@ -1,4 +1,4 @@
-"""What turns audio and words into frames: the interfaces, and the wrappers that change an encoder's rate or precision.
+"""What turns audio, words and pictures into frames: the interfaces, and wrappers that change the rate or precision.
 
 Encoders are frozen: nothing in a study trains them, so their output is computed once and kept in a pack.
 `study.modalities` lists them.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from study.corpus.utterance import Utterance
@@ -48,6 +48,13 @@ class AudioEncoder(Encoder, Protocol):
 
     def encode(self, samples: Float[Tensor, " samples"]) -> Float[Tensor, "time dim"]:
         """The frames of one utterance: at least one, however short it is."""
+
+
+class VideoEncoder(Encoder, Protocol):
+    """Pictures in, a frame for each of them out."""
+
+    def encode(self, pictures: UInt8[Tensor, "time height width 3"]) -> Float[Tensor, "time dim"]:
+        """The frames of one utterance, whose pictures are red, green and blue."""
 
 
 class TextEncoder(Encoder, Protocol):
@@ -205,6 +212,33 @@ class HalfAudio:
         """The frames of one utterance, as float32."""
         with halved():
             return self._encoder.encode(samples).float()
+
+
+class HalfVideo:
+    """An encoder of pictures whose matrix products are computed in bfloat16; see `HalfAudio`."""
+
+    def __init__(self, encoder: VideoEncoder) -> None:
+        """Computes what `encoder` does."""
+        self._encoder = encoder
+
+    @property
+    def dim(self) -> int:
+        """The encoder's own."""
+        return self._encoder.dim
+
+    @property
+    def identity(self) -> Mapping[str, object]:
+        """The encoder's own, in this precision."""
+        return {**self._encoder.identity, "dtype": HALF}
+
+    def load(self) -> None:
+        """Reads the weights."""
+        self._encoder.load()
+
+    def encode(self, pictures: UInt8[Tensor, "time height width 3"]) -> Float[Tensor, "time dim"]:
+        """The frames of one utterance, as float32."""
+        with halved():
+            return self._encoder.encode(pictures).float()
 
 
 class HalfText:

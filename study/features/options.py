@@ -75,6 +75,22 @@ class FeatureOptions:
         read=layers_of,
         law=LAYERS_LAW,
     )
+    video_encoders: tuple[str, ...] = option(
+        "--video-encoder",
+        "hub id, local folder, or pixels; several with commas, as for audio (facebook/dinov2-base; demo pixels)",
+        default=(),
+        metavar="ID",
+        read=encoders_of,
+        law=ENCODERS_LAW,
+    )
+    video_layers: tuple[str, ...] = option(
+        "--video-layer",
+        "as --audio-layer, of the video encoder (last)",
+        default=(),
+        metavar="L",
+        read=layers_of,
+        law=LAYERS_LAW,
+    )
     audio_features: tuple[Path, ...] = option(
         "--audio-features",
         "features instead of an audio encoder's: a folder of ID.npy, npz, HDF5, parquet, CSV, safetensors or pt; "
@@ -97,6 +113,15 @@ class FeatureOptions:
     text_features: tuple[Path, ...] = option(
         "--text-features",
         "features instead of a text encoder's, in the same forms; several with commas: searched (none)",
+        default=(),
+        metavar="PATH",
+        read=several_paths,
+        law=PATHS_LAW,
+        is_path=True,
+    )
+    video_features: tuple[Path, ...] = option(
+        "--video-features",
+        "features instead of a video encoder's, in the same forms; several with commas: searched (none)",
         default=(),
         metavar="PATH",
         read=several_paths,

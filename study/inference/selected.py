@@ -22,7 +22,8 @@ from study.report.evidence import gather
 from study.report.predictions import StoredPredictions, TestedFold
 from study.report.variant_view import CalibrationView
 from study.samplers.proposer import configuration
-from study.variants import VARIANTS, Variant
+from study.variant import Variant
+from study.variants import VARIANTS
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from study.samplers.gp import DIVERGED, PREDICTED, PREDICTED_ERROR
 from study.samplers.sobol import EARLIER
 from study.search.observation import Observation, Params, Proposer
 from study.seeding import derived_seed
-from study.variants import VARIANTS, Variant
+from study.variant import Variant
+from study.variants import VARIANTS
 
 Suggest = Callable[[Any], Any]
 # The labels of each modality's features, of which the search chooses where there are several, and the losses.

@@ -10,7 +10,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FixedTrial
 
 from study.record.plan import Plan
-from study.variants import TRAINED, VARIANTS, Variant
+from study.variant import Variant
+from study.variants import TRAINED, VARIANTS
 
 
 def spaces_of(plan: Plan) -> dict[str, dict[str, str]]:

@@ -20,7 +20,7 @@ def refusal(capsys, *arguments):
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--variant", "crosss", "--variant expects all, every, or names from random, audio, text"),
+        ("--variant", "crosss", "--variant expects all, every, seeing, or names from random, audio, text"),
         ("--variant", ",", "found ','"),
         ("--metric", "f1", "--metric expects one of wa, uwa, wf1, uwf1; found F1"),
         ("--configs", "0", "--configs expects a whole number, at least 1; found 0"),

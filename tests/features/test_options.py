@@ -154,6 +154,6 @@ def test_the_precision_means_the_encoders_with_weights() -> None:
 
 
 def test_a_precision_without_weights_anywhere_is_refused() -> None:
-    law = r"--encoder-dtype expects float32 where no encoder has weights, as logmel and hash; found bfloat16"
+    law = r"--encoder-dtype expects float32 where no encoder has weights, as logmel and hash and pixels; found bfloat16"
     with pytest.raises(UserError, match=law):
         given(encoder_dtype="bfloat16").check_dtype(MODALITIES.values(), demo=True)

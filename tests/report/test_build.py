@@ -31,7 +31,8 @@ from study.report.write import write
 from study.training.loop import Predictions
 from study.training.metrics import score
 from study.training.predictions import keep_epochs, origin_of, save_predictions
-from study.variants import VARIANTS, Variant
+from study.variant import Variant
+from study.variants import VARIANTS
 from tests.report.toy import CLASSES, settings_of, toy_plan, write_study
 
 NAMES = ("text", "self", "cross")

@@ -21,11 +21,11 @@ from study.training.predictions import (
     load_probabilities,
     save_predictions,
 )
-from study.variants import TRAINED, VARIANTS
+from study.variants import TRAINED, VARIANT_GROUPS, VARIANTS
 from tests.training.small import CONFIG, small_config
 
 RECIPE = Recipe(learning_rate=5e-3)
-every_variant = pytest.mark.parametrize("name", TRAINED)
+every_variant = pytest.mark.parametrize("name", [name for name in TRAINED if name in VARIANT_GROUPS["every"]])
 
 
 def data_for(name, fold):

@@ -1,0 +1,70 @@
+"""What encoders of pictures read of a corpus: the films of its utterances, at even times of their spans."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from study.corpus.utterance import NO_FILE, Corpus, Utterance
+from study.corpus.utterance_film import FilmFault, film_place, read_films
+from study.errors import UserError
+from study.features.content import digest, file_digest
+from study.features.encoder import Encoded, VideoEncoder, to_half
+from study.features.model_faults import encoding_fault
+from study.plurals import counted
+
+
+def encode_films(encoder: VideoEncoder, utterances: Sequence[Utterance]) -> Iterator[Encoded | UserError]:
+    """Frames of each utterance's pictures, read and encoded one by one; a UserError for each that cannot be."""
+    for utterance, film in zip(utterances, read_films(utterances), strict=True):
+        if isinstance(film, FilmFault):
+            yield film
+            continue
+        try:
+            frames = _frames(encoder, utterance, torch.from_numpy(film.pictures))
+            yield Encoded(utterance, to_half(frames, utterance.id))
+        except UserError as error:
+            yield error
+
+
+def film_contents(corpus: Corpus, encoder: VideoEncoder) -> dict[str, str]:
+    """By id, a digest of each utterance's span and half of the picture, and of the bytes of its film.
+
+    Raises:
+        UserError: a film cannot be read.
+    """
+    try:
+        files = {path: file_digest(path) for path in sorted({u.video.file for u in corpus.utterances})}
+    except OSError as error:
+        raise UserError(f"every utterance needs a film that can be read, found {error}; correct the corpus") from error
+    videos = {u.id: u.video for u in corpus.utterances}
+    return {
+        id: digest([id, str(video.start), str(video.end), video.crop, files[video.file]])[:16]
+        for id, video in videos.items()
+    }
+
+
+def lack_of_films(corpus: Corpus) -> str:
+    """The message for a corpus that lacks films, after its variants' names; empty where all are there."""
+    without = [utterance.id for utterance in corpus.utterances if utterance.video.file == NO_FILE]
+    if not without:
+        return ""
+    if len(without) == len(corpus.utterances):
+        return f"needs films, and no utterance of {corpus.name} has one; add a `video` column to the manifest"
+    return (
+        f"needs films, and {len(without):,} of {counted(len(corpus.utterances), 'utterance')} of {corpus.name} have "
+        f"none ({', '.join(without[:3])}{', ...' if len(without) > 3 else ''}); add them, or leave these utterances out"
+    )
+
+
+def _frames(
+    encoder: VideoEncoder, utterance: Utterance, pictures: UInt8[Tensor, "time height width 3"]
+) -> Float[Tensor, "time dim"]:
+    try:
+        return encoder.encode(pictures)
+    except UserError:
+        raise
+    except Exception as error:  # of a model's code, for whatever its files and these pictures have
+        where = f"{counted(len(pictures), 'picture')} of {film_place(utterance)}"
+        raise encoding_fault(str(encoder.identity["name"]), where, error) from error
