@@ -21,6 +21,10 @@ from study.plurals import counted
 
 # Two channels of independent noise keep .7 of their level in the mean; a tenth is left of channels that cancel out.
 CANCELLED = 0.1
+# Samples are in -1 to 1; conversions between formats overshoot a little.
+FULL_SCALE = 2.0
+# A telephone's. Below it little of speech is left.
+LEAST_RATE_HZ = 8000
 # An utterance so many times as long as the median one was probably cut at a wrong place.
 FAR_LONGER = 20
 
@@ -59,7 +63,12 @@ def inspect_recordings(
             found[utterance.id] = each
         on_step("reading audio", len(found) + len(faults), len(with_file))
     heard = [u for u in with_file if u.id in found]
-    remarks = (*_oddities(heard, found), *_far_longer(heard, found), *_in_two_groups(heard, found), *_unverified(heard))
+    remarks = (
+        *_oddities(heard, found),
+        *_far_longer(heard, found),
+        *_occurring_twice(heard, found),
+        *_unverified(heard),
+    )
     return Inspection(_summary(heard, found), (UNDECODABLE, TOO_LONG), faults, remarks)
 
 
@@ -113,6 +122,12 @@ def _oddities(utterances: Sequence[Utterance], found: Mapping[str, Recording]) -
                 f"{each.file_seconds:.2f} s; what it holds is used"
             )
             yield Problem(utterance.where, message, False, "headers that state another length")
+        if each.peak > FULL_SCALE:
+            message = f"samples of {utterance.id} reach {each.peak:.3g}, and recordings are in -1 to 1"
+            yield Problem(utterance.where, message, False, "samples beyond full scale")
+        if each.rate_hz < LEAST_RATE_HZ:
+            message = f"{utterance.id} has {each.rate_hz:,} samples a second; speech needs {LEAST_RATE_HZ:,} at least"
+            yield Problem(utterance.where, message, False, "low sample rates")
         if each.n_samples == 1:
             yield Problem(utterance.where, f"{utterance.id} is one sample long", False, "recordings of one sample")
         elif each.is_cancelled:
@@ -126,18 +141,21 @@ def _oddities(utterances: Sequence[Utterance], found: Mapping[str, Recording]) -
             yield Problem(utterance.where, message, False, "silent utterances")
 
 
-def _in_two_groups(utterances: Sequence[Utterance], found: Mapping[str, Recording]) -> Iterator[Problem]:
-    """The recordings that are in several groups under different names; silence and single samples are alike anyway."""
+def _occurring_twice(utterances: Sequence[Utterance], found: Mapping[str, Recording]) -> Iterator[Problem]:
+    """The recordings that are there under several names; silence and single samples are alike anyway."""
     alike: dict[str, list[Utterance]] = defaultdict(list)
     for utterance in utterances:
         each = found[utterance.id]
         if not each.is_silent and each.n_samples > 1:
             alike[each.content].append(utterance)
     for same in alike.values():
-        if len({utterance.group for utterance in same}) > 1:
-            named = ", ".join(f"{u.id} in group {u.group}" for u in same[:3]) + (" ..." if len(same) > 3 else "")
-            message = f"{counted(len(same), 'utterance')} are the same recording: {named}; keep one of them"
-            yield Problem(same[0].where, message, False, "recordings in two groups")
+        if len(same) == 1:
+            continue
+        within = len({utterance.group for utterance in same}) == 1
+        named = ", ".join(f"{u.id} " + (f"({u.label})" if within else f"in group {u.group}") for u in same[:3])
+        more = " ..." if len(same) > 3 else ""
+        message = f"{counted(len(same), 'utterance')} are the same recording: {named}{more}; keep one of them"
+        yield Problem(same[0].where, message, False, f"recordings {'twice in a group' if within else 'in two groups'}")
 
 
 def _far_longer(utterances: Sequence[Utterance], found: Mapping[str, Recording]) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from study.corpus.names import folded_name
+from study.corpus.names import folded_name, shown_name
 from study.corpus.plain_words import plain_words
 from study.corpus.utterance import Corpus, Problem, Utterance
 from study.plurals import counted
@@ -110,7 +110,9 @@ def _spellings(utterances: Sequence[Utterance]) -> Iterator[Problem]:
             name = name_of(utterance)
             spellings[folded_name(name)][name].append(utterance)
         for alike in (each for each in spellings.values() if len(each) > 1):
-            found = ", ".join(f"{name} ({counted(len(own), 'utterance')})" for name, own in sorted(alike.items()))
+            found = ", ".join(
+                f"{shown_name(name)} ({counted(len(own), 'utterance')})" for name, own in sorted(alike.items())
+            )
             rarest = min(alike.values(), key=len)[0]
             remedy = " or give a --label-map" if noun == "class" else ""
             message = f"a {noun} has one spelling, found {found}; write them alike{remedy}"

@@ -1,6 +1,7 @@
 """The law that `check` and a study give one verdict: over a table of faults, both refuse or both go on and say why."""
 
 import io
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def copied(folder: Path) -> None:
 class Row:
     """A fault, whether it stops a study, and the words that both commands say."""
 
-    fault: Callable[[Path], None]
+    fault: Callable[[Path], object]
     stops: bool
     words: str
 
@@ -105,6 +106,27 @@ FAULTS = {
     "a speaker with two spellings": Row(
         table("again 0,a0,a".replace("again 0", "says 0"), "says 0,A0,a"), True, "a speaker has one"
     ),
+    "a class as a number and with decimals": Row(
+        lambda folder: (table("a0,calm", "a0,1")(folder), table("a2,calm", "a2,1.0")(folder)),
+        True,
+        "a class has one spelling, found 1 (1 utterance), 1.0 (1 utterance)",
+    ),
+    "a letter that looks like another": Row(
+        table("a0,calm", "a0,c\u0430lm"), True, "found calm (5 utterances), 'c\\u0430lm' (1 utterance)"
+    ),
+    "a label that names nothing": Row(
+        table("a0,calm", "a0,nan"), False, "1 row labelled 'nan': it is a class by itself"
+    ),
+    "a quote that is never closed": Row(
+        table("show a says 1", '"show a says 1'), True, "that opens here is never closed"
+    ),
+    "one recording twice in a group": Row(
+        lambda folder: shutil.copyfile(folder / "audio" / "a0.wav", folder / "audio" / "a1.wav"),
+        False,
+        "2 utterances are the same recording: a0 (calm), a1 (tense)",
+    ),
+    "samples beyond full scale": Row(audio("a0.wav", 300 * tone(), subtype="FLOAT"), False, "samples of a0 reach 90"),
+    "a rate too low for speech": Row(audio("a0.wav", tone(), 500), False, "a0 has 500 samples a second; speech needs"),
     "one recording twice": Row(copied, False, "2 utterances are the same recording: a0 in group a, c0 in group c"),
     "an end past the file": Row(span("0", "0.3"), True, "start 0 and end 0.3 must lie in"),
     "an end that was rounded": Row(span("0", "0.24"), False, ""),

@@ -271,7 +271,7 @@ def test_two_columns_of_one_meaning_are_reported_and_the_standard_one_is_read(tm
         ("a.wav,1,sad,x,s1", "expected 6 cells as in the header; found 5"),
         ("a.wav,1,sad,so,sad,s1,g1", "expected 6 cells as in the header; found 7"),
         ('a.wav,1,sad,"so"sad,s1,g1', "cannot be read as CSV"),
-        ('a.wav,1,sad,"so sad,s1,g1', "cannot be read as CSV"),
+        ('a.wav,1,sad,"so sad,s1,g1', "a quote that opens here is never closed"),
         (f'a.wav,1,sad,"{"x" * 200_000}",s1,g1', "cannot be read as CSV"),
         (",1,sad,x,s1,g1", "file_name is empty"),
         ("a.wav,,sad,x,s1,g1", "utterance_id is empty"),

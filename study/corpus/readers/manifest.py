@@ -47,7 +47,7 @@ def scan(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list
     if not rows:
         return [], problems
     rows, remarks = _without_clocks(path, rows)
-    problems += [*remarks, *_unnamed_speakers(path, rows)]
+    problems += [*remarks, *_unnamed_speakers(path, rows), *_labels_of_nothing(rows)]
     unit, remarks = _held_out_column(path, rows)
     problems += remarks
     utterances: list[Utterance] = []
@@ -169,6 +169,19 @@ def _unnamed_speakers(path: Path, rows: Sequence[Row]) -> list[Problem]:
     found = quoted(next((row["speaker"] for row in unnamed if row["speaker"]), ""))
     message = f"{counted(len(unnamed), 'row')} name no speaker ({found}): in each group these count as one unknown"
     return [Problem(unnamed[0].where, message, False, "speakers without a name")]
+
+
+def _labels_of_nothing(rows: Sequence[Row]) -> list[Problem]:
+    """A remark on labels that other programs write where there is none."""
+    unnamed = [row for row in rows if row["label"].casefold() in NO_NAMES]
+    if not unnamed:
+        return []
+    found = quoted(unnamed[0]["label"])
+    message = (
+        f"{counted(len(unnamed), 'row')} labelled {found}: it is a class by itself; a --label-map that does not name "
+        "it leaves it out"
+    )
+    return [Problem(unnamed[0].where, message, False, "labels that name nothing")]
 
 
 def _row_faults(row: Row, utterance: Utterance, unit: str) -> list[Problem]:

@@ -30,7 +30,7 @@ def csv_rows(path: Path, text: str, required: Sequence[str]) -> Iterator[Row | P
         except StopIteration:
             return
         except csv.Error as error:
-            yield Problem(where, f"the row cannot be read as CSV: {one_line(error)}", True, "broken rows")
+            yield _broken_row(where, error)
             continue
         if not cells:
             continue
@@ -91,6 +91,13 @@ def _cells(line: str, separator: str) -> list[str]:
         return next(csv.reader([line], delimiter=separator), [])
     except csv.Error:
         return []
+
+
+def _broken_row(where: str, error: csv.Error) -> Problem:
+    if str(error) == "unexpected end of data":
+        law = "a quote that opens here is never closed; close it, and double quotes inside texts"
+        return Problem(where, law, True, "open quotes")
+    return Problem(where, f"the row cannot be read as CSV: {one_line(error)}", True, "broken rows")
 
 
 def _open_quote(line: int, content: str) -> str:
