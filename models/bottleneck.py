@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from models.fusion import InputLayers
 from models.layers import ContextRule
 from models.pooling import PoolOverTime, TimePooling
+from models.rows_behind import RowsBehind, rows_behind
 from models.streams import Stream
 from models.transformer import TransformerBlock, with_positions
 
@@ -71,32 +72,26 @@ class Bottleneck(nn.Module):
             inside = {name: block(inside[name]) for name, block in layer.items()}  # type: ignore[operator]
         batch = len(next(iter(inside.values())).lengths)
         tokens = self.tokens.expand(batch, -1, -1)
+        behind = {name: rows_behind(stream, tokens.shape[1]) for name, stream in inside.items()}
         for layer in self.fusion:
-            inside, tokens = exchanged(layer, inside, tokens)  # type: ignore[arg-type]
+            inside, tokens = exchanged(layer, inside, tokens, behind)  # type: ignore[arg-type]
         vectors = torch.stack([self.pools[name](stream.map(self.norm)) for name, stream in inside.items()])
         return self.classify(vectors.mean(0))  # type: ignore[no-any-return]
 
 
 def exchanged(
-    layer: nn.ModuleDict, streams: Mapping[str, Stream], tokens: Float[Tensor, "batch tokens width"]
+    layer: nn.ModuleDict,
+    streams: Mapping[str, Stream],
+    tokens: Float[Tensor, "batch tokens width"],
+    behind: Mapping[str, RowsBehind],
 ) -> tuple[dict[str, Stream], Float[Tensor, "batch tokens width"]]:
-    """Streams and tokens after one layer of fusion."""
-    both = {name: separated(block(joined(streams[name], tokens)), tokens.shape[1]) for name, block in layer.items()}
-    shared = torch.stack([own for _, own in both.values()]).mean(0)
-    return {name: stream for name, (stream, _) in both.items()}, shared
-
-
-def joined(stream: Stream, tokens: Float[Tensor, "batch tokens width"]) -> Stream:
-    """Each utterance's frames, and its tokens behind them."""
-    pieces = [piece for pair in zip(stream.split(), tokens, strict=True) for piece in pair]
-    return Stream(torch.cat(pieces), tuple(length + tokens.shape[1] for length in stream.lengths))
-
-
-def separated(stream: Stream, n_tokens: int) -> tuple[Stream, Float[Tensor, "batch tokens width"]]:
-    """What `joined` has put together."""
-    lengths = tuple(length - n_tokens for length in stream.lengths)
-    pieces = stream.frames.split([size for length in lengths for size in (length, n_tokens)])
-    return Stream(torch.cat(pieces[::2]), lengths), torch.stack(pieces[1::2])
+    """Streams and tokens after one layer of fusion, the tokens in their rows `behind` the frames of each stream."""
+    inside, updated = {}, []
+    for name, block in layer.items():
+        both = block(behind[name].joined(streams[name], tokens))
+        inside[name], own = behind[name].separated(streams[name], both)
+        updated.append(own)
+    return inside, torch.stack(updated).mean(0)
 
 
 def _layer(config: BottleneckConfig, dims: Mapping[str, int]) -> nn.ModuleDict:

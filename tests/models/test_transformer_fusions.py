@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.bottleneck import Bottleneck, BottleneckConfig, joined, separated
+from models.bottleneck import Bottleneck, BottleneckConfig
 from models.crossmodal import Crossmodal, CrossmodalConfig
 from models.fusion import FusionConfig
 from models.late import Late
@@ -64,17 +64,6 @@ def test_a_block_equals_pytorchs_encoder_layer_with_its_norms_first() -> None:
     stream = Stream(torch.randn(7, width), (4, 3))
     expected = torch.cat([theirs(frames.unsqueeze(0))[0] for frames in stream.split()])
     torch.testing.assert_close(ours(stream).frames, expected, atol=1e-5, rtol=1e-5)
-
-
-def test_tokens_are_joined_to_their_own_utterance_and_separated_again() -> None:
-    stream, tokens = Stream(torch.randn(6, 2), (4, 2)), torch.randn(2, 3, 2)
-    both = joined(stream, tokens)
-    assert both.lengths == (7, 5)
-    assert both.split()[1].equal(torch.cat([stream.split()[1], tokens[1]]))
-    frames, own = separated(both, 3)
-    assert frames.lengths == stream.lengths
-    assert frames.frames.equal(stream.frames)
-    assert own.equal(tokens)
 
 
 def influence(model: nn.Module, name: str) -> torch.Tensor:
