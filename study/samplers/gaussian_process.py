@@ -28,13 +28,23 @@ SOFTNESS = 0.3
 
 @dataclass(frozen=True)
 class Belief:
-    """A fitted process: standardised values at `points` in the unit cube, and how far points are from each other."""
+    """A fitted process: standardised values at `points` in the unit cube, and how far points are from each other.
+
+    Attributes:
+        points, scales, signal: where values were seen, the length scales, the variance of the noiseless values.
+        kernel: the covariance of the noiseless values at `points`.
+        factor: the Cholesky factor of that of the values.
+        weights: what each point adds to a mean.
+        means: of the noiseless values at `points`.
+    """
 
     points: Numbers
     scales: Numbers
     signal: float
+    kernel: Numbers
     factor: Numbers
     weights: Numbers
+    means: Numbers
 
     def at(self, points: Numbers) -> tuple[Numbers, Numbers]:
         """Mean and standard deviation of the noiseless values at `points` [n, dims], standardised."""
@@ -42,10 +52,12 @@ class Belief:
         reduction = solve_triangular(self.factor, between.T, lower=True)
         return between @ self.weights, np.sqrt(np.maximum(self.signal - (reduction**2).sum(axis=0), 1e-12))
 
-    def mean(self, points: Numbers) -> Numbers:
-        """Mean of the values at `points` alone, which takes less time."""
-        mean: Numbers = self._between(points) @ self.weights
-        return mean
+    def seeing(self, more: Numbers, values: Numbers, errors: Numbers) -> Belief:
+        """The process with these scales that saw `values`, with other `errors`, at its points and then at `more`."""
+        between = self._between(more)
+        beside = self.signal * matern(scaled_distances(more, more, self.scales))
+        kernel = np.block([[self.kernel, between.T], [between, beside]])
+        return _believed(np.concatenate([self.points, more]), values, errors, self.scales, self.signal, kernel)
 
     def _between(self, points: Numbers) -> Numbers:
         return self.signal * matern(scaled_distances(points, self.points, self.scales))
@@ -99,8 +111,17 @@ def probability_of_one(points: Numbers, labels: Numbers, at: Numbers) -> Numbers
 def conditioned(points: Numbers, values: Numbers, errors: Numbers, scales: Numbers, signal: float) -> Belief:
     """The process with these scales after seeing `values` at `points`."""
     kernel = signal * matern(scaled_distances(points, points, scales))
-    factor = cholesky(kernel + np.diag(errors**2 + 1e-8), lower=True)
-    return Belief(points, scales, signal, factor, cho_solve((factor, True), values))
+    return _believed(points, values, errors, scales, signal, kernel)
+
+
+def _believed(
+    points: Numbers, values: Numbers, errors: Numbers, scales: Numbers, signal: float, kernel: Numbers
+) -> Belief:
+    noise = errors**2 + 1e-8
+    factor = cholesky(kernel + np.diag(noise), lower=True)
+    weights = cho_solve((factor, True), values)
+    # The kernel times the weights, as (kernel + noise) times the weights are the values.
+    return Belief(points, scales, signal, kernel, factor, weights, values - noise * weights)
 
 
 def expected_improvement(mean: Numbers, error: Numbers, best: float) -> Numbers:

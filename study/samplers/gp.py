@@ -24,7 +24,6 @@ from optuna.trial import FrozenTrial, TrialState
 from study.samplers.encoding import UnitCube, space_of_first_trial
 from study.samplers.gaussian_process import (
     Numbers,
-    conditioned,
     evenly_spaced,
     expected_improvement,
     fit,
@@ -242,11 +241,9 @@ def expected_gain(points: Numbers, values: Numbers, errors: Numbers, pending: Nu
     belief = fit(points, standard, errors / scale)
     if len(pending):
         expected, _ = belief.at(pending)
-        points, standard = np.concatenate([points, pending]), np.concatenate([standard, expected])
         errors = np.concatenate([errors, np.full(len(pending), np.median(errors))])
-        belief = conditioned(points, standard, errors / scale, belief.scales, belief.signal)
-    best = float(belief.mean(points).max())
-    return expected_improvement(*belief.at(at), best)
+        belief = belief.seeing(pending, np.concatenate([standard, expected]), errors / scale)
+    return expected_improvement(*belief.at(at), float(belief.means.max()))
 
 
 def _known_score(trial: FrozenTrial, complete: Sequence[FrozenTrial]) -> tuple[float, float] | None:

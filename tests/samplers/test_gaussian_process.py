@@ -50,7 +50,18 @@ def test_of_many_points_some_give_the_scales_and_all_are_believed():
     assert len(left_out) == 100
     assert mean == pytest.approx(values[left_out], abs=0.02)
     assert error.max() < 0.05
-    assert belief.mean(points[left_out]) == pytest.approx(mean, abs=1e-12)
+    assert belief.means[left_out] == pytest.approx(mean, abs=1e-9)
+
+
+def test_what_is_seen_later_is_believed_as_if_all_had_been_seen_at_once():
+    scales, more = np.array([0.3, 0.8, 1.5]), random.random((4, 3))
+    values, errors = np.concatenate([VALUES, np.zeros(4)]), np.full(29, 0.2)
+    first = conditioned(POINTS, VALUES, ERRORS, scales, 1.7)
+    later = first.seeing(more, values, errors)
+    at_once = conditioned(np.concatenate([POINTS, more]), values, errors, scales, 1.7)
+    at = random.random((10, 3))
+    for mine, theirs in zip((*later.at(at), later.means), (*at_once.at(at), at_once.means), strict=True):
+        assert mine == pytest.approx(theirs, abs=1e-9)
 
 
 @pytest.mark.parametrize(("n", "most"), [(0, 3), (2, 3), (3, 3), (10, 3), (1000, 300)])
