@@ -57,6 +57,7 @@ AUDIO: Modality[AudioEncoder] = Modality(
     block=32,
     amount=audio_seconds,
     rate_unit="x real time",
+    noun="speech",
 )
 TEXT: Modality[TextEncoder] = Modality(
     name="text",
@@ -72,6 +73,7 @@ TEXT: Modality[TextEncoder] = Modality(
     block=128,
     amount=_one,
     rate_unit="per second",
+    noun="words",
 )
 VIDEO: Modality[VideoEncoder] = Modality(
     name="video",

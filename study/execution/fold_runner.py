@@ -23,7 +23,7 @@ from study.record.plan import Plan
 from study.record.search_name import variant_of
 from study.training import checkpoint
 from study.training.batches import FoldData, fold_data
-from study.training.loop import Epoch, begin, train_fold
+from study.training.loop import Epoch, begin, train_fold, without_each
 from study.training.predictions import origin_of, save_predictions
 from study.variants import VARIANTS
 
@@ -115,7 +115,10 @@ class FoldRunner:
         epochs = [len(history)] if self._ends_where_the_search_says else [epoch.number for epoch in history]
         ids = {"validation": self._data.validation.ids, "test": self._data.test.ids}
         origin = origin_of(run.name, self._job.params)
-        save_predictions(self._folder.predictions_of(run), self._training.predictions, epochs, ids, origin)
+        # Once a run: its last epoch is the one that counts of most confirmation runs, and of few others.
+        model, n_classes = self._training.model, self._data.n_classes
+        without = without_each(model, self._data.test, n_classes) if run.seed > 0 else {}
+        save_predictions(self._folder.predictions_of(run), self._training.predictions, epochs, ids, origin, without)
 
     @property
     def _ends_where_the_search_says(self) -> bool:

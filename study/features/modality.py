@@ -36,6 +36,7 @@ class Modality(Generic[E]):
             base-size model, 15 s of work.
         amount: how much there is to encode in an utterance, in the unit of the rate.
         rate_unit: of the rate of extraction, which is amount per second: "x real time" for seconds of audio.
+        noun: what an utterance has none of, where it lacks the modality.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Modality(Generic[E]):
     block: int
     amount: Callable[[Utterance], float]
     rate_unit: str
+    noun: str
 
     def open(self, spec: EncoderSpec, trust_remote_code: bool = False) -> E:
         """The encoder that `spec` names, its weights not yet read.

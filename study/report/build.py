@@ -28,6 +28,7 @@ from study.report.formats import format_term
 from study.report.glance import glance
 from study.report.layer_weights import layer_weight_views
 from study.report.metric_view import MetricView, metric_views, parts_view
+from study.report.missing import lack_views
 from study.report.model_size import n_parameters
 from study.report.probe import Probe, probe
 from study.report.recognised import recognised_view
@@ -40,6 +41,7 @@ from study.report.variant_view import (
     CalibrationView,
     CostView,
     DetailsView,
+    LackView,
     NestedView,
     SettingView,
     TestSetView,
@@ -152,6 +154,7 @@ def _variant(evidence: Evidence, name: str) -> VariantView:
         incumbents=tuple(evidence.paths.get(name, ())),
         n_parameters=n_parameters(plan, name, outcome.config.params) if outcome else None,
         epoch_seconds=outcome.config.seconds / outcome.config.epochs_run if outcome else None,
+        lacking=_lacking(evidence, name, outcome) if outcome else (),
     )
 
 
@@ -165,6 +168,10 @@ def _set_calibrations(evidence: Evidence, name: str) -> dict[str, CalibrationVie
     sets = by_test_set(evidence.plan, evidence.tested[name])
     validated = evidence.validated[name]
     return {which: calibration(validated, own) for which, own in sets.items()} if len(sets) > 1 else {}
+
+
+def _lacking(evidence: Evidence, name: str, outcome: Outcome) -> tuple[LackView, ...]:
+    return lack_views(evidence.without.get(name, {}), outcome.config.params, len(evidence.plan.classes))
 
 
 def _sources(evidence: Evidence, name: str) -> list[Source]:

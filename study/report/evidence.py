@@ -35,7 +35,8 @@ class Evidence:
     there are any, and `transfers` those on other corpora; `ledger` is the digest of the ledger. Where a search chose
     from several losses, `by_loss` has the test predictions of the configuration with each loss that is best by
     validation, without confirmation runs. Under protocol split, `published` are the test predictions of configuration 0
-    where it is complete.
+    where it is complete. `without` has, by stream, what the reported runs predict on test without it, where they have
+    that.
     """
 
     plan: Plan
@@ -50,6 +51,7 @@ class Evidence:
     ledger: str = ""
     by_loss: Mapping[str, Mapping[str, Sequence[TestedFold]]] = field(default_factory=dict)
     published: Mapping[str, Sequence[TestedFold]] = field(default_factory=dict)
+    without: Mapping[str, Mapping[str, Sequence[TestedFold]]] = field(default_factory=dict)
 
 
 def gather(folder: StudyFolder) -> Evidence:
@@ -97,6 +99,7 @@ def gather(folder: StudyFolder) -> Evidence:
         ledger=ledger.ledger_digest(folder.ledger) if records else "",
         by_loss=by_loss,
         published=published,
+        without={name: stored.without(outcome.uses) for name, outcome in outcomes.items()},
     )
 
 

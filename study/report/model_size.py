@@ -15,6 +15,7 @@ from study.features.pack import Pack
 from study.record.plan import Plan
 from study.record.search_name import variant_of
 from study.samplers.proposer import configuration
+from study.training.loop import learned_missing
 from study.variants import VARIANTS
 
 
@@ -30,8 +31,10 @@ def n_parameters(plan: Plan, search: str, params: Mapping[str, Any]) -> int | No
         return None
     dims = {name: pack.band_dim for name, pack in packs.items()}
     bands = {name: pack.bands for name, pack in packs.items() if pack.bands}
+    lacking = plan.missing()
     with torch.device("meta"):  # counted, and never filled
-        module = build(row.model, config, dims, bands, len(plan.classes))
+        missing = learned_missing(recipe, dims, [name for name in dims if lacking.get(input_of(name).modality)])
+        module = build(row.model, config, dims, bands, len(plan.classes), missing)
     return sum(parameter.numel() for parameter in module.parameters())
 
 

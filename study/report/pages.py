@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from study.plurals import counted
-from study.report import features, glance_table, recognised, set_tables, tables, transfer
+from study.report import features, glance_table, missing, recognised, set_tables, tables, transfer
 from study.report.calibration import calibration_rows, calibration_sentence
 from study.report.formats import (
     capitalise,
@@ -109,6 +109,7 @@ def _render(environment: jinja2.Environment, name: str, view: ReportView, **more
         captions=captions(view),
         tables=tables,
         features=features,
+        missing=missing,
         recognised=recognised,
         transfer=transfer,
         glance_table=glance_table,

@@ -22,7 +22,14 @@ from study.record.plan import Plan
 from study.record.results import PARTS, ConfigResult, FoldResult
 from study.report.cells import csv_text
 from study.training.metrics import METRICS, confusion_matrix, score_confusion
-from study.training.predictions import load_classes, load_ids, load_origin, load_probabilities, origin_of
+from study.training.predictions import (
+    load_classes,
+    load_ids,
+    load_origin,
+    load_probabilities,
+    load_without,
+    origin_of,
+)
 
 TOLERANCE = 1e-6
 SWAPPED = {"validation": "test", "test": "validation"}
@@ -73,6 +80,16 @@ class StoredPredictions:
             UserError: see `tested`.
         """
         return [TestedFold(use.run, use.block, *self._stored(use, "validation")) for use in uses]
+
+    def without(self, uses: Sequence[Use]) -> dict[str, list[TestedFold]]:
+        """The test predictions of the same runs without each stream, where every run has them of its epoch.
+
+        Raises:
+            UserError: see `tested`.
+        """
+        runs = [self._without(use) for use in uses]
+        streams = [name for name in (runs[0] if runs else {}) if all(name in own for own in runs)]
+        return {name: [own[name] for own in runs] for name in streams}
 
     def require_agreement(self, config: ConfigResult) -> None:
         """Make sure that the ledger's scores and parameters of a configuration are those of its predictions.
@@ -125,6 +142,17 @@ class StoredPredictions:
             if not (probabilities.argmax(1) == load_classes(path, part)[use.epoch - 1].numpy()).all():
                 raise ValueError(f"its classes after epoch {use.epoch} are not its most probable ones")
         return utterances, labels, probabilities
+
+    def _without(self, use: Use) -> dict[str, TestedFold]:
+        if use.swapped:
+            return {}
+        path, (utterances, labels) = self._folder.predictions_of(use.run), self._utterances(use.run, "test", "test")
+        with _readable(path):
+            found = {name: each.numpy() for name, each in load_without(path, use.epoch).items()}
+            for name, shares in found.items():
+                if shares.shape != (len(labels), len(self._plan.classes)) or not np.isfinite(shares).all():
+                    raise ValueError(f"its predictions without {name} are not those of its test utterances")
+        return {name: TestedFold(use.run, use.block, utterances, labels, each) for name, each in found.items()}
 
     def _utterances(self, run: FoldRun, part: str, shown_as: str) -> tuple[Utterances, Labels]:
         """The utterances of a run's part, of which its predictions have to be, and their class indices."""

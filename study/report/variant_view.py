@@ -190,6 +190,19 @@ class CalibrationView:
 
 
 @dataclass(frozen=True)
+class LackView:
+    """The test figures of the reported models where every test utterance lacks what `lack` names ("words").
+
+    `dropout` is the probability with which the models lost a modality in training; at 0, the mean frame of training
+    stands for what is missing, which no model has learned to read.
+    """
+
+    lack: str
+    dropout: float
+    test: Mapping[str, MetricView]
+
+
+@dataclass(frozen=True)
 class VariantView:
     """One variant: what was selected and what it reaches.
 
@@ -203,6 +216,7 @@ class VariantView:
     `sources` are what its test scores vary by, and `incumbents` the path of its search. `n_parameters` and
     `epoch_seconds`, the mean over its epochs, are those of the selected configuration; the one is None where its
     features cannot be read, both while nothing is selected.
+    `lacking` are its test figures without each of its modalities, where they were measured.
     """
 
     name: str
@@ -228,6 +242,7 @@ class VariantView:
     incumbents: tuple[Incumbent, ...] = ()
     n_parameters: int | None = None
     epoch_seconds: float | None = None
+    lacking: tuple[LackView, ...] = ()
 
     @property
     def trained(self) -> bool:

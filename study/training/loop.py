@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,6 +159,18 @@ def probabilities(model: nn.Module, part: Part, n_classes: int) -> Float[Tensor,
         raise Diverged("a prediction is not a finite number")
     # A tensor that was made in inference mode must be copied to be used outside it.
     return logits.float().softmax(1).clone()
+
+
+def without_each(model: nn.Module, part: Part, n_classes: int) -> dict[str, Float[Tensor, "utterances classes"]]:
+    """By stream, class probabilities of utterances that all lack it; empty for a model of one stream.
+
+    Those that are not finite are left out: they are of no model that is reported, and no reason to lose a run.
+    """
+    found = {}
+    for name in part.packs if len(part.packs) > 1 else ():
+        with suppress(Diverged):
+            found[name] = probabilities(model, part.without(name), n_classes)
+    return found
 
 
 def scores(predicted: Float[Tensor, "utterances classes"], part: Part, n_classes: int) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """The predictions of a fold run on disk: of every epoch the classes, of the epochs that may be reported all of them.
 
-A safetensors file: tensors by part, and beside them the ids of the utterances and where the predictions are from.
+A safetensors file: tensors by part, and beside them the ids of the utterances and where the predictions are from. Of
+confirmation runs it also has what their models predict after the last epoch where a stream is missing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from study.training.loop import Predictions
 
 PARTS = ("validation", "test")
 CLASSES = "{part} classes"
+WITHOUT = "test without {stream}"
+NOTHING_WITHOUT: Mapping[str, Tensor] = {}
 
 
 def origin_of(run: str, params: Mapping[str, Any]) -> dict[str, str]:
@@ -34,13 +37,15 @@ def save_predictions(
     epochs: Sequence[int],
     ids: Mapping[str, Sequence[str]],
     origin: Mapping[str, str],
+    without: Mapping[str, Float[Tensor, "utterances classes"]] = NOTHING_WITHOUT,
 ) -> None:
     """Write the predictions of a run after each of its epochs.
 
     The most probable classes are kept of every epoch, so that all scores of the run can be computed again; class
-    probabilities of `epochs` (counted from 1) alone. `ids` are those of the utterances of each part.
+    probabilities of `epochs` (counted from 1) alone. `ids` are those of the utterances of each part. `without` are the
+    probabilities of the test part after the last epoch, by the stream that is missing in them.
     """
-    tensors = {}
+    tensors = {WITHOUT.format(stream=stream): each.cpu() for stream, each in without.items()}
     for part in PARTS:
         probabilities = torch.stack([getattr(each, part).cpu() for each in predictions])
         tensors[part] = probabilities[[epoch - 1 for epoch in epochs]]
@@ -75,6 +80,15 @@ def load_probabilities(path: Path, part: str, epoch: int) -> Float[Tensor, "utte
             raise LookupError(f"it has the probabilities of epochs {', '.join(map(str, held))} and not of {epoch}")
         found: Tensor = file.get_slice(part)[held.index(epoch)]
         return found
+
+
+def load_without(path: Path, epoch: int) -> dict[str, Float[Tensor, "utterances classes"]]:
+    """Class probabilities of the test part without each stream after `epoch`; empty where the file has none of it."""
+    with safe_open(path, "pt") as file:
+        n_epochs, _ = file.get_slice(CLASSES.format(part="test")).get_shape()
+        start = WITHOUT.format(stream="")
+        names = [name for name in file.keys() if name.startswith(start)]  # noqa: SIM118
+        return {name.removeprefix(start): file.get_tensor(name) for name in names} if epoch == n_epochs else {}
 
 
 def load_classes(path: Path, part: str) -> Int[Tensor, "epochs utterances"]:

@@ -18,8 +18,8 @@ from study.execution.worker_result import EpochTrained
 from study.record.events import FoldRun
 from study.training import checkpoint
 from study.training.batches import FoldData
-from study.training.loop import Training, begin, train_fold
-from study.training.predictions import load_ids, load_probabilities
+from study.training.loop import Training, begin, probabilities, train_fold
+from study.training.predictions import load_ids, load_probabilities, load_without
 from study.variants import VARIANTS
 from tests.plugins.tiny_study import EPOCHS, N_UTTERANCES, TinyStudy
 
@@ -205,3 +205,17 @@ def test_what_is_on_disk_holds_tensors_only(tiny_study: TinyStudy) -> None:
         "optimizer",
         "predictions",
     }
+
+
+def test_a_confirmation_run_keeps_what_its_model_predicts_without_each_modality(tiny_study: TinyStudy) -> None:
+    searched, confirmed = (tiny_study.job(FoldRun("cross", 3, 1, seed)) for seed in (0, 1))
+    for job in (searched, confirmed):
+        epochs_of(runner(tiny_study, job))
+    assert load_without(tiny_study.folder.predictions_of(searched.run), EPOCHS) == {}
+    path = tiny_study.folder.predictions_of(confirmed.run)
+    training, data, _ = trained_here(tiny_study, confirmed)
+    found = load_without(path, EPOCHS)
+    assert set(found) == {"audio", "text"}
+    for stream, shares in found.items():
+        assert shares.equal(probabilities(training.model, data.test.without(stream), data.n_classes))
+    assert load_without(path, EPOCHS - 1) == {}

@@ -77,6 +77,7 @@ def from_elsewhere(modality: Modality[Any], rate_hz: float | None = None) -> Mod
         block=modality.block,
         amount=lambda utterance: 1.0,
         rate_unit="per second",
+        noun=modality.noun,
     )
 
 
