@@ -88,5 +88,6 @@ VIDEO: Modality[VideoEncoder] = Modality(
     block=16,
     amount=_one,
     rate_unit="per second",
+    noun="film",
 )
 MODALITIES: dict[str, Modality[Any]] = {row.name: row for row in (AUDIO, TEXT, VIDEO)}

@@ -13,8 +13,8 @@ from models.streams import Stream
 from models.unimodal import Unimodal
 from study.variants import TRAINED, VARIANTS
 
-DIMS = {"audio": 7, "text": 5, "sentence": 5}
-LENGTHS = {"audio": (9, 3, 14, 1), "text": (2, 1, 6, 3), "sentence": (1, 1, 1, 1)}
+DIMS = {"audio": 7, "text": 5, "sentence": 5, "video": 6}
+LENGTHS = {"audio": (9, 3, 14, 1), "text": (2, 1, 6, 3), "sentence": (1, 1, 1, 1), "video": (3, 5, 1, 2)}
 CHOICES = (("gru", "mean"), ("linear", "max"), ("linear", "attention"))
 
 
@@ -52,11 +52,11 @@ def streams_of(name: str, lacking: Mapping[str, tuple[int, ...]], seed: int = 1)
 
 @pytest.mark.parametrize(("name", "config"), list(cases()))
 def test_every_parameter_gets_a_gradient_and_so_does_every_learned_vector(name: str, config: Any) -> None:
-    first, second = VARIANTS[name].inputs
-    module = module_of(name, config, (first, second))
-    torch.nn.init.normal_(module.vectors[first])
-    torch.nn.init.normal_(module.vectors[second])
-    logits = module(streams_of(name, {first: (1,), second: (0, 2)}))
+    inputs = VARIANTS[name].inputs
+    module = module_of(name, config, inputs)
+    for vector in module.vectors.values():
+        torch.nn.init.normal_(vector)
+    logits = module(streams_of(name, dict(zip(inputs, ((1,), (0, 2), (3,)), strict=False))))
     torch.nn.functional.cross_entropy(logits, torch.arange(4)).backward()
     without = {key for key, value in module.named_parameters() if value.grad is None or not value.grad.any()}
     # Attention over one frame has no choice, and a constant changes no choice among several. A recurrent layer that
@@ -67,15 +67,16 @@ def test_every_parameter_gets_a_gradient_and_so_does_every_learned_vector(name: 
 
 @pytest.mark.parametrize(("name", "config"), list(cases()))
 def test_what_is_missing_is_the_learned_vector_and_nothing_else(name: str, config: Any) -> None:
-    first, second = VARIANTS[name].inputs
-    module = module_of(name, config, (first, second)).eval()
-    torch.nn.init.normal_(module.vectors[second])
-    gone = streams_of(name, {second: (0, 1, 2, 3)})
+    inputs = VARIANTS[name].inputs
+    lost = inputs[-1]
+    module = module_of(name, config, inputs).eval()
+    torch.nn.init.normal_(module.vectors[lost])
+    gone = streams_of(name, {lost: (0, 1, 2, 3)})
     logits = module(gone)
     assert torch.isfinite(logits).all()
     # The same as an utterance whose one frame is that vector, to the model itself.
-    given = Stream(module.vectors[second].detach().expand(4, -1), (1, 1, 1, 1))
-    torch.testing.assert_close(logits, module.model({first: gone[first], second: given}), atol=1e-6, rtol=1e-6)
+    given = Stream(module.vectors[lost].detach().expand(4, -1), (1, 1, 1, 1))
+    torch.testing.assert_close(logits, module.model({**gone, lost: given}), atol=1e-6, rtol=1e-6)
 
 
 def test_vectors_change_neither_the_models_own_numbers_nor_its_random_ones() -> None:
