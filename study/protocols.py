@@ -102,7 +102,7 @@ PROTOCOLS: dict[str, Protocol] = {
         members=shared_members,
         viewed=as_they_are,
         divisions=folds_as_planned,
-        note="not nested: every session has served as validation in the choice of the configuration; "
+        note="not nested: all that is tested has served as validation, too, in the choice of the configuration; "
         "test scores were never read by it",
         over=lambda plan: f"{len(plan.folds)} folds",
         defaults={"policy": "race", "sampler": "tpe"},

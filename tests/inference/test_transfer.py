@@ -20,6 +20,7 @@ from study.report.build import build
 from study.report.pages import html_page, markdown_page
 from study.report.transfer import transfer_sentences
 from study.training.metrics import METRICS
+from tests.plugins.exportable_study import write_exportable
 
 
 @pytest.fixture
@@ -72,6 +73,24 @@ def test_an_evaluation_is_a_row_of_the_study_s_report(
     after = build(folder).to_json()
     after.pop("transfer")
     assert after == before, "nothing else in the report depends on it"
+
+
+def test_a_study_of_the_other_corpus_in_its_own_division_is_scored_on_the_first_one(
+    manifest: Path, other: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The way back of the test above; the model has a class that the first corpus lacks."""
+    parts = {"a": "train", "b": "dev", "c": "test"}
+    header, *rows = other.read_text(encoding="utf-8").splitlines()
+    other.write_text("\n".join([f"{header},split", *(f"{row},{parts[row[-1]]}" for row in rows)]), encoding="utf-8")
+    folder, _ = write_exportable(other.parent / "second", other, "--protocol", "split", "--variant", "audio")
+    output = folder.path.parent.parent
+    assert main(["evaluate", folder.path.name, "--output", str(output), "--corpus", str(manifest), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    [row] = json.loads((folder.path / "report.json").read_text(encoding="utf-8"))["transfer"]["rows"]
+    assert (row["corpus"], row["n_utterances"], row["classes"]) == (manifest.parent.name, 24, ["calm", "tense"])
+    for kind in ("scores", "shared"):
+        assert row[kind] == {name: list(score.values()) for name, score in found[kind].items()}
+    assert row["scores"]["UWF1"][0] <= 2 / 3, "the mean over three classes, one of which never occurs"
 
 
 def test_a_study_that_has_gone_on_shows_no_score_of_its_earlier_models(
