@@ -173,6 +173,7 @@ def test_features_lists_and_takes_only_what_features_depend_on(capsys):
         "--skip-missing", "--audio-encoder", "--audio-layer", "--frame-rate", "--text-encoder", "--text-layer",
         "--encoder-dtype", "--trust-remote-code", "--audio-features", "--text-features", "--to", "--into",
         "--address", "--feature-rate", "--allow-shared-speakers",
+        "--video-encoder", "--video-layer", "--video-features",
     }  # fmt: skip
     code, error = refusal(capsys, "features", "--epochs", "3")
     assert (code, "unknown argument '--epochs'" in error) == (2, True)

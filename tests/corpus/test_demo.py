@@ -17,6 +17,9 @@ from sklearn.preprocessing import StandardScaler
 
 from study.corpus.demo import MANIFEST
 from study.corpus.demo.casting import CLASSES, COUNTS, cast, read_sentences
+from study.corpus.films import inspect_films
+from study.corpus.options import CorpusOptions
+from study.corpus.source import open_corpus
 
 FOLDER = MANIFEST.parent
 RATE_HZ = 16_000
@@ -43,7 +46,8 @@ def recordings(rows: list[dict[str, str]]) -> list[np.ndarray]:
 
 def test_every_file_is_listed_with_its_checksum() -> None:
     listed = dict(reversed(line.split("  ")) for line in (FOLDER / "CHECKSUMS.sha256").read_text("utf-8").splitlines())
-    present = {f"audio/{path.name}" for path in (FOLDER / "audio").iterdir()} | {"manifest.csv"}
+    present = {f"{kind}/{path.name}" for kind in ("audio", "video") for path in (FOLDER / kind).iterdir()}
+    present |= {"manifest.csv"}
     assert set(listed) == present
     for name, checksum in listed.items():
         assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == checksum, name
@@ -60,6 +64,13 @@ def test_the_manifest_is_the_plan_of_the_committed_script(rows: list[dict[str, s
 
 def test_the_whole_corpus_is_at_most_8_megabytes() -> None:
     assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) <= 8_000_000
+
+
+def test_the_films_are_at_most_3_megabytes_and_every_utterance_has_its_seconds_of_one() -> None:
+    assert sum(path.stat().st_size for path in (FOLDER / "video").iterdir()) <= 3_000_000
+    found = inspect_films(open_corpus(CorpusOptions(), ("video",)).utterances)
+    assert not found.faults
+    assert (found.summary.n_with, found.summary.n_without, found.summary.sizes) == (719, 0, {(64, 64): 719})
 
 
 def test_ids_are_unique_and_no_text_is_empty(rows: list[dict[str, str]]) -> None:

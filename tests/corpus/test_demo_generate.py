@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from study.corpus.demo import MANIFEST, espeak, generate, ogg
-from study.corpus.demo.casting import Sentence, cast, read_sentences
+from study.corpus.demo import MANIFEST, espeak, faces, film, generate, ogg
+from study.corpus.demo.casting import CLASSES, Sentence, cast, read_sentences
 from study.corpus.demo.prosody import SPEAKERS, STYLES, manner, marked
+from study.corpus.utterance import Utterance, Video
+from study.corpus.utterance_film import UtteranceFilm, read_films
 from study.errors import UserError
 
 FOLDER = MANIFEST.parent
@@ -95,3 +97,35 @@ def test_speaking_again_gives_the_committed_audio() -> None:
         assert len(audio) == len(committed), line
         # Opus is lossy: the same recording, not the same samples.
         assert np.corrcoef(audio, committed)[0, 1] > 0.9, line
+
+
+def test_filming_a_speaker_again_gives_the_committed_bytes_of_pictures_and_spans(tmp_path: Path) -> None:
+    (tmp_path / "audio").symlink_to(FOLDER / "audio")
+    with MANIFEST.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["speaker"] == "4M"]
+    number = 7  # in the order of speakers, so that looks and faces are those of the whole corpus
+    with MANIFEST.open(encoding="utf-8", newline="") as file:
+        places = {row["utterance_id"]: index for index, row in enumerate(csv.DictReader(file))}
+    again = [{**row, **dict.fromkeys(film.COLUMNS, "")} for row in rows]
+    (tmp_path / "video").mkdir()
+    film.write_film(tmp_path, number, "4M", [(places[row["utterance_id"]], row) for row in again])
+    assert again == rows
+    given = [Utterance(row["utterance_id"], Path(), "", "", "", "", video=_film_of(row, FOLDER)) for row in rows[:8]]
+    made = [Utterance(row["utterance_id"], Path(), "", "", "", "", video=_film_of(row, tmp_path)) for row in rows[:8]]
+    for one, other in zip(read_films(given), read_films(made), strict=True):
+        assert isinstance(one, UtteranceFilm)
+        assert isinstance(other, UtteranceFilm)
+        # The encoder is lossy and may be of another version: the same faces, not the same pixels.
+        assert np.abs(one.pictures.astype(float) - other.pictures).mean() < 3
+
+
+def _film_of(row: dict[str, str], folder: Path) -> Video:
+    return Video(folder / row["video"], float(row["video_start"]), float(row["video_end"]))
+
+
+@pytest.mark.parametrize("label", CLASSES)
+def test_faces_of_a_class_show_it_most_often_and_others_too(label: str) -> None:
+    drawn = [faces.shown(np.random.default_rng(seed), label) for seed in range(400)]
+    share = drawn.count(label) / 400
+    assert 0.4 < share < 0.8
+    assert len(set(drawn)) > 2

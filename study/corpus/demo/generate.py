@@ -1,7 +1,8 @@
 """Makes the demo corpus: `python -m study.corpus.demo.generate [--out DIR]`.
 
-Writes audio/<utterance_id>.ogg, manifest.csv and CHECKSUMS.sha256. Needs the extra `demo-audio` (espeak-ng, a tool
-of this script only). The bytes are reproducible with equal versions of espeak-ng and libsndfile.
+Writes audio/<utterance_id>.ogg, manifest.csv and CHECKSUMS.sha256, and then the films, see `study.corpus.demo.film`.
+Needs the extra `demo-audio` (espeak-ng, a tool of this script only). Bytes are reproducible with equal versions of
+espeak-ng, libsndfile and PyAV.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from scipy.signal import resample_poly
 
 from study.corpus.demo import MANIFEST, espeak, ogg
 from study.corpus.demo.casting import SEED, Line, cast, read_sentences
+from study.corpus.demo.film import add_films
 from study.corpus.demo.prosody import SPEAKERS, manner, marked
 from study.errors import UserError
 
@@ -45,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (out / "audio").mkdir(parents=True, exist_ok=True)
         lines = cast(read_sentences(MANIFEST.parent / "sentences.csv"))
         write(out, lines, speak(lines))
+        add_films(out)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
