@@ -9,6 +9,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from study.inference.model_config import ModelConfig
+from study.modalities import MODALITIES
 from study.report.formats import format_percent, format_score
 from study.training.metrics import LEGEND, METRICS
 
@@ -109,6 +110,10 @@ def _figures(metrics: Mapping[str, Any]) -> Iterator[str]:
         if found:
             cells = (f"{format_score(each['mean'])} ± {format_score(each['std'])}" for each in found["test"].values())
             lines.append(f"| {title} | {' | '.join(cells)} |")
+    for lack in metrics.get("lacking", ()):
+        if lack["dropout"]:
+            cells = (f"{format_score(each['mean'])} ± {format_score(each['std'])}" for each in lack["test"].values())
+            lines.append(f"| without {lack['lack']} | {' | '.join(cells)} |")
     yield "\n".join(lines)
     guess = format_score(1 / len(metrics["corpus"]["classes"]))
     yield f"A guess scores {guess} UWA. {metrics['protocol_note'].capitalize()}."
@@ -162,6 +167,8 @@ def _use(config: ModelConfig) -> Iterator[str]:
     )
     arguments = ["a.wav"] * config.reads_audio + ['--text "..."'] * config.reads_words
     yield f"```\nser-study predict this-folder {' '.join(arguments)}\n```"
+    if without := [MODALITIES[name].noun for name in config.modalities if config.may_lack(name)]:
+        yield f"It was trained to predict without {' or '.join(without)}, too: leave them out where there are none."
 
 
 def _origin(config: ModelConfig, metrics: Mapping[str, Any]) -> Iterator[str]:

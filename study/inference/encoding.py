@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,16 +57,20 @@ class Encoders:
         for encoder in self._encoders.values():
             encoder.load()
 
-    def streams(self, utterance: Utterance) -> dict[str, Pack]:
-        """The frames of one utterance by stream, in the precision of a study's packs.
+    def streams(self, utterance: Utterance, lacking: Collection[str] = ()) -> dict[str, Pack]:
+        """The frames of one utterance by stream, in the precision of a study's packs; none of `lacking` modalities.
 
         Texts are encoded one by one: in a batch, they would depend on the texts beside them.
 
         Raises:
             UserError: the recording cannot be read, or an encoder fails on it.
         """
-        packs = {name: self._pack(name, utterance) for name in self._encoders}
-        return {name: input_of(name).view(packs[own.modality]) for name, own in self._config.streams.items()}
+        packs = {name: self._pack(name, utterance) for name in self._encoders if name not in lacking}
+        return {
+            name: input_of(name).view(packs[own.modality])
+            for name, own in self._config.streams.items()
+            if own.modality in packs
+        }
 
     def _pack(self, name: str, utterance: Utterance) -> Pack:
         encoder = self._encoders[name]

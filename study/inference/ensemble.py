@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -18,7 +19,7 @@ from study.corpus.quoting import one_line
 from study.errors import UserError
 from study.features.pack import Pack
 from study.inference.model_config import ModelConfig
-from study.training.batches import Part
+from study.training.batches import MISSING, Part
 from study.training.loop import Diverged, probabilities
 from study.training.scaling import Scaling
 from study.training.temperature import scaled_by
@@ -69,7 +70,7 @@ class Ensemble:
         return cls(config, members)
 
     def of_members(self, streams: Mapping[str, Pack]) -> Float[Tensor, "members classes"]:
-        """Each member's class probabilities of the one utterance whose frames are `streams`.
+        """Each member's class probabilities of the one utterance whose frames are `streams`; it may lack some.
 
         Raises:
             UserError: one of them is not a number.
@@ -89,8 +90,16 @@ class Ensemble:
     def _of(self, member: Member, streams: Mapping[str, Pack]) -> Float[Tensor, "1 classes"]:
         first = torch.zeros(1, dtype=torch.long)
         (id,) = {id for pack in streams.values() for id in pack.ids}
-        part = Part((id,), first, streams, dict.fromkeys(streams, first), member.scaling, CPU)
+        rows = {name: first if name in streams else torch.full_like(first, MISSING) for name in self.config.streams}
+        packs = {name: streams.get(name) or _nothing(member.scaling[name]) for name in rows}
+        part = Part((id,), first, packs, rows, member.scaling, CPU)
         return probabilities(member.module, part, len(self.config.classes))
+
+
+def _nothing(scaling: Scaling) -> Pack:
+    """A pack for a stream that an utterance lacks, whose one frame is not read."""
+    frames = torch.zeros(1, len(scaling.mean), dtype=torch.float16)
+    return Pack(Path(), ("",), frames, torch.tensor([0, 1]), None, {})
 
 
 def _member(config: ModelConfig, number: int, left: dict[str, Tensor]) -> Member:
@@ -103,7 +112,7 @@ def _member(config: ModelConfig, number: int, left: dict[str, Tensor]) -> Member
     bands = {name: config.streams[name].bands for name in row.inputs if config.streams[name].bands}
     # Without memory: sizes that no file's weights have cost nothing.
     with torch.device("meta"):
-        module = build(row.model, row.rebuilt(config.model), dims, bands, len(config.classes))
+        module = build(row.model, row.rebuilt(config.model), dims, bands, len(config.classes), config.missing)
     own = f"members.{number}"
     state = {name: _taken(left, f"{own}.model.{name}", value) for name, value in module.state_dict().items()}
     module.load_state_dict(state, assign=True)

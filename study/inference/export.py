@@ -26,6 +26,7 @@ from study.inference.self_check import Expected, SelfCheck, check, expected_of_f
 from study.inference.trained_on import TrainedOn
 from study.record.ledger import ledger_digest
 from study.record.search_name import variant_of
+from study.training.loop import learned_missing
 
 LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
 # Called with what is being done, how much of it is done, and of how much.
@@ -162,6 +163,7 @@ def _config(selected: Selected, weights: str, members: tuple[MemberConfig, ...],
         name: StreamConfig(input_of(name).modality, pack.dim // max(1, len(pack.bands)), pack.bands)
         for name, pack in selected.streams().items()
     }
+    lacking = plan.missing()
     return ModelConfig(
         variant=variant_of(selected.search),
         weights=weights,
@@ -187,4 +189,5 @@ def _config(selected: Selected, weights: str, members: tuple[MemberConfig, ...],
             "trained_on": trained_on.digest,
         },
         temperature=selected.calibration.temperature,
+        missing=learned_missing(recipe, streams, [name for name in streams if lacking.get(streams[name].modality)]),
     )

@@ -47,6 +47,7 @@ def figures(selected: Selected, config: ModelConfig) -> dict[str, Any]:
         "groups": _by_group(selected),
         "calibration": asdict(selected.calibration),
         "details": asdict(details(plan, outcome.figures, selected.reported, selected.validated)),
+        "lacking": [asdict(each) for each in selected.lacking],
         "corpus": {name: plan.corpus[name] for name in ("name", "utterances", "classes", "groups")},
         "digests": {"plan": plan.digest(), "ledger": config.study["ledger"], "corpus": plan.corpus["digest"]},
         "environment": plan.environment,

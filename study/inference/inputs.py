@@ -38,10 +38,10 @@ def items_of(inputs: Sequence[str], text: str | None, config: ModelConfig, *, re
     if text is not None and not config.reads_words:
         raise UserError(f"--text is for variants that read words, and {config.variant} reads sound alone; leave it out")
     if not inputs:
-        if config.reads_audio:
+        if config.reads_audio and not (config.may_lack("audio") and text is not None):
             raise UserError(f"variant {config.variant} reads sound, and no recording is given; name one, or a folder")
         return [Item("", utterance_of(NO_FILE, _words(text, config, "", config.reads_words)))]
-    needs_words = config.reads_words and not recognised
+    needs_words = config.reads_words and not recognised and not config.may_lack("text")
     found = [item for one in inputs for item in _items(Path(one), text, config, needs_words)]
     if text is not None and len(found) != 1:
         raise UserError(
@@ -72,7 +72,8 @@ def _words(text: str | None, config: ModelConfig, what: str, needs_words: bool) 
         of = f" of {what}" if what else ""
         raise UserError(
             f"variant {config.variant} reads words, and none{of} are given; give them with --text, of several "
-            "recordings in a manifest with a column text, or have them recognised with --asr ID"
+            "recordings in a manifest with a column text, or have them recognised with --asr ID; a model trained with "
+            "--modality-dropout needs none"
         )
     return text
 

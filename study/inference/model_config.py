@@ -61,7 +61,8 @@ class ModelConfig:
     `weights` is "folds" (the reported models of every fold and seed) or "refit" (one model of all data). `classes` are
     in the order of the models' outputs. `model` has the fields of the variant's config, `recipe` how it was trained;
     `streams` are by name, `modalities` by theirs. `study` and `corpus` say where it is from, by names and digests.
-    `temperature` divides every member's logits: it is fitted on the validation predictions of the fold runs.
+    `temperature` divides every member's logits: it is fitted on the validation predictions of the fold runs. Of the
+    streams in `missing` the models have a learned vector, which stands for what an utterance lacks.
     """
 
     variant: str
@@ -75,15 +76,21 @@ class ModelConfig:
     study: Mapping[str, str]
     corpus: Mapping[str, str]
     temperature: float = 1.0
+    missing: tuple[str, ...] = ()
+
+    def may_lack(self, modality: str) -> bool:
+        """Whether the models have learned to predict without a modality that they read."""
+        own = [name for name, stream in self.streams.items() if stream.modality == modality]
+        return bool(own) and set(own) <= set(self.missing)
 
     @property
     def reads_words(self) -> bool:
-        """Whether a prediction needs words."""
+        """Whether the models read words."""
         return "text" in self.modalities
 
     @property
     def reads_audio(self) -> bool:
-        """Whether a prediction needs a recording."""
+        """Whether the models read recordings."""
         return "audio" in self.modalities
 
     @property
@@ -95,6 +102,8 @@ class ModelConfig:
         """The content of config.json."""
         facts = asdict(self)
         classes = facts.pop("classes")
+        if not self.missing:  # folders of models that lacked nothing are as they always were
+            del facts["missing"]
         by_number = {str(number): name for number, name in enumerate(classes)}
         head = {"model_type": MODEL_TYPE, "format": FORMAT, "variant": self.variant, "weights": self.weights}
         labels = {"id2label": by_number, "label2id": {name: number for number, name in enumerate(classes)}}
@@ -120,18 +129,20 @@ def config_of(text: str | bytes) -> ModelConfig:
         raise ValueError(f"variant {variant[:LONGEST_TEXT]!r}, and this version has {', '.join(TRAINED)}")
     if (weights := _field(found, "weights", str)) not in WEIGHTS_KINDS:
         raise ValueError(f"weights {weights[:LONGEST_TEXT]!r}, not {' or '.join(WEIGHTS_KINDS)}")
+    streams = {str(name): _stream(own) for name, own in _field(found, "streams", dict).items()}
     return ModelConfig(
         variant=variant,
         weights=weights,
         classes=_classes(_field(found, "id2label", dict)),
         model=_plain(_field(found, "model", dict)),
         recipe=_field(found, "recipe", dict),
-        streams={str(name): _stream(own) for name, own in _field(found, "streams", dict).items()},
+        streams=streams,
         modalities={str(name): _modality(own) for name, own in _field(found, "modalities", dict).items()},
         members=_members(_field(found, "members", list)),
         study=_texts(_field(found, "study", dict)),
         corpus=_texts(_field(found, "corpus", dict)),
         temperature=_temperature(_field(found, "temperature", int | float)),
+        missing=_missing(found, streams) if "missing" in found else (),
     )
 
 
@@ -142,6 +153,13 @@ def _classes(by_number: Mapping[str, Any]) -> tuple[str, ...]:
     if len(set(map(str, names))) != len(names) or not all(isinstance(name, str) and _is_label(name) for name in names):
         raise ValueError("classes that are not different printable texts")
     return names
+
+
+def _missing(found: Mapping[str, Any], streams: Mapping[str, StreamConfig]) -> tuple[str, ...]:
+    names = _field(found, "missing", list)
+    if not all(isinstance(name, str) and name in streams for name in names) or len(set(names)) != len(names):
+        raise ValueError("missing that does not name streams of the model")
+    return tuple(names)
 
 
 def _temperature(found: float) -> float:

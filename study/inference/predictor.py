@@ -14,11 +14,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from study.corpus.lengths import MAX_SECONDS, WHOLE_SECONDS
-from study.corpus.utterance import Utterance
+from study.corpus.utterance import NO_FILE, Utterance
 from study.errors import UserError
 from study.features.audio import audio_seconds
 from study.inference.encoding import NOWHERE, Encoders, Places
 from study.inference.ensemble import Ensemble
+from study.inference.lacking import lacking_of
 from study.inference.model_folder import Model
 from study.inference.recognition import Recogniser
 from study.inference.remarks import Remark, remarks_of, require_span, summary
@@ -124,7 +125,7 @@ class Predictor:
             UserError: the recording cannot be read, or an encoder fails on it.
         """
         self.load()
-        return self.ensemble.of_members(self.encoders.streams(utterance))
+        return self.ensemble.of_members(self.encoders.streams(utterance, lacking_of(utterance, self.config)))
 
     def predict(self, utterance: Utterance, window_seconds: float | None = None) -> Prediction:
         """The probabilities of a recording; of a long one, also those of its windows.
@@ -137,7 +138,7 @@ class Predictor:
                 and would be divided.
         """
         self.load()
-        if self.config.reads_audio:
+        if self.config.reads_audio and utterance.audio != NO_FILE:
             require_span(utterance)
         spans = self._spans(utterance, window_seconds)
         if not spans:
@@ -153,21 +154,23 @@ class Predictor:
     def _window(self, utterance: Utterance) -> Window:
         """The probabilities of an utterance as a whole, after its words are recognised if it has none."""
         words: str | None = None
-        if self.recogniser is not None and not utterance.words:
+        if self.recogniser is not None and not utterance.words and utterance.audio != NO_FILE:
             words = self.recogniser.words(utterance)
             utterance = replace(utterance, words=words)
-        shares = tuple(self.ensemble(self.encoders.streams(utterance)).tolist())
+        lacking = lacking_of(utterance, self.config)
+        shares = tuple(self.ensemble(self.encoders.streams(utterance, lacking)).tolist())
         return Window(shares, words=words, remarks=remarks_of(utterance, self.config))
 
     def _spans(self, utterance: Utterance, window_seconds: float | None) -> list[tuple[float, float]]:
         """The windows of an utterance in seconds of its file; none if it is read as a whole."""
-        if not self.config.reads_audio or window_seconds == 0:
+        if not self.config.reads_audio or window_seconds == 0 or utterance.audio == NO_FILE:
             return []
         seconds = audio_seconds(utterance)
         longest = WHOLE_SECONDS if window_seconds is None else window_seconds
         if seconds <= longest:
             return []
-        if self.config.reads_words and (utterance.words or self.recogniser is None):
+        has_words_of_windows = self.recogniser is not None or self.config.may_lack("text")
+        if self.config.reads_words and (utterance.words or not has_words_of_windows):
             raise UserError(
                 f"a long recording is read in windows, and the words of {utterance.id}, which lasts {seconds:.0f} s, "
                 f"are not placed in time; give its utterances in a manifest with start, end and text, or read up to "

@@ -19,8 +19,9 @@ from study.record.plan import Plan
 from study.record.search_name import variant_of
 from study.report.calibration import calibration
 from study.report.evidence import gather
+from study.report.missing import lack_views
 from study.report.predictions import StoredPredictions, TestedFold
-from study.report.variant_view import CalibrationView
+from study.report.variant_view import CalibrationView, LackView
 from study.samplers.proposer import configuration
 from study.variant import Variant
 from study.variants import VARIANTS
@@ -30,9 +31,9 @@ from study.variants import VARIANTS
 class Selected:
     """The selected configuration of one search of a finished study.
 
-    `uses` are the runs whose models stand for it, each with its epoch, and `tested` what these predicted; `reported` is
-    what the report's figures are from, and `calibration` theirs. Of the searches of the study, `best` is the best by
-    validation, and `others` are those that were not asked for.
+    `uses` are the runs whose models stand for it, each with its epoch, and `tested` what these predicted;
+    `reported` is what the report's figures are from, `calibration` theirs, and `lacking` those without a modality.
+    Of the searches of the study, `best` is the best by validation, and `others` are those that were not asked for.
     """
 
     folder: StudyFolder
@@ -44,6 +45,7 @@ class Selected:
     reported: tuple[TestedFold, ...]
     validated: tuple[TestedFold, ...]
     calibration: CalibrationView
+    lacking: tuple[LackView, ...]
     best: str
     others: tuple[str, ...]
 
@@ -115,7 +117,10 @@ def select(folder: StudyFolder, search: str | None = None) -> Selected:
     others = tuple(name for name in outcomes if name != search)
     reported, validated = tuple(evidence.tested[search]), tuple(evidence.validated[search])
     calibrated = calibration(validated, reported)
-    return Selected(folder, plan, search, outcome, uses, tuple(tested), reported, validated, calibrated, best, others)
+    lacking = lack_views(evidence.without.get(search, {}), outcome.config.params, len(plan.classes))
+    return Selected(
+        folder, plan, search, outcome, uses, tuple(tested), reported, validated, calibrated, lacking, best, others
+    )
 
 
 def distinct_epochs(uses: Sequence[Use]) -> str:

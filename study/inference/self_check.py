@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from study.corpus.utterance import Corpus, Utterance
 from study.errors import UserError
+from study.features.inputs import input_of
 from study.features.pack import Pack
 from study.inference import model_folder
 from study.inference.encoding import Encoders
@@ -19,10 +20,11 @@ from study.inference.ensemble import Ensemble, Member
 from study.inference.selected import Selected
 from study.inference.threads import one_core_each
 from study.plurals import counted
-from study.training.batches import Part
+from study.training.batches import MISSING, Part
 from study.training.loop import probabilities
 
 N_CHECKED = 12
+MISSING_ROW = torch.tensor([MISSING])
 # A processor, a GPU, or other texts in a batch change the last digits of features, which float16 then rounds apart.
 TOLERANCE = 0.01
 
@@ -77,7 +79,11 @@ def expected_of_refit(selected: Selected, member: Member) -> list[Expected]:
     """Utterances spread over the corpus, with what the model in memory makes of stored features."""
     streams, n_utterances = selected.streams(), len(selected.plan.utterances)
     ids = tuple(selected.plan.utterances[place]["id"] for _, place in _spread([n_utterances]))
-    rows = {name: pack.rows(ids) for name, pack in streams.items()}
+    lacking = {id: _lacking(selected, id) for id in ids}
+    rows = {
+        name: torch.cat([MISSING_ROW if input_of(name).modality in lacking[id] else pack.rows([id]) for id in ids])
+        for name, pack in streams.items()
+    }
     labels = torch.zeros(len(ids), dtype=torch.long)
     part = Part(ids, labels, streams, rows, member.scaling, torch.device("cpu"))
     found = probabilities(member.module, part, len(selected.plan.classes)).numpy()
@@ -94,7 +100,8 @@ def check(
     """
     model = model_folder.read(folder)
     ensemble = Ensemble.of(model.config, model.tensors)
-    streams_of = _stored(selected) if model.config.elsewhere else _recorded(model, corpus, trust_remote_code)
+    recorded = not model.config.elsewhere
+    streams_of = _recorded(model, selected, corpus, trust_remote_code) if recorded else _stored(selected)
 
     def difference(each: Expected) -> float:
         found = ensemble.of_members(streams_of(each.id))[each.member].numpy()
@@ -125,7 +132,8 @@ def _stored(selected: Selected) -> Callable[[str], dict[str, Pack]]:
     streams = selected.streams()
 
     def streams_of(id: str) -> dict[str, Pack]:
-        return {name: _one(pack, id) for name, pack in streams.items()}
+        lacking = _lacking(selected, id)
+        return {name: _one(pack, id) for name, pack in streams.items() if input_of(name).modality not in lacking}
 
     return streams_of
 
@@ -136,9 +144,16 @@ def _one(pack: Pack, id: str) -> Pack:
     return Pack(pack.path, (id,), frames, torch.tensor([0, len(frames)]), vectors, pack.metadata)
 
 
-def _recorded(model: model_folder.Model, corpus: Corpus, trust_remote_code: bool) -> Callable[[str], dict[str, Pack]]:
+def _lacking(selected: Selected, id: str) -> set[str]:
+    """The modalities that the study marks as missing in an utterance."""
+    return {modality for modality, ids in selected.plan.missing().items() if id in ids}
+
+
+def _recorded(
+    model: model_folder.Model, selected: Selected, corpus: Corpus, trust_remote_code: bool
+) -> Callable[[str], dict[str, Pack]]:
     """The frames of an utterance as encoders make them of its recording and its words."""
     encoders = Encoders(model.config, trust_remote_code=trust_remote_code)
     encoders.load()
     utterances: dict[str, Utterance] = {utterance.id: utterance for utterance in corpus.utterances}
-    return lambda id: encoders.streams(utterances[id])
+    return lambda id: encoders.streams(utterances[id], _lacking(selected, id))

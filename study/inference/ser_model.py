@@ -135,12 +135,13 @@ class SerModel(
             UserError: it lacks words or sound.
         """
         config = self._predictor.config
-        if config.reads_words and text is None and self._predictor.recogniser is None:
+        may_lack_words = config.may_lack("text") or self._predictor.recogniser is not None
+        if config.reads_words and text is None and not may_lack_words:
             raise UserError(
                 f"variant {config.variant} reads words, and none are given; give them with --text, or have them "
-                "recognised with --asr ID"
+                "recognised with --asr ID; a model trained with --modality-dropout needs none"
             )
-        if config.reads_audio and inputs is None:
+        if config.reads_audio and inputs is None and not (config.may_lack("audio") and text):
             raise UserError(f"variant {config.variant} reads sound, and no recording is given; name one")
 
     def _scored(self, found: Prediction, top_k: int | None) -> Scored:
