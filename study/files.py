@@ -10,6 +10,8 @@ from study.errors import UserError
 
 # No space left, quota exceeded, largest allowed size of a file exceeded.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Permission denied, operation not permitted, a file system that is read only.
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class StorageFull(UserError):

@@ -7,12 +7,14 @@ import difflib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from study import process
 from study.app.verbs import VERBS
+from study.corpus.quoting import path_text
 from study.errors import FAILED, INTERRUPTED, WRONG_USAGE, UserError
-from study.files import StorageFull, is_full, storage_full
+from study.files import FORBIDDEN, StorageFull, is_full, storage_full
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,9 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StorageFull as full:
         return _paused(full)
     except OSError as error:
-        if not is_full(error):
+        if is_full(error):
+            return _paused(storage_full(error.filename or "a file", error))
+        if error.errno not in FORBIDDEN:
             raise
-        return _paused(storage_full(error.filename or "a file", error))
+        place = path_text(Path(str(error.filename))) if error.filename else "a file"
+        _print_error(
+            f"a command may read its files and write its places; {place} it may not ({error.strerror}); change the "
+            "permissions, or name another place"
+        )
+        return WRONG_USAGE
     except UserError as error:
         _print_error(str(error))
         return WRONG_USAGE

@@ -16,10 +16,11 @@ from study.app.extraction import (
     wanted_features,
 )
 from study.app.output import print_line
+from study.app.place import require_file
 from study.app.settings import Settings
 from study.errors import FINISHED
 from study.execution.address import LOCAL, chosen_address
-from study.features.elsewhere.export import export
+from study.features.elsewhere.export import export, exported_place
 from study.features.pack import Pack
 
 
@@ -34,6 +35,11 @@ def extract(settings: Settings, exported: ExportOptions, console: Console) -> in
         connection.check_address(machines.address)
     corpus = studied_corpus(settings, console)
     features = wanted_features(corpus, settings)
+    into = exported.into or output / "exported"
+    if exported.to:  # before an extraction that may take hours
+        for choice in (each.choice for own in features.values() for each in own):
+            place = exported_place(choice.pack_name, choice.spec.n_bands, exported.to, into)
+            require_file("--into", place)
     unread(features, corpus, console)
     by = "`ser-study features`"
     if extracts_on_machines(features, settings):
@@ -48,6 +54,6 @@ def extract(settings: Settings, exported: ExportOptions, console: Console) -> in
         for path in dict.fromkeys(Path(each.choice.path) for each in own):  # two names may be of the same
             print_line(console, f"{modality}: {path} ({path.stat().st_size / 1e6:.1f} MB)")
             if exported.to:
-                place = export(Pack.open(path), exported.to, exported.into or output / "exported")
+                place = export(Pack.open(path), exported.to, into)
                 print_line(console, f"{modality} as {exported.to}: {place}")
     return FINISHED

@@ -39,7 +39,8 @@ class ModelOptions:
     )
     to: Path | None = option(  # noqa: RUF009 (it declares the field)
         "--to",
-        "the model folder (in the study's folder, where `predict NAME` finds it)",
+        "the model folder: a new or empty one, or a model folder, which is replaced (in the study's folder, where "
+        "`predict NAME` finds it)",
         default=None,
         metavar="DIR",
         read=Path,
@@ -108,7 +109,8 @@ def export_model(name: str, output: Path, options: ModelOptions, console: Consol
     print_exported(selected, found, console)
     if options.register:
         print_line(console, f"registered   {_register(selected, found, output, options)}")
-    model = str(found.folder) if options.to or selected.search != selected.best or options.weights != "folds" else name
+    is_studys = not options.to and selected.search == selected.best and options.weights == "folds"
+    model = name if is_studys else found.folder
     if not found.config.elsewhere:
         print_line(console, f"next         {predict_command(model, found.config.modalities, output)}")
     return FINISHED
@@ -183,7 +185,8 @@ def print_exported(selected: Selected, found: Exported, console: Console) -> Non
     again = f", of which {found.trained_again} trained again to equal predictions" if found.trained_again else ""
     number = selected.outcome.config.number
     print_line(console, f"{selected.plan.name}: {selected.search}{chosen}; configuration {number}; {what}{again}")
-    print_line(console, f"model        {found.folder} ({format_bytes(found.size)})")
+    instead = ", in the place of the model that was there" if found.replaces else ""
+    print_line(console, f"model        {found.folder} ({format_bytes(found.size)}){instead}")
     print_line(console, f"checked      {found.check.sentence}")
     if found.config.elsewhere:
         made = " and ".join(found.config.elsewhere)

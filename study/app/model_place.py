@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from study.app.output import print_line
-from study.corpus.quoting import quoted
+from study.app.place import nearest_study
+from study.corpus.quoting import path_text, quoted
 from study.errors import UserError
 from study.inference import model_folder
 from study.inference.model_folder import is_model_folder
@@ -38,16 +39,19 @@ def model_at(name: str, output: Path, console: Console) -> Path:
         from study.tracking.model_registry import registered_folder
 
         return registered_folder(name, None, output.absolute())
-    path = Path(name).expanduser()
-    if path.is_dir() and (is_model_folder(path) or not _is_study(name, output)):
+    path, is_study = Path(name).expanduser(), _is_study(name, output)
+    if path.is_dir() and (is_model_folder(path) or not is_study):
+        if is_study:
+            line = f"{quoted(name)} is a model folder here and a study in {path_text(output)}: the folder is read"
+            print_line(console, line, style="yellow")
         return path
-    if _is_study(name, output):
+    if is_study:
         return _of_study(StudyFolder.of(output, name), console)
     if HUB_ID.fullmatch(name):
         return local_folder(name)
-    raise UserError(
-        f"{KINDS}; {quoted(name)} is none of these, with --output {output}; `ser-study list` shows the studies"
-    )
+    near = nearest_study(name, output)
+    hint = f"did you mean {near}? `ser-study list` shows all" if near else "`ser-study list` shows the studies"
+    raise UserError(f"{KINDS}; {quoted(name)} is none of these, with --output {path_text(output)}; {hint}")
 
 
 def _is_study(name: str, output: Path) -> bool:

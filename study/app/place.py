@@ -6,9 +6,11 @@ This imports nothing heavy, so that verbs that only look answer at once.
 from __future__ import annotations
 
 import difflib
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.corpus.quoting import path_text
 from study.errors import UserError
 from study.option import is_name, option
 from study.record.folder import StudyFolder
@@ -68,8 +70,29 @@ def study_folder(name: str, output: Path) -> StudyFolder:
         raise UserError(f"a study is named by {NAME}; found {name!r}")
     folder = StudyFolder.of(output, name)
     if not folder.path.is_dir():
-        known = [path.name for path in folder.path.parent.glob("*") if path.is_dir()]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}? `ser-study list` shows all" if near else "`ser-study list` shows what there is"
+        near = nearest_study(name, output)
+        hint = f"did you mean {near}? `ser-study list` shows all" if near else "`ser-study list` shows what there is"
         raise UserError(f"no study at {folder.path}; {hint}")
     return folder
+
+
+def nearest_study(name: str, output: Path) -> str:
+    """The name of the study in `output` that is spelt most like `name`; empty where none is."""
+    known = [path.name for path in StudyFolder.of(output, "any").path.parent.glob("*") if path.is_dir()]
+    return next(iter(difflib.get_close_matches(name, known, n=1)), "")
+
+
+def require_file(option: str, path: Path) -> None:
+    """Make sure that a file can be written at the place that an option names, before it is known what it will hold.
+
+    Raises:
+        UserError: it cannot.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{option} expects a file that can be written; {path_text(path)} is none ({error.strerror})"
+        ) from None

@@ -13,13 +13,14 @@ from rich.console import Console
 from study.app.model_place import model_at
 from study.app.output import print_line
 from study.app.pace import clock
+from study.app.place import require_file
 from study.app.step_progress import step_progress
 from study.corpus.quoting import path_text
 from study.errors import FAILED, FINISHED, UserError
 from study.inference import model_folder
 from study.inference.batch import Outcome, outcomes
 from study.inference.csv_run import run_to_csv
-from study.inference.inputs import Item, items_of
+from study.inference.inputs import Item, items_of, require_there
 from study.inference.predictor import SHORTEST_WINDOW_SECONDS, Predictor
 from study.inference.recognition import Recogniser
 from study.inference.ser_model import scored
@@ -73,7 +74,7 @@ class PredictOptions:
     )
     top_k: int | None = option(
         "--top-k",
-        "show the N most probable classes (all; of several recordings 3)",
+        "show the N most probable classes (all; of several recordings 3); rows of --csv have all",
         default=None,
         metavar="N",
         read=int,
@@ -92,20 +93,23 @@ class PredictOptions:
     as_json: bool = option("--json", "print a JSON object for each recording, one a line", default=False)
     csv: Path | None = option(  # noqa: RUF009 (it declares the field)
         "--csv",
-        "write rows to a file; the same command goes on with one that was interrupted (none)",
+        "write rows to a file; the same command goes on with one that was interrupted, and another model, --window or "
+        "--asr, other words or other recordings need another file (none)",
         default=None,
         metavar="FILE",
         read=Path,
     )
 
     def __post_init__(self) -> None:
-        """Make sure that results go to one place.
+        """Make sure that results go to one place, and that every option has an effect there.
 
         Raises:
-            UserError: they would go to two.
+            UserError: they would go to two, or one has none.
         """
         if self.as_json and self.csv is not None:
             raise UserError("--json prints what --csv writes; found both, leave one out")
+        if self.top_k is not None and self.csv is not None:
+            raise UserError("--csv writes the probabilities of all classes; leave --top-k out")
 
 
 def predict(
@@ -114,9 +118,13 @@ def predict(
     """Predict on `inputs` with the model that `name` stands for; FAILED if some of them could not be predicted."""
     # What is shown beside results must not be among them.
     aside = Console(stderr=True, quiet=console.quiet)
-    predictor = places.predictor(model_at(name, output, aside))
     if options.text is not None and places.asr is not None:
         raise UserError("--text gives the words that --asr would recognise; leave one of them out")
+    # Before a study is exported, which takes a while.
+    require_there(inputs)
+    if options.csv is not None:
+        require_file("--csv", options.csv.expanduser().absolute())
+    predictor = places.predictor(model_at(name, output, aside))
     items = items_of(inputs, options.text, predictor.config, recognised=places.asr is not None)
     if options.csv is not None:
         return _to_csv(predictor, items, options, options.csv, console, aside)

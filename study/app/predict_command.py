@@ -7,9 +7,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 
-def predict_command(model: str, modalities: Collection[str], output: Path) -> str:
+def predict_command(model: Path | str, modalities: Collection[str], output: Path) -> str:
     """The command that predicts with a model of these modalities: a folder, or a study of this name in `output`."""
-    is_folder = Path(model).is_dir() or output.absolute() == Path("mlruns").absolute()
-    place = "" if is_folder else f" --output {shlex.quote(str(output))}"
+    is_found = isinstance(model, Path) or output.absolute() == Path("mlruns").absolute()
+    place = "" if is_found else f" --output {shlex.quote(str(output))}"
     wav, words = " some.wav" if "audio" in modalities else "", ' --text "..."' if "text" in modalities else ""
-    return f"ser-study predict {shlex.quote(model)}{wav}{words}{place}"
+    return f"ser-study predict {shlex.quote(str(model))}{wav}{words}{place}"

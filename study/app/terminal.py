@@ -74,7 +74,7 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
     for sentence in comparison_sentences(view):
         print_line(console, f"  {sentence}")
     protocol = f"Protocol {view.protocol}: chosen by validation {view.metric}; {view.protocol_note}."
-    console.print(f"\n{protocol}", style="dim", highlight=False, markup=False)
+    print_line(console, f"\n{protocol}", style="dim")
     if view.probe_note:
         print_line(console, view.probe_note, style="dim")
     if view.warm_start:

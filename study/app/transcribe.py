@@ -13,6 +13,7 @@ from rich.console import Console
 
 from study.app import terminal
 from study.app.output import print_line
+from study.app.place import require_file
 from study.app.step_progress import step_progress
 from study.corpus.manifest_writer import write_manifest
 from study.corpus.options import CorpusOptions
@@ -42,13 +43,14 @@ class ManifestOptions:
         """The manifest's absolute path.
 
         Raises:
-            UserError: it does not end in .csv, or something is there already.
+            UserError: it does not end in .csv, something is there already, or it cannot be written.
         """
         path = self.to.expanduser().absolute()
         if path.suffix.lower() != ".csv":
             raise UserError(f"--to expects a file that ends in .csv; found {path_text(self.to)}")
         if path.exists():
             raise UserError(f"--to expects a new file, and {path_text(path)} exists; remove it, or name another")
+        require_file("--to", path)
         return path
 
 

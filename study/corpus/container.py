@@ -67,5 +67,7 @@ def reason_of(path: Path, error: BaseException, what: str) -> str:
     """Why the decoders failed on a file that should hold `what`, in one line."""
     if is_lfs_pointer(path):
         return f"it is a Git LFS pointer, not {what}: run `git lfs pull`"
+    if not path.exists():  # of which libsndfile says no more than "System error"
+        return "it does not exist"
     # Without FFmpeg's numbers and the names of its functions.
     return getattr(error, "strerror", None) or one_line(error)

@@ -61,20 +61,22 @@ def open_corpus(
     return corpus
 
 
-def read_source(options: CorpusOptions) -> Reading:
+def read_source(options: CorpusOptions, remedy: str = "leave it out for the demo") -> Reading:
     """Read what the options name, and keep its problems for the caller to act on.
+
+    `remedy` is what to do where no corpus is there.
 
     A corpus is named by a path, or a key of READERS, a colon and a path: "meld:my/folder" insists on that layout.
 
     Raises:
         UserError: no reader recognises it, or not the one that is insisted on.
     """
-    reader, path = (READERS["manifest"], MANIFEST) if options.corpus is None else _found(options.corpus)
+    reader, path = (READERS["manifest"], MANIFEST) if options.corpus is None else _found(options.corpus, remedy)
     utterances, problems = reader.scan(path, options.allow_outside_files)
     return Reading(reader, reader.corpus_name(path), str(path), tuple(utterances), tuple(problems))
 
 
-def _found(source: str) -> tuple[Reader, Path]:
+def _found(source: str, remedy: str) -> tuple[Reader, Path]:
     kind, text = kind_and_path(source)
     path = expanded(text)
     if kind and kind not in READERS:
@@ -88,9 +90,7 @@ def _found(source: str) -> tuple[Reader, Path]:
         raise UserError(f"{kind}:PATH expects {lack}; found {_what_is_at(path)} at {path_text(path)}")
     reader = READERS[kind] if kind else reader_of(path)
     if reader is None:
-        raise UserError(
-            f"a corpus is {descriptions()}; found {_what_is_at(path)} at {source}; leave it out for the demo"
-        )
+        raise UserError(f"a corpus is {descriptions()}; found {_what_is_at(path)} at {source}; {remedy}")
     return reader, path
 
 

@@ -23,7 +23,7 @@ MAX_RESAMPLING_TABLE = 10_000_000
 ROUNDING_SECONDS = 0.05
 
 UNDECODABLE, TOO_LONG = "audio files that cannot be decoded", "utterances too long"
-_REMEDY = "give an audio file that plays, or drop the utterance from the corpus"
+_REMEDY = "give an audio file that plays, or leave it out"
 
 
 class SoundFault(UserError):
@@ -67,9 +67,10 @@ def read_sound(utterance: Utterance, wanted_hz: int = USUAL_RATE_HZ) -> Utteranc
 
 
 def place_of(utterance: Utterance) -> str:
-    """File and id of an utterance, for messages."""
+    """File and id of an utterance, for messages; the id is left out where it is the file's name."""
     span = "" if utterance.start is None and utterance.end is None else " in its span"
-    return f"{utterance.audio} (utterance {utterance.id}){span}"
+    id = "" if utterance.id in (str(utterance.audio), utterance.audio.name) else f" (utterance {utterance.id})"
+    return f"{utterance.audio}{id}{span}"
 
 
 def beyond_file(utterance: Utterance, file_seconds: float) -> str:

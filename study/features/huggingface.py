@@ -47,6 +47,15 @@ ENCODER = Role("encoder", "microsoft/wavlm-base-plus", "logmel (audio) and hash 
 RECOGNISER = Role("speech recogniser", "openai/whisper-small")
 
 
+class ModelAway(UserError):
+    """A model that is neither a folder here nor to be had from the hub; `found` says that alone, without what to do."""
+
+    def __init__(self, message: str, found: str) -> None:
+        """Say what was looked for and not found, and what to do."""
+        super().__init__(message)
+        self.found = found
+
+
 def model_folder(spec: str, role: Role = ENCODER) -> Path:
     """The folder with the model's files: `spec` itself, or where the hub's cache keeps the model of that id.
 
@@ -198,8 +207,9 @@ def _cached(spec: str, role: Role) -> Path | None:
         config = huggingface_hub.try_to_load_from_cache(spec, "config.json")
     except ValueError as error:
         kinds = f"{'a built-in name, ' if role.built_in else ''}a model folder or a hub id such as {role.example}"
-        raise UserError(
-            f"the {role.noun} is {kinds}; found {spec!r}, which is neither a folder here nor such an id"
+        found = f"{spec!r}, which is neither a folder here nor such an id"
+        raise ModelAway(
+            f"the {role.noun} is {kinds}; found {found}", f"the {role.noun} {spec!r} is not a folder here"
         ) from error
     folder = Path(config).parent if isinstance(config, str) else None
     return folder if folder and _is_complete(folder) else None
@@ -219,8 +229,12 @@ def _downloaded(spec: str, role: Role) -> Path:
         raise
     # The hub's errors share no base class with those of its network library, nor with a full disk's.
     except Exception as error:
-        raise UserError(
+        found = (
             f"{role.noun} {spec!r} is not a folder here, not in the Hugging Face cache, and the hub did not give it "
-            f"({type_and_line(error)[:LONGEST_CAUSE]}); run `hf download {spec}` where there is a network, or pass a "
-            f"model folder{f', or use the built-in encoders {role.built_in}' if role.built_in else ''}"
+            f"({type_and_line(error)[:LONGEST_CAUSE]})"
+        )
+        raise ModelAway(
+            f"{found}; run `hf download {spec}` where there is a network, or pass a model "
+            f"folder{f', or use the built-in encoders {role.built_in}' if role.built_in else ''}",
+            found,
         ) from error

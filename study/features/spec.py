@@ -44,6 +44,13 @@ class EncoderSpec:
         """Whether these are features from a path instead of an encoder's."""
         return self.content is not None
 
+    @property
+    def n_bands(self) -> int:
+        """How many bands a model learns weights for; 0 of a layer, or of a mean of layers."""
+        if not self.layer.startswith(WEIGHTED):
+            return 0
+        return int(self.layer.partition(":")[2] or USUAL_BANDS)
+
     def with_content(self, digest: str) -> EncoderSpec:
         """The spec of features from elsewhere once they are read; that of an encoder is as it was."""
         return replace(self, content=digest[:CONTENT]) if self.is_elsewhere else self

@@ -83,8 +83,8 @@ def _require_own(
         n_others = len(found)
     if n_others:
         raise UserError(
-            f"--csv goes on with the file of the same recordings, words and model, and {path_text(path)} has "
-            f"{counted(n_others, 'recording')} of others, which would be lost; name another file"
+            f"--csv goes on with the file of the same recordings and words, by the same model, --window and --asr, and "
+            f"{path_text(path)} has {counted(n_others, 'recording')} of others, which would be lost; name another file"
         )
 
 

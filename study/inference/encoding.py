@@ -12,6 +12,7 @@ import torch
 from study.corpus.utterance import Utterance
 from study.errors import UserError
 from study.features.encoder import Encoded, Encoder
+from study.features.huggingface import ModelAway
 from study.features.inputs import input_of
 from study.features.pack import Pack
 from study.inference.model_config import ModalityConfig, ModelConfig
@@ -94,7 +95,13 @@ def opened_encoder(modality: str, own: ModalityConfig, place: str | None, trust_
         UserError: it cannot be opened, or is not the one that the features were made with.
     """
     spec = own.spec if place is None else replace(own.spec, name=place)
-    encoder: Encoder = MODALITIES[modality].open(spec, trust_remote_code)
+    try:
+        encoder: Encoder = MODALITIES[modality].open(spec, trust_remote_code)
+    except ModelAway as error:
+        raise UserError(
+            f"a model predicts with the encoders that it was trained with, and {error.found}; say where its {modality} "
+            f"encoder is now with --{modality}-encoder, or download it where there is a network"
+        ) from error
     found = dict(encoder.identity)
     # A folder of equal files may bear another name.
     known = {**own.identity, "name": found["name"]} if place is not None else dict(own.identity)

@@ -85,7 +85,7 @@ def labelled(config: ModelConfig, source: str, labels: str | None, label_map: Pa
         UserError: the corpus cannot be read, or has no utterance of the model's classes.
     """
     options = CorpusOptions(corpus=source, allow_outside_files=outside)
-    reading = read_source(options)
+    reading = read_source(options, "name one that is there")
     kept, notes = reading.utterances, [*notes_on(reading.problems, options)]
     maps = [read_label_map(label_map)] if label_map is not None else []
     maps += [preset(labels).mapping] if labels is not None else []

@@ -42,6 +42,7 @@ class Exported:
     size: int
     trained_again: int
     check: SelfCheck
+    replaces: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def export(
             the folder predicts something else than the study.
     """
     require_place(to)
+    replaces = model_folder.is_model_folder(to)
     if license is not None and not LICENSE.fullmatch(license):
         raise UserError(f"--license expects an identifier such as apache-2.0 or cc-by-4.0; found {quoted(license)}")
     require_corpus(selected, corpus)
@@ -99,7 +101,7 @@ def export(
         raise UserError(f"a model is written into a folder, and {path_text(to)} does not work ({error})") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return Exported(to, config, (to / WEIGHTS).stat().st_size, made.trained_again, found)
+    return Exported(to, config, (to / WEIGHTS).stat().st_size, made.trained_again, found, replaces)
 
 
 def require_place(to: Path) -> None:

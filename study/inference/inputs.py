@@ -15,6 +15,7 @@ from study.corpus.utterance import NO_FILE, Utterance
 from study.errors import UserError
 from study.inference.model_config import ModelConfig
 from study.inference.recording import SOUND, require_sound, utterance_of
+from study.plurals import counted
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,17 @@ class Item:
     file_name: str
     utterance: Utterance | None
     reason: str = ""
+
+
+def require_there(inputs: Sequence[str]) -> None:
+    """Make sure that everything that `inputs` name exists, which can be said before the model is known.
+
+    Raises:
+        UserError: one does not.
+    """
+    for path in map(Path, inputs):
+        if not path.exists():
+            require_sound(path)
 
 
 def items_of(inputs: Sequence[str], text: str | None, config: ModelConfig, *, recognised: bool = False) -> list[Item]:
@@ -59,7 +71,7 @@ def _items(path: Path, text: str | None, config: ModelConfig, needs_words: bool)
         files = sorted(each for each in path.rglob("*") if each.suffix.lower() in SOUND and each.is_file())
         if not files:
             raise UserError(f"a folder of recordings is needed, and {path_text(path)} has none ({', '.join(SOUND)})")
-        _words(text, config, f"the {len(files)} recordings in {path_text(path)}", needs_words)
+        _words(text, config, f"{counted(len(files), 'recording')} in {path_text(path)}", needs_words)
         yield from (Item(str(each.relative_to(path)), utterance_of(each, text)) for each in files)
     else:
         require_sound(path)
@@ -69,9 +81,9 @@ def _items(path: Path, text: str | None, config: ModelConfig, needs_words: bool)
 def _words(text: str | None, config: ModelConfig, what: str, needs_words: bool) -> str | None:
     """The words, after making sure that they are there where the model needs them."""
     if text is None and needs_words:
-        of = f" of {what}" if what else ""
+        lack = f"found {what} without any" if what else "none are given"
         raise UserError(
-            f"variant {config.variant} reads words, and none{of} are given; give them with --text, of several "
+            f"variant {config.variant} reads words, and {lack}; give them with --text, of several "
             "recordings in a manifest with a column text, or have them recognised with --asr ID; a model trained with "
             "--modality-dropout needs none"
         )

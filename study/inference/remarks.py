@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from study.corpus.sound import SoundError, open_sound
 from study.corpus.utterance import NO_FILE, Utterance
-from study.corpus.utterance_sound import beyond_file
+from study.corpus.utterance_sound import ROUNDING_SECONDS, beyond_file
 from study.errors import UserError
 from study.inference.lacking import lacking_of
 from study.inference.model_config import ModelConfig
@@ -55,6 +56,7 @@ def remarks_of(utterance: Utterance, config: ModelConfig) -> tuple[Remark, ...]:
 
 
 def _of_sound(utterance: Utterance) -> Iterator[Remark]:
+    yield from _of_header(utterance)
     samples, rate_hz = own_samples(utterance)
     seconds, largest = len(samples) / rate_hz, float(samples.abs().max())
     if seconds < SHORTEST_SECONDS:
@@ -63,6 +65,16 @@ def _of_sound(utterance: Utterance) -> Iterator[Remark]:
         yield Remark("silence", f"no moment is louder than {SILENCE_DB} dB of full scale")
     if largest > FULL_SCALE:
         yield Remark("beyond full scale", f"samples reach {largest:.3g}, and recordings are in -1 to 1")
+
+
+def _of_header(utterance: Utterance) -> Iterator[Remark]:
+    """A remark on a file that was cut off, or whose header is wrong otherwise, by the law of `ser-study check`."""
+    with suppress(SoundError), open_sound(utterance.audio) as sound:  # of a fault, the reader of the file says it
+        if sound.rate_hz <= 0:
+            return
+        stated, held = sound.stated_frames / sound.rate_hz, sound.frames / sound.rate_hz
+        if abs(stated - held) > ROUNDING_SECONDS:
+            yield Remark("another length", f"its header states {stated:.2f} s, and the file holds {held:.2f} s")
 
 
 def summary(remarks: Iterable[tuple[Remark, ...]], number: int, noun: str) -> tuple[str, ...]:

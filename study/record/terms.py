@@ -62,7 +62,7 @@ class Terms:
     )
     seeds: int = option(
         "--seeds",
-        "new seeds for each finalist; 0: no confirmation runs (3; split 5; demo 1)",
+        "new seeds for each finalist; 0: none, and the search's own scores are reported (3; split 5; demo 1)",
         default=0,
         metavar="N",
         read=int,

@@ -1,7 +1,9 @@
 """Wrong input: one clear line, the exit code, and no traceback."""
 
 import importlib.metadata
+import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -82,7 +84,7 @@ def test_an_unknown_study_has_no_report(capsys, tmp_path):
 
 def test_a_study_that_does_not_exist_is_refused_with_the_nearest_name(capsys, tmp_path):
     (tmp_path / "studies" / "demo-cross").mkdir(parents=True)
-    for verb in (["report"], ["explain"], ["compare", "demo-cross"]):
+    for verb in (["report"], ["explain"], ["compare", "demo-cross"], ["predict"], ["evaluate", "--corpus", "a.csv"]):
         code, error = refusal(capsys, *verb, "demo-crss", "--output", tmp_path)
         assert code == 2
         assert "did you mean demo-cross?" in error
@@ -195,3 +197,40 @@ def test_every_encoder_is_opened_before_any_is_used(capsys, tmp_path, tiny_manif
     code, error = refusal(capsys, "features", "--corpus", tiny_manifest, *arguments)
     assert (code, f"{tmp_path}/no-model does not" in error) == (2, True)
     assert not list((tmp_path / "out").rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("verb", "option"),
+    [
+        (["manifest"], "--to"),
+        (["transcribe", "--asr", "none"], "--to"),
+        (["predict", "none"], "--csv"),
+        (["features", "--variant", "text", "--text-encoder", "hash", "--to", "npz", "--output", "out"], "--into"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_computed(
+    capsys, tmp_path, monkeypatch, tiny_manifest, verb, option
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    place = tmp_path / "file" / "found.csv"
+    corpus = ["--corpus", str(tiny_manifest)] if verb[0] == "features" else [str(tiny_manifest)]
+    assert main([*verb, *corpus, option, str(place)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {option} expects a file that can be written; {place}")
+    assert error.count("\n") == 1
+    assert not list(tmp_path.glob("out/features/*.safetensors"))
+
+
+@pytest.mark.skipif(not Path("/sys").is_dir(), reason="no folder in which even root may write nothing")
+def test_a_place_that_may_not_be_written_is_one_line_wherever_it_is_met(capsys, tmp_path, tiny_manifest):
+    (tmp_path / f".m.csv.{os.getpid()}").symlink_to("/sys/none")
+    code, error = refusal(capsys, "manifest", tiny_manifest, "--to", tmp_path / "m.csv")
+    assert code == 2
+    assert "it may not (Permission denied); change the permissions, or name another place" in error
+
+
+def test_recordings_are_looked_for_before_the_model_which_may_have_to_be_exported(capsys, tmp_path):
+    code, error = refusal(capsys, "predict", "no-model", tmp_path / "none.wav")
+    assert code == 2
+    assert "none.wav does not exist" in error

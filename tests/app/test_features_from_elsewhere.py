@@ -114,6 +114,17 @@ def test_layers_are_written_each_once_whatever_their_names(
         assert call("features", "--variant", "audio", "--audio-features", place)[0] == 0
 
 
+def test_weighted_layers_are_not_written_and_nothing_is_extracted_for_them(
+    call: Call, tiny_encoder: Callable[[str], Path], tiny_manifest: Path, tmp_path: Path
+) -> None:
+    encoder = ("--audio-encoder", str(tiny_encoder("wavlm")), "--audio-layer", "last,weighted:2")
+    code, printed = call("features", "--variant", "audio", *encoder, "--to", "npz", "--into", str(tmp_path / "e"))
+    assert code == 2
+    assert "exported layer by layer, found weighted layers, whose 2 bands each model mixes" in printed
+    assert not list((tiny_manifest.parent / "out" / "features").glob("*.safetensors"))
+    assert not list((tmp_path / "e").glob("*"))
+
+
 def test_several_places_and_a_rate_below_their_own(call: Call, exported: dict[str, Path], tmp_path: Path) -> None:
     own = Pack.open(Path(packs_line(call("features", "--variant", "audio", "--audio-encoder", "logmel")[1])[0]))
     (tmp_path / "b,c").mkdir()

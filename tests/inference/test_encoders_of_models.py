@@ -1,10 +1,14 @@
 """Models on pretrained encoders: the check goes from the recording through the encoder, with its layers and rates."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from study.errors import UserError
+from study.inference import model_folder
+from study.inference.encoding import opened_encoder
 from study.inference.export import export
 from study.inference.selected import select
 from tests.plugins.exportable_study import write_exportable
@@ -42,3 +46,9 @@ def test_models_predict_from_recordings_through_pretrained_encoders(tmp_path, ma
     assert check["from_recordings"] is True
     assert check["largest"] < 2e-3
     assert "license: apache-2.0" in (model / "README.md").read_text(encoding="utf-8")
+    own = model_folder.read(model).config.modalities["audio"]
+    moved = replace(own, spec=replace(own.spec, name=str(tmp_path / "gone")))
+    with pytest.raises(UserError, match="gone' is not a folder here; say where its audio encoder is now") as caught:
+        opened_encoder("audio", moved, None, False)
+    assert "--audio-encoder" in str(caught.value)
+    assert "logmel" not in str(caught.value)

@@ -200,15 +200,20 @@ def test_labels_that_do_not_map_are_left_out_and_counted(capsys, model, other, t
 
 def test_utterances_that_cannot_be_predicted_are_in_no_score_and_are_counted(capsys, model, other, tmp_path):
     (tmp_path / "bad.wav").write_text("no sound")
-    rows = [{**row, "file_name": "bad.wav"} if number == 3 else row for number, row in enumerate(other)]
+    away = {3: "bad.wav", 4: "none.wav"}
+    rows = [{**row, "file_name": away.get(number, row["file_name"])} for number, row in enumerate(other)]
     code, found, err = evaluated(capsys, model, write(tmp_path / "other.csv", rows))
     assert code == 1
-    assert "1 utterance could not be predicted" in err
-    assert found["n_utterances"] == N_UTTERANCES - 1
-    assert list(found["failed"]) == ["new-3"]
+    assert "2 utterances could not be predicted" in err
+    assert found["n_utterances"] == N_UTTERANCES - 2
+    assert list(found["failed"]) == ["new-3", "new-4"]
+    assert "cannot be decoded (it does not exist)" in found["failed"]["new-4"]
 
 
 def test_no_corpus_is_one_line(capsys, model):
     code, _, err = here(capsys, "evaluate", model)
     assert (code, err.count("\n")) == (2, 1)
     assert "an evaluation needs a labelled corpus, or recognised words of the study's own; name it with --corpus" in err
+    code, _, err = here(capsys, "evaluate", model, "--corpus", "nowhere.csv")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.endswith("found nothing at nowhere.csv; name one that is there\n")

@@ -170,6 +170,12 @@ def test_a_folder_with_something_else_is_left_alone(exported, tmp_path):
         exported(tmp_path)
 
 
+def test_a_model_that_is_replaced_is_said(exported, audio_model, tmp_path):
+    shutil.copytree(audio_model, tmp_path / "model")
+    assert exported(tmp_path / "model", search="audio").replaces
+    assert not exported(tmp_path / "other", search="audio").replaces
+
+
 @pytest.mark.parametrize("license", ["", "two words", "x" * 65, "mit\nlanguage: en"])
 def test_a_licence_is_an_identifier(exported, tmp_path, license):
     with pytest.raises(UserError, match="--license expects an identifier"):

@@ -108,6 +108,7 @@ def test_a_variant_that_reads_words_and_gets_none_is_refused_with_the_option(cap
         (["said-00.wav"], ["--window", "0.1"], "--window expects 0, or at least 0.5 seconds"),
         (["said-00.wav"], ["--top-k", "0"], "--top-k expects a whole number, at least 1; found 0"),
         (["said-00.wav"], ["--json", "--csv", "x.csv"], "leave one out"),
+        (["said-00.wav"], ["--top-k", "1", "--csv", "x.csv"], "all classes; leave --top-k out"),
         (["empty"], [], "has none (.wav"),
     ],
 )
@@ -197,6 +198,41 @@ def test_another_file_is_never_overwritten(capsys, audio_model, recordings, tmp_
     assert code == 2
     assert "has another heading; name another file" in err
     assert (tmp_path / "mine.csv").read_text(encoding="utf-8") == "a,b\n1,2\n"
+
+
+def test_rows_of_other_windows_are_kept_and_the_line_names_what_may_not_change(
+    capsys, audio_model, recordings, tmp_path
+):
+    out = tmp_path / "out.csv"
+    predict(capsys, audio_model, recordings / "said-00.wav", "--csv", out)
+    before = out.read_bytes()
+    code, _, err = predict(capsys, audio_model, recordings / "said-00.wav", "--csv", out, "--window", "0.5")
+    assert code == 2
+    assert "by the same model, --window and --asr, and" in err
+    assert "has 1 recording of others" in err
+    assert out.read_bytes() == before
+
+
+def test_a_model_folder_that_is_named_as_a_study_is_read_and_that_is_said(
+    capsys, model, finished, recordings, tmp_path, monkeypatch
+):
+    study = finished[0].path
+    shutil.copytree(model, tmp_path / study.name)
+    monkeypatch.chdir(tmp_path)
+    said = (recordings / "said-00.wav", "--text", "so", "--output", study.parent.parent)
+    code, _, err = predict(capsys, study.name, *said)
+    assert code == 0
+    assert f"'{study.name}' is a model folder here and a study in {study.parent.parent}" in " ".join(err.split())
+
+
+def test_a_file_that_was_cut_off_is_predicted_with_a_note(audio_model, recordings, tmp_path):
+    whole = (recordings / "said-00.wav").read_bytes()
+    (tmp_path / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    stated, held = (soundfile.info(path).duration for path in (recordings / "said-00.wav", tmp_path / "cut.wav"))
+    loaded = SerModel.from_pretrained(audio_model)
+    note = f"another length: its header states {stated:.2f} s, and the file holds {held:.2f} s"
+    assert loaded.predict(tmp_path / "cut.wav").notes == (note,)
+    assert loaded.predict(recordings / "said-00.wav").notes == ()
 
 
 def test_a_long_recording_is_read_in_equal_windows_whose_mean_it_has(audio_model, recordings, tmp_path):
@@ -333,7 +369,8 @@ def test_a_study_is_predicted_with_by_its_name_and_is_exported_once(capsys, tmp_
 
 
 def test_what_is_no_model_is_refused_with_what_there_is(capsys, tmp_path):
-    code, _, err = predict(capsys, "nothing", "a.wav", "--output", tmp_path)
+    (tmp_path / "a.wav").touch()
+    code, _, err = predict(capsys, "nothing", tmp_path / "a.wav", "--output", tmp_path)
     assert code == 2
     assert "'nothing' is none of these" in err
 

@@ -23,17 +23,8 @@ def export(pack: Pack, form: str, folder: Path) -> Path:
     Raises:
         UserError: something is there already, it cannot be written, or the form cannot hold it.
     """
-    row = FORMS[form]
-    require_extra(row)
-    if pack.bands:
-        raise UserError(
-            f"features are exported layer by layer, found {WEIGHTED} layers, whose {counted(len(pack.bands), 'band')} "
-            "each model mixes; export single layers instead"
-        )
-    place = folder / (pack.path.stem + (row.suffixes[0] if row.suffixes else ""))
+    row, place = FORMS[form], exported_place(pack.path.stem, len(pack.bands), form, folder)
     shown = path_text(place)
-    if place.exists():
-        raise UserError(f"features are written where nothing is, and {shown} exists; remove it, or name another --into")
     unfinished = place.with_name(place.name + ".unfinished")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,6 +37,27 @@ def export(pack: Pack, form: str, folder: Path) -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         _remove(unfinished)
         raise UserError(f"features are written to {shown}, which does not work ({one_line(error)})") from error
+    return place
+
+
+def exported_place(pack_name: str, n_bands: int, form: str, folder: Path) -> Path:
+    """Where a pack of this name is written in a form, after making sure that it can be, which needs no frames.
+
+    Raises:
+        UserError: something is there already, or its layers are weighted, so that the form cannot hold it.
+    """
+    row = FORMS[form]
+    require_extra(row)
+    if n_bands:
+        raise UserError(
+            f"features are exported layer by layer, found {WEIGHTED} layers, whose {counted(n_bands, 'band')} "
+            "each model mixes; export single layers instead"
+        )
+    place = folder / (pack_name + (row.suffixes[0] if row.suffixes else ""))
+    if place.exists():
+        raise UserError(
+            f"features are written where nothing is, and {path_text(place)} exists; remove it, or name another --into"
+        )
     return place
 
 
