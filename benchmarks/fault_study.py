@@ -193,7 +193,10 @@ class Saves:
     def repeated(self) -> tuple[int, int]:
         """Epochs trained again after they were saved, and runs of which that is true of every epoch."""
         excess = {name: len(seen) - len({epoch for epoch, _ in seen}) for name, seen in self._seen.items()}
-        whole = [name for name, seen in self._seen.items() if excess[name] >= len({epoch for epoch, _ in seen})]
+        # Of a checkpoint that was swept before it could be read no epoch is known, and none was seen twice.
+        whole = [
+            name for name, seen in self._seen.items() if seen and excess[name] >= len({epoch for epoch, _ in seen})
+        ]
         return sum(excess.values()), len(whole)
 
     def _read(self) -> None:

@@ -42,6 +42,9 @@ class Arrivals:
     identity: str = ""
     events: list[Event] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    # The runs of each variant and configuration: a large study has thousands, which are not looked through each time.
+    _of: dict[tuple[str, int], list[FoldRun]] = field(default_factory=dict)
+    _variants: dict[str, None] = field(default_factory=dict)
 
     def add(self, at: float, event: Event) -> bool:
         """Add an event that arrived at time `at`; returns whether there is something new to show."""
@@ -50,8 +53,11 @@ class Arrivals:
         if not isinstance(event, (EpochDone, RunLost)):
             return isinstance(event, DECISIONS) and bool(self.identity)
         self.identity = self.identity or digest(event)
-        is_first = event.variant not in self.variants()
+        is_first = event.variant not in self._variants
+        self._variants[event.variant] = None
         seconds = event.seconds if isinstance(event, EpochDone) else 0.0
+        if event.run not in self.runs:
+            self._of.setdefault((event.variant, event.config), []).append(event.run)
         history = self.runs.setdefault(event.run, History(FoldResult(event.run), at - seconds, at))
         history.last = at
         if isinstance(event, RunLost):
@@ -66,14 +72,14 @@ class Arrivals:
 
     def variants(self) -> list[str]:
         """The variants that have a result, in the order of their first."""
-        return list(dict.fromkeys(run.variant for run in self.runs))
+        return list(self._variants)
 
     def n_results(self, config: ConfigResult) -> int:
         """The number of results of a configuration: what is written of it changes only with them."""
-        histories = self.of_config(config).values()
+        histories = [self.runs[run] for run in self._of.get((config.variant, config.number), ())]
         return sum(len(history.result.epochs) + (history.lost is not None) for history in histories)
 
     def of_config(self, config: ConfigResult) -> dict[FoldRun, History]:
         """The fold runs of a configuration, those of the search first."""
-        mine = [run for run in self.runs if (run.variant, run.config) == (config.variant, config.number)]
+        mine = self._of.get((config.variant, config.number), ())
         return {run: self.runs[run] for run in sorted(mine, key=lambda run: (run.seed, run.fold))}

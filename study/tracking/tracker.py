@@ -21,6 +21,9 @@ from study.tracking.uri import check_uri, experiment_link, viewer_command, witho
 FINISH_SECONDS = 120.0
 ATTEMPTS = 3
 RETRY_SECONDS = 10.0
+# What is written is compared with all that has arrived, which takes the longer the larger a study is. So many times as
+# long nothing is written: the thread shares its time with the one that decides.
+PAUSE = 10.0
 TROUBLE_LENGTH = 160  # the text of a refused connection is very long
 
 
@@ -80,9 +83,9 @@ class Tracker:
 
     def _work(self) -> None:
         arrivals, store, end = Arrivals(), None, None
-        had_trouble = False
+        had_trouble, due = False, 0.0
         while end is None:
-            end = self._await_work(arrivals)
+            end = self._await_work(arrivals, due)
             if end is not None and had_trouble:
                 store = None  # a server may have done late what it seemed to have lost: look once more
             for attempt in range(ATTEMPTS if end else 1):
@@ -92,8 +95,10 @@ class Tracker:
                     if store is None and arrivals.identity:
                         store = Store(self._uri, self._output, self._plan, arrivals.identity)
                         self._experiment = store.experiment
+                    begun = time.monotonic()
                     if store is not None:
                         store.write(arrivals, end)
+                    due = time.monotonic() + PAUSE * (time.monotonic() - begun)
                     self._trouble = ""
                     break
                 except Exception as error:
@@ -101,15 +106,19 @@ class Tracker:
                     # What arrived of an answerless request is not known: the next attempt looks, and repeats nothing.
                     store, had_trouble = None, True
 
-    def _await_work(self, arrivals: Arrivals) -> End | None:
-        """Add events as they arrive until there is something to write; returns the study's end once it has come."""
-        due = False
-        while not due or not self._inbox.empty():
+    def _await_work(self, arrivals: Arrivals, due: float) -> End | None:
+        """Add events as they arrive until there is something to write, and it is `due` by the monotonic clock.
+
+        Returns the study's end once it has come.
+        """
+        is_new = False
+        while not is_new or not self._inbox.empty() or time.monotonic() < due:
+            wait = max(0.0, due - time.monotonic()) if is_new else RETRY_SECONDS if self._trouble else None
             try:
-                item = self._inbox.get(timeout=RETRY_SECONDS if self._trouble else None)
+                item = self._inbox.get(timeout=wait)
             except Empty:
-                return None  # nothing new, but what could not be written before is still to do
+                return None  # it is due; or nothing is new, and what could not be written before is still to do
             if isinstance(item, End):
                 return item
-            due |= arrivals.add(*item)
+            is_new |= arrivals.add(*item)
         return None

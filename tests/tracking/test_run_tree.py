@@ -54,6 +54,23 @@ def test_something_is_new_to_show_when_a_study_begins_a_configuration_closes_or_
     assert arrivals.add(0.0, RunLost("cross", 1, 1, 1, Phase.FAILED, "no memory"))
 
 
+def test_the_runs_of_a_configuration_are_found_without_looking_through_all(
+    make_plan: MakePlan, make_ledger: MakeLedger, make_epoch: MakeEpoch
+) -> None:
+    events = [
+        *make_ledger(),
+        make_epoch("cross", 1, 2, 1, seed=1),
+        RunLost("cross", 1, 1, 1, Phase.FAILED, "no memory"),
+    ]
+    arrivals = arrived(events)
+    for config in arrivals.results(make_plan().terms)["cross"]:
+        mine = [run for run in arrivals.runs if (run.variant, run.config) == (config.variant, config.number)]
+        assert list(arrivals.of_config(config)) == sorted(mine, key=lambda run: (run.seed, run.fold))
+        results = [e for e in events if isinstance(e, EpochDone | RunLost) and e.config == config.number]
+        assert arrivals.n_results(config) == len(results)
+    assert arrivals.variants() == ["cross"]
+
+
 def test_ledgers_that_took_different_times_have_different_identities(make_ledger: MakeLedger) -> None:
     first, second = make_ledger(), make_ledger(hurry=1.5)
     assert arrived(first).identity == arrived(first[:5]).identity != arrived(second).identity
