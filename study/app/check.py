@@ -30,6 +30,7 @@ def check_corpus(
     options: CorpusOptions,
     variants: Sequence[str],
     losses: Sequence[str],
+    pairs: Sequence[str],
     holding_out: HoldingOut,
     show_all: bool,
     encoders: EncoderOptions,
@@ -47,7 +48,11 @@ def check_corpus(
     with step_progress(console) as on_step:
         found = check(options, media, holding_out, on_step)
     lines: list[str] = []
-    problems = (*found.problems, *_lacks(found, variants, places, losses), *_of_places(found, places, encoders, lines))
+    problems = (
+        *found.problems,
+        *_lacks(found, variants, places, losses, pairs),
+        *_of_places(found, places, encoders, lines),
+    )
     found = replace(found, problems=problems)
     if found.corpus is not None and not found.fatal:
         by_encoders = check_encoders(found.corpus, encoders, options.is_demo, console)
@@ -88,13 +93,13 @@ def _of_places(
 
 
 def _lacks(
-    found: CheckReport, variants: Sequence[str], places: Collection[str], losses: Sequence[str]
+    found: CheckReport, variants: Sequence[str], places: Collection[str], losses: Sequence[str], pairs: Sequence[str]
 ) -> Iterator[Problem]:
     """What the corpus lacks for the variants and the losses."""
     if found.corpus is None:
         return
     try:
-        for note in require_for_losses(found.corpus, losses):
+        for note in require_for_losses(found.corpus, losses, pairs):
             yield Problem(found.place, note, False, "votes")
     except UserError as error:
         yield Problem(found.place, str(error), True, "losses")

@@ -64,7 +64,7 @@ def run(settings: Settings, console: Console) -> int:
     check_uri(machines.tracking_uri, output)
     connection.check_address(machines.address)
     corpus = studied_corpus(settings, console)
-    notes = require_for_losses(corpus, settings.terms.losses)
+    notes = require_for_losses(corpus, settings.terms.losses, settings.terms.pairs)
     folder = StudyFolder.of(output, machines.name or planning.default_name(corpus, settings))
     with folder.held():
         features = wanted_features(corpus, settings)

@@ -82,7 +82,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         only=("labels", "label_map", "allow_outside_files", "skip_missing", "allow_shared_speakers"),
     )
     parser.add_argument("--variant", dest="variants", metavar="NAMES", help="check for a study of these (of all)")
-    add_options(parser, Terms, only=("losses", "protocol", "folds"))
+    add_options(parser, Terms, only=("losses", "pairs", "protocol", "folds"))
     about = "say what these encoders would make of the corpus: frames, disk, and time by a sample; nothing is extracted"
     group = parser.add_argument_group("features", about)
     add_options(group, FeatureOptions)
@@ -99,8 +99,8 @@ def _check(parsed: argparse.Namespace, arguments: Sequence[str], console: Consol
 
     variants = group_of(VariantOptions, parsed).variants if parsed.variants else ()
     options, given = group_of(CorpusOptions, parsed), given_of(Terms, parsed)
-    losses, holding_out = given.get("losses", ()), holding_out_of(given)
-    return check_corpus(options, variants, losses, holding_out, parsed.all, encoders_of(parsed), console)
+    losses, pairs, holding_out = given.get("losses", ()), given.get("pairs", ()), holding_out_of(given)
+    return check_corpus(options, variants, losses, pairs, holding_out, parsed.all, encoders_of(parsed), console)
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:

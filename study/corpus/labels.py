@@ -86,8 +86,23 @@ def class_order(labels: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in EMOTIONS if name in found) if found <= set(EMOTIONS) else tuple(sorted(found))
 
 
-def confused_pairs(classes: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """The pairs of classes that are known to be confused, of those that a study has."""
+def pairs_named(text: str) -> tuple[str, ...]:
+    """The pairs that a text names, each as "one/other"."""
+    return tuple("/".join(name.strip() for name in each.split("/")) for each in text.split(","))
+
+
+def are_pairs(names: Sequence[str]) -> bool:
+    """Whether each of the names is a pair of classes, and no class is in two of them."""
+    if not all(isinstance(name, str) and name.count("/") == 1 for name in names):
+        return False
+    classes = [each for name in names for each in name.split("/")]
+    return all(classes) and len(set(classes)) == len(classes)
+
+
+def confused_pairs(classes: Sequence[str], given: Sequence[str] = ()) -> tuple[tuple[str, str], ...]:
+    """The pairs of classes that are `given` as "one/other"; without any, those known to be confused that there are."""
+    if given:
+        return tuple((one, other) for one, other in (name.split("/") for name in given))
     return tuple((one, other) for one, other in CONFUSED_PAIRS if one in classes and other in classes)
 
 

@@ -15,18 +15,22 @@ def votes_for(corpus: Corpus, utterance: Utterance) -> dict[str, int]:
     return {name: utterance.votes[name] for name in corpus.classes if utterance.votes.get(name)}
 
 
-def require_for_losses(corpus: Corpus, losses: Sequence[str]) -> list[str]:
-    """Make sure that the corpus has what the losses read; gives notes on utterances that lack it.
+def require_for_losses(corpus: Corpus, losses: Sequence[str], pairs: Sequence[str] = ()) -> list[str]:
+    """Make sure that the corpus has what the losses read, and the classes of `pairs`; notes on what utterances lack.
 
     Raises:
-        UserError: it has no votes, or no classes that are known to be confused.
+        UserError: it has no votes, no classes that are known to be confused, or none of a name in `pairs`.
     """
+    if unknown := sorted({name for pair in confused_pairs(corpus.classes, pairs) for name in pair} - {*corpus.classes}):
+        raise UserError(
+            f"--pairs expects classes of {corpus.name}, {', '.join(corpus.classes)}; found {', '.join(unknown)}"
+        )
     typed = f"--losses {','.join(losses)}"
-    if need_pairs(losses) and not confused_pairs(corpus.classes):
+    if need_pairs(losses) and not confused_pairs(corpus.classes, pairs):
         known = " or ".join(" and ".join(pair) for pair in CONFUSED_PAIRS)
         raise UserError(
             f"{typed} expects two classes that are often confused, {known}; found {', '.join(corpus.classes)} in "
-            f"{corpus.name}; rename classes with --label-map, or leave that loss out"
+            f"{corpus.name}; name them with --pairs one/other, rename classes with --label-map, or leave that loss out"
         )
     if not need_votes(losses):
         return []

@@ -145,6 +145,7 @@ def owner_of(plan: Plan, job: Job) -> str:
         # Packs are named by their encoder and all that it has read.
         "packs": [Path(plan.pack(name, labels.get(name))).name for name in variant.modalities],
         **({"missing": lacking} if lacking else {}),
+        **({"pairs": plan.terms.pairs} if plan.terms.pairs else {}),
     }
     text = json.dumps(facts, sort_keys=True)
     return f"{job.run.name} {hashlib.sha256(text.encode()).hexdigest()[:32]}"

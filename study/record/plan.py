@@ -85,8 +85,9 @@ class Plan:
         return found
 
     def confused_pairs(self) -> list[tuple[int, int]]:
-        """The classes that are known to be confused, as their places among the classes."""
-        return [(self.classes.index(one), self.classes.index(other)) for one, other in confused_pairs(self.classes)]
+        """The classes that are often confused, by the study's terms or in general, as places among the classes."""
+        pairs = confused_pairs(self.classes, self.terms.pairs)
+        return [(self.classes.index(one), self.classes.index(other)) for one, other in pairs]
 
     @property
     def encoders(self) -> dict[str, str]:

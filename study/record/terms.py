@@ -13,13 +13,14 @@ from typing import Any
 from search_spaces.losses import LOSS_PARTS, LOSSES_LAW, are_losses, losses_of
 from search_spaces.modality_dropout import MOST_DROPOUT, are_dropouts, dropouts_of
 from study.corpus.folds import SPEAKER
+from study.corpus.labels import are_pairs, pairs_named
 from study.option import NAME_BYTES, duration, is_name, option
 from study.record.epoch_rule import EPOCH_RULES
 from study.training.metrics import METRICS
 
 MAX_EPOCHS = 50
 # Terms that came after the first plans. A plan has them where they are given, so that the others keep their digest.
-LATER = ("losses", "folds", "modality_dropout")
+LATER = ("losses", "folds", "modality_dropout", "pairs")
 TIME = "a time such as 45m, 2h or 1h30m"
 NAME = f"letters, digits, '-', '_' and '.', not starting with '.', at most {NAME_BYTES} bytes"
 
@@ -162,6 +163,17 @@ class Terms:
         read=losses_of,
         law=LOSSES_LAW,
         holds=are_losses,
+        change="never",
+    )
+    pairs: tuple[str, ...] = option(
+        "--pairs",
+        "classes that are often confused, as one/other,...; losses read them and the report shows them "
+        "(angry/frustrated,happy/excited)",
+        default=(),
+        metavar="PAIRS",
+        read=pairs_named,
+        law="pairs of classes as one/other, several with commas, and no class in two of them",
+        holds=are_pairs,
         change="never",
     )
     modality_dropout: tuple[str, ...] = option(

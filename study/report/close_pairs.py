@@ -26,12 +26,12 @@ ByLoss = Mapping[str, Sequence[TestedFold]]
 NO_LOSSES: ByLoss = {}
 
 
-def pairs_of(classes: Sequence[str], validated: Sequence[TestedFold]) -> tuple[Pair, ...]:
-    """The pairs of classes that are known to be confused; where there are none, the one most confused on validation.
+def pairs_of(classes: Sequence[str], validated: Sequence[TestedFold], given: Sequence[str] = ()) -> tuple[Pair, ...]:
+    """The pairs of classes that are `given`, or known to be confused; without any, the one most confused on validation.
 
     It is never chosen by test predictions, on which it is then reported.
     """
-    if known := confused_pairs(classes):
+    if known := confused_pairs(classes, given):
         return known
     matrix = pooled_confusion(validated, len(classes))
     shares = {pair: _confused(matrix, *pair) for pair in combinations(range(len(classes)), 2)}

@@ -29,7 +29,7 @@ def details(
     return DetailsView(
         optimism={name: figures["validation"][name].mean - figures["test"][name].mean for name in METRICS},
         recalls=class_recalls(folds, plan.classes),
-        pairs=tuple(close_pairs(plan, folds, pairs_of(plan.classes, validated), by_loss)),
+        pairs=tuple(close_pairs(plan, folds, pairs_of(plan.classes, validated, plan.terms.pairs), by_loss)),
         scripts=metrics_by_script(folds, len(plan.classes)),
         words_seen=words_seen(plan),
     )

@@ -110,6 +110,7 @@ def _render(environment: jinja2.Environment, name: str, view: ReportView, **more
         tables=tables,
         features=features,
         missing=missing,
+        has_losses=any(pair.by_loss for each in view.variants.values() if each.details for pair in each.details.pairs),
         recognised=recognised,
         transfer=transfer,
         glance_table=glance_table,

@@ -79,6 +79,7 @@ def test_every_term_that_must_stay_is_compared_when_a_study_goes_on(plan):
     others["losses"] = "ce,balanced"
     others["folds"] = 3
     others["modality_dropout"] = "0,0.3"
+    others["pairs"] = "calm/tense"
     never = [name for name, option in options_of(Terms).items() if option.change == "never"]
     assert sorted(never) == sorted(others)
     for name, value in others.items():
@@ -287,6 +288,26 @@ def test_check_and_run_refuse_losses_that_the_corpus_has_nothing_for(tiny_manife
     assert f"--losses {losses} expects {law}" in " ".join(capsys.readouterr().out.split())
     assert main(["run", "--corpus", str(tiny_manifest), "--losses", losses, "--output", str(tmp_path)]) == WRONG_USAGE
     assert f"--losses {losses} expects {law}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_pairs_are_named_for_any_corpus_and_a_plan_has_them_where_they_are_given(tiny_manifest, capsys):
+    assert "pairs" not in planned(tiny_manifest).to_json()["terms"]
+    plan = planned(tiny_manifest, "--losses", "ce,pairs", "--pairs", " tense/calm")
+    assert (plan.terms.pairs, plan.confused_pairs()) == (("tense/calm",), [(1, 0)])
+    corpus = open_corpus(CorpusOptions(corpus=str(tiny_manifest)))
+    assert require_for_losses(corpus, ["ce", "pairs"], ["calm/tense"]) == []
+    with pytest.raises(UserError, match=r"--pairs expects classes of .*, calm, tense; found bored"):
+        require_for_losses(corpus, [], ["calm/bored"])
+    assert main(["check", str(tiny_manifest), "--losses", "pairs", "--pairs", "calm/tense"]) == 0
+    capsys.readouterr()
+    assert main(["check", str(tiny_manifest), "--pairs", "calm/bored"]) == FAILED
+    assert "--pairs expects classes of" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("wrong", ["calm", "calm/tense/bored", "calm/", "calm/calm", "calm/tense,tense/bored"])
+def test_pairs_are_of_two_classes_and_apart(wrong):
+    with pytest.raises(UserError, match="--pairs expects pairs of classes as one/other"):
+        settings("--pairs", wrong)
 
 
 def test_utterances_without_votes_are_counted(tiny_manifest):

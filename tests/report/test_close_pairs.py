@@ -11,6 +11,7 @@ from study.report import predictions
 from study.report.charts.close_pairs import close_pairs as chart
 from study.report.close_pairs import close_pairs, pairs_of
 from study.report.metric_view import MetricView
+from study.report.pages import html_page
 from study.report.variant_view import PairOfLossView
 from tests.report.toy import full_variant, toy_plan, toy_view
 
@@ -30,6 +31,7 @@ def test_known_pairs_come_first_and_else_the_one_that_validation_confuses_most()
     known = ["angry", "happy", "excited", "frustrated"]
     assert pairs_of(known, validated) == (("angry", "frustrated"), ("happy", "excited"))
     assert pairs_of(["angry", "happy", "frustrated"], validated) == (("angry", "frustrated"),)
+    assert pairs_of(known, validated, ["happy/angry"]) == (("happy", "angry"),)
 
 
 def test_a_loss_is_compared_with_the_first_one_block_by_block():
@@ -67,5 +69,8 @@ def test_the_picture_has_a_row_for_each_system_and_loss_and_none_without_pairs()
     shown = replace(variant, details=replace(variant.details, pairs=(replace(pair, by_loss=by_loss),)))
     figure = chart(replace(toy_view(), variants={"cross": shown}))
     assert len(figure.axes) == 2
+    about_losses = "Below a system, the configuration with each loss"
+    assert about_losses in html_page(replace(toy_view(), variants={"cross": shown}), {"pairs": "<svg/>"})
+    assert about_losses not in html_page(replace(toy_view(), variants={"cross": variant}), {"pairs": "<svg/>"})
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["cross", "loss ce", "loss balanced"]
     assert chart(replace(toy_view(), variants={"cross": replace(variant, details=None)})) is None
