@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search_spaces.losses import need_pairs, need_votes
-from study.corpus.labels import CONFUSED_PAIRS, confused_pairs
+from study.corpus.pairs import CONFUSED_PAIRS, confused_pairs
 from study.corpus.utterance import Corpus, Utterance
 from study.errors import UserError
 

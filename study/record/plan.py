@@ -10,7 +10,7 @@ from typing import Any
 
 from search_spaces.losses import LOSS, need_votes
 from search_spaces.modality_dropout import MODALITY_DROPOUT
-from study.corpus.labels import confused_pairs
+from study.corpus.pairs import confused_pairs
 from study.errors import UserError
 from study.features.spec import FeatureChoice
 from study.files import write_file

@@ -13,7 +13,7 @@ from typing import Any
 from search_spaces.losses import LOSS_PARTS, LOSSES_LAW, are_losses, losses_of
 from search_spaces.modality_dropout import MOST_DROPOUT, are_dropouts, dropouts_of
 from study.corpus.folds import SPEAKER
-from study.corpus.labels import are_pairs, pairs_named
+from study.corpus.pairs import are_pairs, pairs_named
 from study.option import NAME_BYTES, duration, is_name, option
 from study.record.epoch_rule import EPOCH_RULES
 from study.training.metrics import METRICS

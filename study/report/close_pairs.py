@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Int
 
-from study.corpus.labels import confused_pairs
+from study.corpus.pairs import confused_pairs
 from study.record.plan import Plan
 from study.record.results import Spread, spread
 from study.report.metric_view import MetricView
