@@ -85,7 +85,7 @@ def _words(text: str | None, config: ModelConfig, what: str, needs_words: bool) 
         raise UserError(
             f"variant {config.variant} reads words, and {lack}; give them with --text, of several "
             "recordings in a manifest with a column text, or have them recognised with --asr ID; a model trained with "
-            "--modality-dropout needs none"
+            "modality dropout needs none"
         )
     return text
 

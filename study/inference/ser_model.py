@@ -139,7 +139,7 @@ class SerModel(
         if config.reads_words and text is None and not may_lack_words:
             raise UserError(
                 f"variant {config.variant} reads words, and none are given; give them with --text, or have them "
-                "recognised with --asr ID; a model trained with --modality-dropout needs none"
+                "recognised with --asr ID; a model trained with modality dropout needs none"
             )
         if config.reads_audio and inputs is None and not (config.may_lack("audio") and text):
             raise UserError(f"variant {config.variant} reads sound, and no recording is given; name one")

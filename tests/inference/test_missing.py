@@ -71,9 +71,9 @@ def test_inputs_may_lack_words_or_sound_but_not_both(dropped: tuple[Selected, Co
         items_of([], None, config)
 
 
-def test_a_model_that_never_lacked_words_refuses_and_names_the_option(model: Path, manifest: Path) -> None:
+def test_a_model_that_never_lacked_words_refuses_and_names_what_would_do(model: Path, manifest: Path) -> None:
     recording = str(manifest.parent / "said-03.wav")
-    with pytest.raises(UserError, match=r"none of .* are given; .* trained with --modality-dropout needs none"):
+    with pytest.raises(UserError, match=r"found .* without any; .* trained with modality dropout needs none"):
         items_of([recording], None, model_folder.read(model).config)
     with pytest.raises(UserError, match=r"(?s)none are given; .*modality.dropout"):
         SerModel.from_pretrained(model)(recording)
