@@ -42,6 +42,9 @@ class EncoderPlaces:
     text_encoder: str | None = option(
         "--text-encoder", "where the model's text encoder is now (where it was)", default=None, metavar="DIR"
     )
+    video_encoder: str | None = option(
+        "--video-encoder", "where the model's video encoder is now (where it was)", default=None, metavar="DIR"
+    )
     asr: str | None = option(
         "--asr",
         "recognises the words of recordings that have none: hub id or local folder, as openai/whisper-small (none)",
@@ -61,7 +64,7 @@ class EncoderPlaces:
 
     def given(self) -> dict[str, str]:
         """By modality, where its encoder is now, where that was said."""
-        places = {"audio": self.audio_encoder, "text": self.text_encoder}
+        places = {"audio": self.audio_encoder, "text": self.text_encoder, "video": self.video_encoder}
         return {name: place for name, place in places.items() if place is not None}
 
 

@@ -159,13 +159,14 @@ def _calibration(config: ModelConfig, metrics: Mapping[str, Any]) -> Iterator[st
 
 def _use(config: ModelConfig) -> Iterator[str]:
     words = ', text="..."' if config.reads_words else ""
-    inputs = '"a.wav"' if config.reads_audio else "None"
+    file = "a.mp4" if config.reads_video else "a.wav"
+    inputs = f'"{file}"' if config.reads_files else "None"
     yield "## Use"
     yield (
         "```python\nfrom study import SerModel\n\n"
         f'model = SerModel.from_pretrained("this folder")\nmodel({inputs}{words})\n```'
     )
-    arguments = ["a.wav"] * config.reads_audio + ['--text "..."'] * config.reads_words
+    arguments = [file] * config.reads_files + ['--text "..."'] * config.reads_words
     yield f"```\nser-study predict this-folder {' '.join(arguments)}\n```"
     if without := [MODALITIES[name].noun for name in config.modalities if config.may_lack(name)]:
         yield f"It was trained to predict without {' or '.join(without)}, too: leave them out where there are none."

@@ -19,6 +19,7 @@ PYTHON: Door = {
     "--window": "window=...",
     "--audio-encoder": 'encoders={"audio": ...}',
     "--text-encoder": 'encoders={"text": ...}',
+    "--video-encoder": 'encoders={"video": ...}',
     "--trust-remote-code": "trust_remote_code=True",
 }
 SERVED: Door = {**PYTHON, "--text": "the column text", "--asr ID": "another model, which reads sound alone"}

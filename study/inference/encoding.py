@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from study.corpus.utterance import Utterance
+from study.corpus.utterance import NO_VIDEO, Utterance
 from study.errors import UserError
 from study.features.encoder import Encoded, Encoder
 from study.features.huggingface import ModelAway
 from study.features.inputs import input_of
 from study.features.pack import Pack
 from study.inference.model_config import ModalityConfig, ModelConfig
-from study.modalities import MODALITIES
+from study.modalities import MODALITIES, VIDEO
 
 DIGEST = 12  # characters of a digest that are shown
 # Where an encoder is now, by modality: a folder or a hub id in the place of the one that the config names.
@@ -75,6 +75,11 @@ class Encoders:
 
     def _pack(self, name: str, utterance: Utterance) -> Pack:
         encoder = self._encoders[name]
+        if name == VIDEO.name and utterance.video == NO_VIDEO:
+            raise UserError(
+                f"variant {self._config.variant} reads film, and {utterance.id} is none; give a file with pictures, as "
+                "mp4, or name it in a column video of a manifest"
+            )
         (encoded,) = MODALITIES[name].encode(encoder, [utterance])
         if isinstance(encoded, UserError):
             raise encoded

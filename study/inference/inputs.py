@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from study.corpus.quoting import path_text
@@ -11,6 +11,7 @@ from study.corpus.readers.manifest import SUFFIXES
 from study.corpus.readers.manifest_cells import seconds_of
 from study.corpus.readers.manifest_row import Row
 from study.corpus.readers.manifest_rows import read_rows
+from study.corpus.readers.manifest_video import video_faults, video_of
 from study.corpus.utterance import NO_FILE, Utterance
 from study.errors import UserError
 from study.inference.model_config import ModelConfig
@@ -48,10 +49,14 @@ def items_of(inputs: Sequence[str], text: str | None, config: ModelConfig, *, re
         UserError: an input is none of these, there are none, or the model reads words and there are none.
     """
     if text is not None and not config.reads_words:
-        raise UserError(f"--text is for variants that read words, and {config.variant} reads sound alone; leave it out")
+        raise UserError(
+            f"--text is for variants that read words, and {config.variant} reads {config.reads} alone; leave it out"
+        )
     if not inputs:
-        if config.reads_audio and not (config.may_lack("audio") and text is not None):
-            raise UserError(f"variant {config.variant} reads sound, and no recording is given; name one, or a folder")
+        if config.needs_files(text is not None):
+            raise UserError(
+                f"variant {config.variant} reads {config.reads}, and no recording is given; name one, or a folder"
+            )
         return [Item("", utterance_of(NO_FILE, _words(text, config, "", config.reads_words)))]
     needs_words = config.reads_words and not recognised and not config.may_lack("text")
     found = [item for one in inputs for item in _items(Path(one), text, config, needs_words)]
@@ -65,7 +70,7 @@ def items_of(inputs: Sequence[str], text: str | None, config: ModelConfig, *, re
 def _items(path: Path, text: str | None, config: ModelConfig, needs_words: bool) -> Iterator[Item]:
     if path.is_file() and path.suffix.lower() in SUFFIXES:
         yield from _of_manifest(path, config, needs_words)
-    elif not config.reads_audio:
+    elif not config.reads_files:
         raise UserError(f"variant {config.variant} reads words alone: --text, or a manifest; found {path_text(path)}")
     elif path.is_dir():
         files = sorted(each for each in path.rglob("*") if each.suffix.lower() in SOUND and each.is_file())
@@ -92,14 +97,14 @@ def _words(text: str | None, config: ModelConfig, what: str, needs_words: bool) 
 
 def _of_manifest(path: Path, config: ModelConfig, needs_words: bool) -> Iterator[Item]:
     """An item for each row, and one with the reason for each that cannot be used."""
-    rows, problems = read_rows(path, ["file_name"] if config.reads_audio else ["text"])
+    rows, problems = read_rows(path, ["file_name"] if config.reads_files else ["text"])
     fatal = [problem for problem in problems if problem.fatal]
     if not rows and fatal:
         raise UserError(str(fatal[0]))
-    if config.reads_audio and not any("file_name" in row.cells for row in rows):
+    if config.reads_files and not any("file_name" in row.cells for row in rows):
         raise UserError(
-            f"variant {config.variant} reads sound, and {path_text(path)} has no column file_name (file, wav, path); "
-            "add it, with a recording's path in each row"
+            f"variant {config.variant} reads {config.reads}, and {path_text(path)} has no column file_name (file, wav, "
+            "path); add it, with a recording's path in each row"
         )
     if needs_words and not any("text" in row.cells for row in rows):
         raise UserError(
@@ -112,9 +117,9 @@ def _of_manifest(path: Path, config: ModelConfig, needs_words: bool) -> Iterator
 
 def _of_row(row: Row, folder: Path, config: ModelConfig) -> Item:
     name, file = row["file_name"], NO_FILE
-    if config.reads_audio and not name:
+    if config.reads_files and not name:
         return Item(row.where, None, "the row has no file_name; name its recording")
-    if config.reads_audio:
+    if config.reads_files:
         file = folder / name
         try:
             require_sound(file)
@@ -123,4 +128,7 @@ def _of_row(row: Row, folder: Path, config: ModelConfig) -> Item:
     span = [seconds_of(row[column]) for column in ("start", "end")]
     if any(row[column] and value is None for column, value in zip(("start", "end"), span, strict=True)):
         return Item(name, None, f"start and end are in seconds, 0 or more; found {row['start']!r} and {row['end']!r}")
-    return Item(name, utterance_of(file, row["text"], row["utterance_id"] or name, *span))
+    utterance = utterance_of(file, row["text"], row["utterance_id"] or name, *span)
+    if fault := next(video_faults(row), None):
+        return Item(name, None, fault.message)
+    return Item(name, replace(utterance, video=video_of(row, folder)) if row["video"] else utterance)

@@ -94,6 +94,26 @@ class ModelConfig:
         return "audio" in self.modalities
 
     @property
+    def reads_video(self) -> bool:
+        """Whether a prediction needs a film."""
+        return "video" in self.modalities
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether a prediction needs a file: of sound, or a film, which may have both."""
+        return self.reads_audio or self.reads_video
+
+    def needs_files(self, has_words: bool) -> bool:
+        """Whether a prediction needs a file: not one from words, if that was learnt."""
+        read = [name for name, is_read in (("audio", self.reads_audio), ("video", self.reads_video)) if is_read]
+        return bool(read) and not (has_words and all(map(self.may_lack, read)))
+
+    @property
+    def reads(self) -> str:
+        """What it reads of files, in words."""
+        return " and ".join(["sound"] * self.reads_audio + ["film"] * self.reads_video)
+
+    @property
     def elsewhere(self) -> tuple[str, ...]:
         """The modalities whose features another program made: from a recording, they cannot be made here."""
         return tuple(name for name, own in self.modalities.items() if own.spec.is_elsewhere)

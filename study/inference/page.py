@@ -57,13 +57,7 @@ def page(model: SerModel, title: str, note: str) -> Blocks:
         gradio.Markdown(f"# {title}\n\n{note}")
         with gradio.Row():
             with gradio.Column():
-                recording = gradio.Audio(
-                    sources=["upload", "microphone"],
-                    type="filepath",
-                    label="recording",
-                    visible=model.reads_audio,
-                    buttons=["download"],  # the library's own also offer to share it with the world
-                )
+                recording = _recording(model)
                 words = gradio.Textbox(
                     label="words, recognised where the box is empty" if model.recognises else "words",
                     visible=model.reads_words,
@@ -76,6 +70,23 @@ def page(model: SerModel, title: str, note: str) -> Blocks:
                 )
         button.click(predicted, [recording, words], [label, words, windows], api_name="predict")
     return blocks
+
+
+def _recording(model: SerModel) -> Any:
+    """The box for what is predicted: a film for a model that reads one, else a recording."""
+    import gradio
+
+    # The library's own buttons also offer to share it with the world.
+    buttons = ["download"]
+    if model.reads_video:
+        return gradio.Video(sources=["upload", "webcam"], label="film", buttons=buttons)
+    return gradio.Audio(
+        sources=["upload", "microphone"],
+        type="filepath",
+        label="recording",
+        visible=model.reads_audio,
+        buttons=buttons,
+    )
 
 
 def serve(blocks: Blocks, port: int | None, *, wait: bool = True) -> str:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from study.corpus.lengths import MAX_SECONDS, WHOLE_SECONDS
-from study.corpus.utterance import NO_FILE, Utterance
+from study.corpus.utterance import NO_FILE, NO_VIDEO, Utterance
 from study.errors import UserError
 from study.features.audio import audio_seconds
 from study.inference.encoding import NOWHERE, Encoders, Places
@@ -143,8 +143,20 @@ class Predictor:
         spans = self._spans(utterance, window_seconds)
         if not spans:
             return Prediction((self._window(utterance),))
-        cut = (replace(utterance, start=start, end=end) for start, end in spans)
         first = utterance.start or 0.0
+        # The film of a span may be another file than its sound, with other times.
+        later = (utterance.video.start or 0.0) - first
+        cut = (
+            replace(
+                utterance,
+                start=start,
+                end=end,
+                video=utterance.video
+                if utterance.video == NO_VIDEO
+                else replace(utterance.video, start=start + later, end=end + later),
+            )
+            for start, end in spans
+        )
         windows = (
             replace(self._window(each), start=round(start - first, 3), end=round(end - first, 3))
             for each, (start, end) in zip(cut, spans, strict=True)

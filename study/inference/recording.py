@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from study.corpus.container import CONTAINERS, missing_decoder
+from study.corpus.container import CONTAINERS, is_container, missing_decoder
 from study.corpus.quoting import path_text, quoted
 from study.corpus.sound import SOUND_FILES
-from study.corpus.utterance import NO_FILE, Utterance
+from study.corpus.utterance import NO_FILE, NO_VIDEO, Utterance, Video
 from study.errors import UserError
 from study.inference.door import named
 
@@ -32,7 +32,7 @@ def words_of(text: str) -> str:
 def utterance_of(
     path: Path, text: str | None, id: str = "", start: float | None = None, end: float | None = None
 ) -> Utterance:
-    """The utterance in a file or in a span of it, with its words."""
+    """The utterance in a file or in a span of it, with its words; a container such as mp4 is also its film."""
     return Utterance(
         id=id or path.name or "text",
         audio=path,
@@ -42,6 +42,7 @@ def utterance_of(
         group="",
         start=start,
         end=end,
+        video=Video(path, start, end) if is_container(path) else NO_VIDEO,
     )
 
 

@@ -57,6 +57,11 @@ class SerModel(
         return self._predictor.config.reads_audio
 
     @property
+    def reads_video(self) -> bool:
+        """Whether it reads films."""
+        return self._predictor.config.reads_video
+
+    @property
     def reads_words(self) -> bool:
         """Whether it reads words."""
         return self._predictor.config.reads_words
@@ -141,8 +146,8 @@ class SerModel(
                 f"variant {config.variant} reads words, and none are given; give them with --text, or have them "
                 "recognised with --asr ID; a model trained with modality dropout needs none"
             )
-        if config.reads_audio and inputs is None and not (config.may_lack("audio") and text):
-            raise UserError(f"variant {config.variant} reads sound, and no recording is given; name one")
+        if inputs is None and config.needs_files(bool(text)):
+            raise UserError(f"variant {config.variant} reads {config.reads}, and no recording is given; name one")
 
     def _scored(self, found: Prediction, top_k: int | None) -> Scored:
         return scored(self.labels, found.probabilities, top_k)

@@ -1,0 +1,104 @@
+"""A miniature release with films runs cross+video from its dialogues to a model folder that predicts on an mp4."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from study.corpus.utterance import Corpus, Video
+from study.errors import UserError
+from study.features.pack import Pack
+from study.features.pixels import SIDE
+from study.inference.export import export
+from study.inference.inputs import items_of
+from study.inference.selected import select
+from study.inference.ser_model import SerModel
+from study.record.folder import StudyFolder
+from study.record.plan import Plan
+from tests.plugins.clips import tone
+from tests.plugins.exportable_study import write_exportable
+from tests.plugins.films import grey, write_film
+
+LEFT, RIGHT = 60, 180
+WORDS = "Get out of my house"
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, write_release: Callable[..., Path]
+) -> tuple[StudyFolder, Corpus]:
+    folder = tmp_path_factory.mktemp("story")
+    release = write_release(folder / "IEMOCAP_full_release", utterances_per_speaker=8)
+    both = np.concatenate([grey(LEFT), grey(RIGHT)], axis=1)
+    for labels in sorted(release.glob("Session*/dialog/EmoEvaluation/Ses*.txt")):
+        films = labels.parents[1] / "avi" / "DivX"
+        write_film(films / f"{labels.stem}.avi", lambda seconds: both, 8.5, 4)
+        (films / f"._{labels.stem}.avi").write_bytes(b"\x00\x05\x16\x07")
+    options = ("--variant", "cross+video", "--video-encoder", "pixels", "--labels", "4", "--epochs", "1")
+    return write_exportable(folder / "out", release, *options)
+
+
+@pytest.fixture(scope="module")
+def model(finished: tuple[StudyFolder, Corpus], tmp_path_factory: pytest.TempPathFactory) -> SerModel:
+    folder, corpus = finished
+    to = tmp_path_factory.mktemp("models") / "seeing"
+    export(
+        select(folder, "cross+video"), corpus, to,
+        weights="folds", license=None, trust_remote_code=False, on_progress=lambda *_: None,
+    )  # fmt: skip
+    return SerModel.from_pretrained(to)
+
+
+def test_every_speaker_has_the_pictures_of_their_own_half(finished: tuple[StudyFolder, Corpus]) -> None:
+    folder, corpus = finished
+    pack = Pack.open(Path(Plan.read(folder).pack("video")))
+    ids = [utterance.id for utterance in corpus.utterances]
+    for row, id in zip(pack.rows(ids).tolist(), ids, strict=True):
+        frames = pack.of(row)
+        assert len(frames) == 5  # of 1.95 s
+        shade = LEFT if id[5] == id.rpartition("_")[2][0] else RIGHT
+        assert float(frames[:, : SIDE * SIDE].float().mean()) * 255 == pytest.approx(shade, abs=4)
+
+
+def test_a_model_predicts_on_sound_and_pictures_of_one_file(model: SerModel, tmp_path: Path) -> None:
+    sound = tone(2.0, rate_hz=16_000)
+    dark, light = (
+        write_film(tmp_path / f"{shade}.mp4", lambda seconds, shade=shade: grey(shade), 2.0, 5, samples=sound)  # type: ignore[misc]
+        for shade in (30, 220)
+    )
+    found = [model.predict(path, text=WORDS).probabilities for path in (dark, light, dark)]
+    assert found[0] == found[2]
+    assert np.abs(np.subtract(found[0], found[1])).max() > 1e-4
+    assert sum(found[0]) == pytest.approx(1)
+
+
+def test_what_lacks_sound_or_pictures_is_refused_in_one_line(
+    model: SerModel, tmp_path: Path, iemocap_release: Path
+) -> None:
+    wav = next(iemocap_release.glob("Session1/sentences/wav/*/Ses*.wav"))
+    silent = write_film(tmp_path / "silent.mp4", lambda seconds: grey(90), 1.0, 5)
+    for path, expected in ((wav, r"variant cross\+video reads film, and .*wav is none"), (silent, "no audio track")):
+        with pytest.raises(UserError, match=expected) as caught:
+            model.predict(path, text=WORDS)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=r"variant cross\+video reads sound and film, and no recording is given"):
+        model.predict(None, text=WORDS)
+
+
+def test_rows_of_a_manifest_may_have_their_film_elsewhere(
+    model: SerModel, tmp_path: Path, iemocap_release: Path
+) -> None:
+    wav = next(iemocap_release.glob("Session1/sentences/wav/*/Ses*.wav"))
+    write_film(tmp_path / "f.mp4", lambda seconds: grey(90), 3.0, 5)
+    rows = ["file_name,text,video,video_start,video_end", f"{wav},x,f.mp4,1,2", f"{wav},x,,,", f"{wav},x,f.mp4,2,1"]
+    (tmp_path / "m.csv").write_text("\n".join(rows))
+    predictor = model._predictor
+    first, second, third = items_of([str(tmp_path / "m.csv")], None, predictor.config)
+    assert first.utterance is not None
+    assert first.utterance.video == Video(tmp_path / "f.mp4", 1.0, 2.0)
+    assert sum(predictor.predict(first.utterance).probabilities) == pytest.approx(1)
+    assert second.utterance is not None
+    with pytest.raises(UserError, match="reads film"):
+        predictor.predict(second.utterance)
+    assert (third.utterance, third.reason) == (None, "video_end must be later than video_start; found 2 to 1")
