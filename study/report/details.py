@@ -15,6 +15,7 @@ from study.record.variance_sources import Source
 from study.report.close_pairs import NO_LOSSES, ByLoss, close_pairs, pairs_of
 from study.report.predictions import TestedFold, pooled_confusion
 from study.report.variant_view import DetailsView, ScriptView
+from study.report.votes import votes_view
 from study.training.metrics import METRICS, confusion_matrix, score_confusion
 
 
@@ -32,6 +33,7 @@ def details(
         pairs=tuple(close_pairs(plan, folds, pairs_of(plan.classes, validated, plan.terms.pairs), by_loss)),
         scripts=metrics_by_script(folds, len(plan.classes)),
         words_seen=words_seen(plan),
+        votes=votes_view(plan, folds, by_loss),
     )
 
 

@@ -30,6 +30,7 @@ from study.report.formats import (
 )
 from study.report.layer_weights import layer_weight_lines
 from study.report.view import ReportView
+from study.report.votes import votes_sentence
 from study.training.metrics import LEGEND, METRICS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -118,6 +119,7 @@ def _render(environment: jinja2.Environment, name: str, view: ReportView, **more
         layer_weight_lines=layer_weight_lines,
         calibration_sentence=calibration_sentence,
         calibration_rows=calibration_rows,
+        votes_sentence=votes_sentence,
         interval=format_interval,
         **more,
     )

@@ -101,11 +101,24 @@ class PairView:
 
 
 @dataclass(frozen=True)
+class VotesView:
+    """The mean Jensen-Shannon distance of predictions to votes, over `n` test utterances that have any.
+
+    `by_loss` has it for the configuration with each loss that is best by validation, where the search chose from
+    several.
+    """
+
+    n: int
+    distance: MetricView
+    by_loss: Mapping[str, MetricView] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class DetailsView:
     """What the stored predictions of the reported runs add.
 
     `optimism` is validation minus test by metric; `recalls` by class over all test folds; `words_seen` the share
-    of test utterances whose words occur in training, None without words.
+    of test utterances whose words occur in training, None without words. `votes` are there where the study keeps them.
     """
 
     optimism: Mapping[str, float]
@@ -113,6 +126,7 @@ class DetailsView:
     pairs: tuple[PairView, ...]
     scripts: Mapping[str, ScriptView]
     words_seen: float | None
+    votes: VotesView | None = None
 
 
 @dataclass(frozen=True)

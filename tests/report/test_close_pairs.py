@@ -74,3 +74,23 @@ def test_the_picture_has_a_row_for_each_system_and_loss_and_none_without_pairs()
     assert about_losses not in html_page(replace(toy_view(), variants={"cross": variant}), {"pairs": "<svg/>"})
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["cross", "loss ce", "loss balanced"]
     assert chart(replace(toy_view(), variants={"cross": replace(variant, details=None)})) is None
+
+
+def test_a_loss_that_changes_nothing_is_hardly_ever_said_to_change_a_pair():
+    """An A/A run: both losses confuse the pair equally often, block by block, and are drawn anew."""
+    plan, rng, wrong = toy_plan(CLASSES, sessions=5, utterances=60), np.random.default_rng(0), 0
+    plan = replace(plan, terms=replace(plan.terms, losses=("ce", "pairs")))
+    labels = [0, 2] * 30
+    for _ in range(60):
+        confused = np.clip(0.3 + 0.1 * rng.normal(size=5), 0, 1)
+        usual, other = (
+            [
+                fold_of(block, labels, np.where(rng.random(60) < share, 2 - np.array(labels), labels))
+                for block, share in zip("abcde", confused, strict=True)
+            ]
+            for _ in range(2)
+        )
+        (pair,) = close_pairs(plan, usual, [("calm", "tense")], {"ce": usual, "pairs": other})
+        change = pair.by_loss[1].confused_change
+        wrong += not change.low <= 0 <= change.high
+    assert wrong <= 3  # 5 % of 60

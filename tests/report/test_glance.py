@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,11 +22,11 @@ from study.report.glance_table import glance_rows, glance_sentence
 from study.report.glance_view import GlanceRow, GlanceView
 from study.report.model_size import n_parameters
 from study.report.pages import html_page, markdown_page
-from study.report.systems import systems_of
+from study.report.systems import share_tested, systems_of
 from study.report.t_model import ROUNDING
 from study.report.view import ReportView
 from study.samplers.proposer import published_params
-from study.variants import VARIANTS
+from study.variants import TRAINED, VARIANTS
 from tests.report.test_pairs import outcome, searched
 from tests.report.toy import settings_of, spread, toy_plan, toy_variant, toy_view, write_study
 
@@ -94,6 +95,24 @@ def test_systems_that_differ_after_holm_share_no_letter() -> None:
     assert [row[3] for row in glance_rows(found)] == ["a", "b", "b"]
     assert "Of 3 pairs of tuned systems, 2 differ" in glance_sentence(found)
     assert seen(n_configs=3).groups == {}
+
+
+def test_seventeen_equal_systems_are_hardly_ever_told_apart() -> None:
+    """An A/A run of the whole table: scores differ by what overlapping training sets and sessions make them differ."""
+    rng, plan = np.random.default_rng(1), toy_plan(sessions=5, variants=list(TRAINED[:17]))
+    rho = share_tested(plan) / (1 + share_tested(plan))
+    configs, tables = {name: searched(name, 16) for name in TRAINED[:17]}, []
+    for _ in range(25):
+        own = 0.02 * (rho**0.5 * rng.normal(size=(17, 1)) + (1 - rho) ** 0.5 * rng.normal(size=(17, 5)))
+        scores = 0.5 + 0.03 * rng.normal(size=5) + own
+        outcomes = {name: outcome(name, 0.5, tuple(row)) for name, row in zip(configs, scores.tolist(), strict=True)}
+        systems = systems_of(plan, outcomes, configs)
+        found = glance(plan, outcomes, systems, {name: toy_variant(name) for name in configs})
+        assert found is not None
+        assert found.n_pairs == 136
+        tables.append(found)
+    assert sum(each.n_confirmed > 0 for each in tables) <= 1  # 5 % of 25
+    assert all(set(each.groups) == {"a"} for each in tables if not each.n_confirmed)
 
 
 def test_one_system_is_no_comparison() -> None:
