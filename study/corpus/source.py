@@ -18,6 +18,9 @@ from study.corpus.utterance import Corpus, Problem, Utterance
 from study.errors import UserError
 from study.several_paths import expanded, kind_and_path
 
+# Where a corpus is looked for beside a path that is none: a user may have named a folder of it, or the one it lies in.
+LEVELS_ABOVE, MOST_LOOKED_AT = 2, 50
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -87,10 +90,14 @@ def _found(source: str, remedy: str) -> tuple[Reader, Path]:
         )
     if kind and not READERS[kind].recognises(path):
         lack = READERS[kind].description
-        raise UserError(f"{kind}:PATH expects {lack}; found {_what_is_at(path)} at {path_text(path)}")
+        near = _corpus_near(path)
+        raise UserError(
+            f"{kind}:PATH expects {lack}; found {_what_is_at(path)} at {path_text(path)}{near and f'; {near}'}"
+        )
     reader = READERS[kind] if kind else reader_of(path)
     if reader is None:
-        raise UserError(f"a corpus is {descriptions()}; found {_what_is_at(path)} at {source}; {remedy}")
+        law = f"a corpus is {descriptions()}; found {_what_is_at(path)} at {path_text(path)}"
+        raise UserError(f"{law}; {_corpus_near(path) or remedy}")
     return reader, path
 
 
@@ -137,6 +144,21 @@ def choose_classes(reading: Reading, options: CorpusOptions) -> Corpus:
 def _notes_on_release(reading: Reading) -> tuple[str, ...]:
     known = (reading.reader.known.note(reading.utterances),) if reading.reader.known else ()
     return (*known, *([reading.reader.words_note] if reading.reader.words_note else []))
+
+
+def _corpus_near(path: Path) -> str:
+    """That a corpus is at `path` in another layout, above it or in it, in words; empty if none is."""
+    if not os.path.exists(path):
+        return ""
+    try:
+        inside = sorted(path.iterdir())[:MOST_LOOKED_AT] if os.path.isdir(path) else []
+    except OSError:
+        inside = []
+    above = path.absolute().parents[:LEVELS_ABOVE]
+    for place in (path, *above, *inside):
+        if (reader := reader_of(place)) is not None:
+            return f"{path_text(place)} is {reader.description}"
+    return ""
 
 
 def _what_is_at(path: Path) -> str:

@@ -129,6 +129,19 @@ def test_a_refusal_lists_the_new_layout_with_the_others(acted: Path) -> None:
     )
 
 
+def test_a_refusal_names_the_corpus_that_is_there_above_or_inside(acted: Path) -> None:
+    description = READERS["acted"].description
+    for named, near in (
+        (acted / "takes", f"{acted} is {description}"),
+        (f"meld:{acted}", f"{acted} is {description}"),
+        (acted.parent, f"{acted} is {description}"),
+        (acted.parent / "nowhere", "leave it out for the demo"),
+    ):
+        with pytest.raises(UserError) as caught:
+            open_corpus(CorpusOptions(corpus=str(named)))
+        assert str(caught.value).rpartition("; ")[2] == near
+
+
 def test_each_corpus_is_recognised_by_its_own_row_alone(
     iemocap_release: Path, tiny_manifest: Path, acted: Path, tmp_path: Path
 ) -> None:

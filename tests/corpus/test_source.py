@@ -133,10 +133,11 @@ def test_a_layout_that_does_not_fit_says_what_is_expected_and_found(tiny_manifes
     folder = tiny_manifest.parent
     assert refusal(f"iemocap:{folder}") == (
         f"iemocap:PATH expects an IEMOCAP release folder (Session1 ... Session5); found a folder of another kind at "
-        f"{folder}"
+        f"{folder}; {tiny_manifest} is a manifest (.csv, .tsv, .jsonl)"
     )
     expected = "manifest:PATH expects a manifest (.csv, .tsv, .jsonl); found"
-    assert refusal(f"manifest:{folder}") == f"{expected} a folder of another kind at {folder}"
+    near = f"{tiny_manifest} is a manifest (.csv, .tsv, .jsonl)"
+    assert refusal(f"manifest:{folder}") == f"{expected} a folder of another kind at {folder}; {near}"
     assert refusal(f"manifest:{folder}/none.csv") == f"{expected} nothing at {folder}/none.csv"
 
 
