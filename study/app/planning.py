@@ -93,7 +93,7 @@ def with_notes(plan: Plan, notes: Sequence[str]) -> Plan:
 def untrained(plan: Plan, console: Console) -> list[str]:
     """Print, and give, a sentence for each class that a fold does not train."""
     members = ((each["label"], each["group"]) for each in plan.utterances)
-    notes = untrained_sentences(untrained_classes(members, [fold["training"] for fold in plan.folds]))
+    notes = untrained_sentences(untrained_classes(members, [fold["training"] for fold in plan.folds]), len(plan.folds))
     for note in notes:
         print_line(console, note, style="yellow")
     return notes

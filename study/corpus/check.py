@@ -145,5 +145,5 @@ def _divided(corpus: Corpus, holding_out: HoldingOut, place: str) -> tuple[Seque
     except UserError as error:
         return (), [Problem(place, str(error), True, "folds")]
     members = ((u.label, u.group) for u in corpus.utterances)
-    lines = untrained_sentences(untrained_classes(members, [fold.training for fold in folds]))
+    lines = untrained_sentences(untrained_classes(members, [fold.training for fold in folds]), len(folds))
     return folds, [Problem(place, line, False, "classes that a fold does not train") for line in lines]

@@ -12,6 +12,7 @@ from study.corpus.labels import EMOTIONS, class_order, preset, read_label_map, r
 from study.corpus.media import MEDIA, require_files, without_missing, without_unusable
 from study.corpus.options import CorpusOptions
 from study.corpus.quoting import path_text, quoted
+from study.corpus.readers.labelled_once import labelled_once
 from study.corpus.readers.table import READERS, Reader, descriptions, reader_of
 from study.corpus.remarks import notes_on
 from study.corpus.utterance import Corpus, Problem, Utterance
@@ -76,7 +77,9 @@ def read_source(options: CorpusOptions, remedy: str = "leave it out for the demo
     """
     reader, path = (READERS["manifest"], MANIFEST) if options.corpus is None else _found(options.corpus, remedy)
     utterances, problems = reader.scan(path, options.allow_outside_files)
-    return Reading(reader, reader.corpus_name(path), str(path), tuple(utterances), tuple(problems))
+    # Whatever a layout allows: the same name in two folders, for one.
+    utterances, doubled = labelled_once(utterances, "files")
+    return Reading(reader, reader.corpus_name(path), str(path), tuple(utterances), (*problems, *doubled))
 
 
 def _found(source: str, remedy: str) -> tuple[Reader, Path]:

@@ -64,8 +64,13 @@ def untrained_classes(
     return {label: folds for label, folds in without.items() if folds}
 
 
-def untrained_sentences(untrained: Mapping[str, Sequence[int]]) -> list[str]:
-    """What `untrained_classes` found, in words."""
+def untrained_sentences(untrained: Mapping[str, Sequence[int]], n_folds: int) -> list[str]:
+    """What `untrained_classes` found in so many folds, in words."""
+    if n_folds == 1:
+        return [
+            f"class {label} is not trained: all of its utterances are held out, so its recall is 0"
+            for label in untrained
+        ]
     return [
         f"class {label} is not trained in {counted(len(folds), 'fold')} ({', '.join(map(str, folds[:5]))}"
         f"{', ...' if len(folds) > 5 else ''}): all of its utterances are held out there, so its recall is 0"

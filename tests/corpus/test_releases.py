@@ -1,6 +1,7 @@
 """The readers of corpora as they are distributed: their rules and traps on miniature releases."""
 
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from study.corpus.options import CorpusOptions
 from study.corpus.readers import cremad, emodb, meld, msp_improv, msp_podcast, ravdess
 from study.corpus.readers.files import repaired_text
 from study.corpus.readers.table import READERS
-from study.corpus.source import open_corpus
+from study.corpus.source import open_corpus, read_source
 from study.corpus.utterance import Problem, Utterance
 from study.errors import UserError
 from study.features.audio import encode_audio
@@ -371,3 +372,26 @@ def test_an_empty_wav_is_named_and_left_out_on_demand(tmp_path: Path) -> None:
         in messages(check(CorpusOptions(corpus=str(root))).problems, "audio files that cannot be decoded")[0]
     )
     assert len(open_corpus(CorpusOptions(corpus=str(root), skip_missing=True)).utterances) == 20
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("msp-podcast", "Transcripts"), ("msp-improv", "Human_transcriptions/All_human_transcriptions")]
+)
+def test_transcripts_of_msp_with_bytes_that_are_not_utf_8_are_counted(tmp_path: Path, name: str, words: str) -> None:
+    root = MINIATURES[name](tmp_path / "it")
+    file = min((root / words).glob("*.txt"))
+    file.write_bytes(b"it\x92s fine")
+    (problem,) = [p for p in read_source(CorpusOptions(corpus=str(root))).problems if p.kind == "encoding"]
+    assert f"in 1 transcript, the first '{file.name}'" in problem.message
+    (utterance,) = [u for u in read_source(CorpusOptions(corpus=str(root))).utterances if u.id == file.stem]
+    assert utterance.words == "it\u2019s fine"
+
+
+def test_a_recording_in_the_folders_of_two_actors_is_refused_by_check_and_run(tmp_path: Path) -> None:
+    root = write_ravdess(tmp_path / "it")
+    name = "03-01-05-01-02-01-02.wav"
+    shutil.copyfile(root / "Actor_02" / name, root / "Actor_01" / name)
+    found = check(CorpusOptions(corpus=str(root)))
+    assert [p.message.split(",")[0] for p in found.problems if p.fatal] == [f"{name[:-4]} is labelled twice"]
+    with pytest.raises(UserError, match="is labelled twice, first at"):
+        open_corpus(CorpusOptions(corpus=str(root)))

@@ -76,7 +76,10 @@ def test_a_class_is_trained_where_a_training_group_has_it(members, trainings, ex
 
 
 def test_untrained_classes_are_said_with_their_folds() -> None:
-    assert untrained_sentences({"fear": (0, 4)}) == [
+    assert untrained_sentences({"fear": (0,)}, 1) == [
+        "class fear is not trained: all of its utterances are held out, so its recall is 0"
+    ]
+    assert untrained_sentences({"fear": (0, 4)}, 5) == [
         "class fear is not trained in 2 folds (0, 4): all of its utterances are held out there, so its recall is 0"
     ]
 

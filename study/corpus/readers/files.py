@@ -5,7 +5,7 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from study.corpus.container import is_lfs_pointer
@@ -73,12 +73,31 @@ def words_in(text: str) -> str:
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
-def transcript(path: Path) -> str:
-    """The words in the file of one utterance; empty where there is no file that can be read."""
-    try:
-        return words_in(repaired_text(path.read_bytes())[0]) if os.path.isfile(path) else ""
-    except OSError:
-        return ""
+@dataclass(frozen=True)
+class Transcripts:
+    """A folder with a text file for each utterance; `repaired` are the files with bytes that are not UTF-8."""
+
+    folder: Path
+    repaired: list[Path] = field(default_factory=list)
+
+    def words(self, id: str) -> str:
+        """The words of an utterance; empty where there is no file that can be read."""
+        path = self.folder / f"{id}.txt"
+        try:
+            text, is_repaired = repaired_text(path.read_bytes()) if os.path.isfile(path) else ("", False)
+        except OSError:
+            return ""
+        if is_repaired:
+            self.repaired.append(path)
+        return words_in(text)
+
+    def remarks(self) -> list[Problem]:
+        """The remark that counts the files with such bytes, of those that were read so far."""
+        if not self.repaired:
+            return []
+        many = f"{counted(len(self.repaired), 'transcript')}, the first {quoted(self.repaired[0].name)}"
+        message = f"bytes that are not UTF-8 in {many}; they are read as Windows-1252"
+        return [Problem(path_text(self.folder), message, False, "encoding")]
 
 
 @dataclass(frozen=True)

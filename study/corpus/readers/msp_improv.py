@@ -17,7 +17,7 @@ from pathlib import Path
 
 from study.corpus.known_counts import KnownCounts
 from study.corpus.quoting import path_text, quoted
-from study.corpus.readers.files import first_folder, repaired_text, transcript
+from study.corpus.readers.files import Transcripts, first_folder, repaired_text
 from study.corpus.readers.labelled_once import labelled_once
 from study.corpus.utterance import Problem, Utterance
 from study.plurals import counted
@@ -52,13 +52,13 @@ def scan(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list
     """
     table = next((path / name for name in TABLES if os.path.isfile(path / name)), path / TABLES[0])
     text, problems = _text(table)
-    audio, transcripts = first_folder(path, *FIRST_SESSION).parent, first_folder(path, *WORDS)
+    audio, transcripts = first_folder(path, *FIRST_SESSION).parent, Transcripts(first_folder(path, *WORDS))
     found = (
         _utterance(line, ratings, audio, transcripts, f"{path_text(table)}:{number}")
         for number, line, ratings in _turns(text.split("\n"))
     )
     utterances, faults = labelled_once(found, "lines")
-    return utterances, [*problems, *faults, *_missing_words(path, utterances)]
+    return utterances, [*problems, *faults, *_missing_words(path, utterances), *transcripts.remarks()]
 
 
 def _text(table: Path) -> tuple[str, list[Problem]]:
@@ -75,7 +75,9 @@ def _turns(lines: Sequence[str]) -> Iterator[tuple[int, str, Sequence[str]]]:
         yield start + 1, lines[start].strip(), lines[start + 1 : following]
 
 
-def _utterance(line: str, ratings: Sequence[str], audio: Path, transcripts: Path, where: str) -> Utterance | Problem:
+def _utterance(
+    line: str, ratings: Sequence[str], audio: Path, transcripts: Transcripts, where: str
+) -> Utterance | Problem:
     fields = [field.strip() for field in line.split(";")]
     match = _NAME.fullmatch(fields[0].removesuffix(".avi"))
     if not match:
@@ -88,7 +90,7 @@ def _utterance(line: str, ratings: Sequence[str], audio: Path, transcripts: Path
     return Utterance(
         id=id,
         audio=audio / f"session{session}" / sentence / scenario / f"{id}.wav",
-        words=transcript(transcripts / f"{id}.txt"),
+        words=transcripts.words(id),
         label=CODES[fields[1]],
         speaker=speaker,
         group=f"session{session}",

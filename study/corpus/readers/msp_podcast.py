@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from study.corpus.quoting import path_text, quoted
-from study.corpus.readers.files import LabelRow, first_folder, label_rows, transcript, words_in
+from study.corpus.readers.files import LabelRow, Transcripts, first_folder, label_rows, words_in
 from study.corpus.readers.labelled_once import labelled_once
 from study.corpus.splits import standard_split
 from study.corpus.utterance import Problem, Utterance
@@ -56,13 +56,18 @@ def scan(path: Path, allow_outside: bool = False) -> tuple[list[Utterance], list
     """
     table = next((path / "Labels" / name for name in TABLES if os.path.isfile(path / "Labels" / name)), None)
     rows, problems = label_rows(table or path / "Labels" / TABLES[0], COLUMNS)
-    audio, transcripts = first_folder(path, "Audios", "Audio"), first_folder(path, "Transcripts")
+    audio, transcripts = first_folder(path, "Audios", "Audio"), Transcripts(first_folder(path, "Transcripts"))
     labelled = (row for row in rows if row["EmoClass"].lower() not in WITHHELD)
     utterances, faults = labelled_once((_utterance(row, audio, transcripts) for row in labelled), "rows")
-    return utterances, [*problems, *faults, *_remarks(path, rows, utterances, transcripts)]
+    return utterances, [
+        *problems,
+        *faults,
+        *_remarks(path, rows, utterances, transcripts.folder),
+        *transcripts.remarks(),
+    ]
 
 
-def _utterance(row: LabelRow, audio: Path, transcripts: Path) -> Utterance | Problem:
+def _utterance(row: LabelRow, audio: Path, transcripts: Transcripts) -> Utterance | Problem:
     name = row["FileName"]
     if not name or name != os.path.basename(name) or not name.isprintable() or "\\" in name or name.startswith("."):
         law = "FileName is the name of a file, as MSP-PODCAST_0001_0008.wav"
@@ -75,7 +80,7 @@ def _utterance(row: LabelRow, audio: Path, transcripts: Path) -> Utterance | Pro
     return Utterance(
         id=id,
         audio=audio / name,
-        words=transcript(transcripts / f"{id}.txt"),
+        words=transcripts.words(id),
         label=CODES[row["EmoClass"]],
         speaker=speaker,
         group=speaker,
