@@ -28,7 +28,7 @@ SPEAKERS = {
     **{f"t{n}": (f"day{n // 2}", "TEST1") for n in range(6)},
     **{f"v{n}": (f"eve{n // 2}", "test2") for n in range(4)},
 }
-TERMS = ("--protocol", "split", "--configs", "4", "--finalists", "1", "--seeds", "2")
+TERMS = ("--protocol", "split", "--configs", "4", "--finalists", "1", "--seeds", "2", "--losses", "ce,focal")
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,19 @@ def test_pictures_and_tables_name_the_test_sets(study):
     assert all(f">{title}<" in drawn["folds"] for title in ("test1", "test2"))
     rows = csv.DictReader((study.folder.tables / "comparisons.csv").read_text(encoding="utf-8").splitlines())
     assert {row["on"] for row in rows} == {"test1", "test2"}
+
+
+def test_losses_are_compared_over_the_test_sets_without_an_interval_over_folds(report):
+    for variant in ("text", "audio"):
+        choices = {each["label"]: each["n_configs"] for each in report["variants"][variant]["features"]}
+        assert choices.keys() == {"ce", "focal"}
+        assert sum(choices.values()) == 4
+        for pair in report["variants"][variant]["details"]["pairs"]:
+            usual, *others = pair["by_loss"]
+            assert (usual["loss"], usual["f1_change"]) == ("ce", None)
+            for own in others:
+                change = own["f1"]["mean"] - usual["f1"]["mean"]
+                assert own["f1_change"] == {"mean": pytest.approx(change), "low": None, "high": None}
 
 
 def test_every_test_set_has_its_calibration(study, report, rows):
