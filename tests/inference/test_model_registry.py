@@ -162,6 +162,12 @@ def test_pyfunc_gives_what_the_folder_gives_without_pickle(
         warnings.simplefilter("ignore")  # of MLflow's own tables
         loaded = mlflow.pyfunc.load_model("models:/emotions@champion")
     mlflow.set_tracking_uri(None)
+    assert loaded.metadata.signature is not None
+    columns = loaded.metadata.signature.inputs
+    assert {each.name: (each.type.name, each.required) for each in columns} == {
+        "audio": ("string", False),
+        "text": ("string", False),
+    }
     found = loaded.predict(pandas.DataFrame(rows)).to_dict("records")
     assert shares(found) == expected(model, rows)
     assert [row["label"] for row in found] == [max(row, key=lambda name: row[name]) for row in expected(model, rows)]

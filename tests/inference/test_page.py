@@ -90,6 +90,7 @@ def test_what_is_missing_is_said_and_the_page_needs_no_other_server(address: str
     assert "no recording is given" in str(error)
     config = read(f"{address}/config").decode()
     assert "was scored on nothing held out" in config
+    assert json.loads(config)["analytics_enabled"] is False
     theme = read(f"{address}/theme.css").decode()
     assert "googleapis" not in theme + config
     assert "url(http" not in theme
