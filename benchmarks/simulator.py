@@ -20,7 +20,7 @@ from study.search.observation import Observation
 from study.search.policies import POLICIES
 from study.search.policy import Policy
 from study.search.rounds import race_of
-from study.search.state import Continue, Rules
+from study.search.state import Continue, Rules, lookahead_of
 from study.seeding import derived_seed
 
 VARIANT = "table"
@@ -191,5 +191,5 @@ def rules_of(table: CurveTable, workers: int, n_configs: int | None = None) -> R
         epochs=epochs,
         rungs=geometric_rungs(epochs),
         epoch_rule="best",
-        lookahead=-(-workers // n_folds) + 3,
+        lookahead=lookahead_of(workers, n_folds),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from study.protocols import PROTOCOLS
 from study.record.plan import Plan
 from study.record.terms import Terms
 from study.report.formats import format_term
+from study.search.state import lookahead_of
 from study.searches import trained_searches
 from study.variants import VARIANT_GROUPS
 
@@ -170,8 +170,7 @@ def more_than_asked(plan: Plan, asked: Terms) -> str:
 def with_slots(plan: Plan, slots: Slots) -> Plan:
     """The plan with as many configurations open at once as keep the slots busy, and its limits in worker seconds.
 
-    Three more than fill the slots: while the last folds of one run to their end, others have rungs to reach. Limits
-    are divided equally over the searches of the variants that are trained.
+    Limits are divided equally over the searches of the variants that are trained.
 
     Raises:
         UserError: a budget of GPU hours where no run has a GPU.
@@ -186,7 +185,7 @@ def with_slots(plan: Plan, slots: Slots) -> Plan:
     trained = len(trained_searches(plan))
     return replace(
         plan,
-        lookahead=plan.lookahead or math.ceil(slots.number / len(plan.folds)) + 3,
+        lookahead=plan.lookahead or lookahead_of(slots.number, len(plan.folds)),
         seconds=plan.seconds or (min(seconds) / max(1, trained) if seconds else None),
     )
 

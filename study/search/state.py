@@ -67,6 +67,15 @@ class Stage:
     folds: tuple[int, ...]
 
 
+def lookahead_of(slots: int, n_folds: int) -> int:
+    """How many configurations are open at once where policies decide in order of number, to keep `slots` busy.
+
+    Three more than fill the slots: while the last folds of one run to their end, others have rungs to reach. Beyond the
+    folds of one, each open configuration may have a single run to go and wait for those before it.
+    """
+    return max(1, slots - n_folds + 1) + 3
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rules(Terms):
     """The terms of a study as its races read them, with what the corpus and the machines add.
