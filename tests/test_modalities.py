@@ -119,6 +119,7 @@ FACES: Modality[Blink] = Modality(
     block=16,
     amount=lambda utterance: 1.0,
     rate_unit="faces per second",
+    noun="faces",
 )
 WITH_FACES = Variant(
     title="recurrent encoders of three modalities, concatenated",

@@ -31,7 +31,7 @@ def test_packages_of_the_working_directory_are_not_imported(
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("error: --variant expects all, every, or names from random, audio,")
+    assert done.stderr.startswith("error: --variant expects all, every, seeing, or names from random, audio,")
 
 
 def test_a_notebook_beside_packages_of_these_names_gets_its_tables(tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ def look() -> tuple[float | None, bool]:
     """Runs on a machine: the fields of its `Gpus`."""
     query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     try:
-        found = subprocess.run(query, capture_output=True, text=True, timeout=TOOL_SECONDS, check=True).stdout
+        done = subprocess.run(query, capture_output=True, timeout=TOOL_SECONDS, check=True)
+        found = done.stdout.decode("utf-8", "replace")
     except (OSError, subprocess.SubprocessError):
         found = ""
     return smallest_memory(found), has_mps(Path(os.environ.get(PIPES) or PIPES_DEFAULT))

@@ -83,7 +83,10 @@ def test_a_path_is_relative_to_the_file_wherever_the_command_is_typed(
         ("epochs: 90", "'epochs' in study.yaml line 1: --epochs expects a whole number, 1 to 50; found 90"),
         ("budget: 1:30", "'budget' in study.yaml line 1: --budget expects a time such as 45m"),
         ("policy: best", "'policy' in study.yaml line 1: --policy expects one of race, asha, full; found 'best'"),
-        ("variant: [self, crosss]", "'variant' in study.yaml line 1: --variant expects all, every, or names from"),
+        (
+            "variant: [self, crosss]",
+            "'variant' in study.yaml line 1: --variant expects all, every, seeing, or names from",
+        ),
         ("epochs:", "'epochs' in study.yaml line 1 has no value; give it one, or remove the line"),
         ("name: null", "'name' in study.yaml line 1 has no value"),
         ("allow-outside-files: 7", "'allow-outside-files' in study.yaml line 1 expects true or false; found '7'"),

@@ -79,10 +79,12 @@ def test_where_there_is_no_registry_none_is_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", named.format(output=str(tmp_path)[1:]))
-    assert main(["predict", "models:/emotions@champion", "a.wav", "--output", str(tmp_path / "mlruns")]) == 2
+    (recording := tmp_path / "a.wav").touch()
+    line = ["predict", "models:/emotions@champion", str(recording), "--output", str(tmp_path / "mlruns")]
+    assert main(line) == 2
     err = capsys.readouterr().err
     assert (err.count("\n"), "there is none at" in err) == (1, True)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [recording]
 
 
 ODD = [

@@ -1,7 +1,6 @@
 """A study on an MLflow server over PostgreSQL: what is there in the end, however often the server was killed."""
 
 import http.server
-import json
 import os
 import signal
 import subprocess
@@ -210,31 +209,28 @@ def test_an_answer_that_is_lost_makes_no_second_run(
     assert contents(server, "toy-lost-cross") == undisturbed
 
 
-STUDY = (
-    "--variant text --configs 4 --epochs 3 --finalists 1 --seeds 1 --audio-encoder logmel --text-encoder hash".split()
-)
-
-
-def test_a_driver_that_was_killed_and_continued_leaves_nothing_running(
-    mlflow_server: MlflowServer, iemocap_release: Path, tmp_path: Path
+def test_a_process_that_was_killed_and_continued_leaves_nothing_running(
+    server: MlflowServer,
+    undisturbed: dict[str, Any],
+    tmp_path: Path,
+    make_plan: MakePlan,
+    make_ledger: MakeLedger,
+    make_view: MakeView,
 ) -> None:
-    name = "killed"
-    line = [sys.executable, str(ROOT / "study" / "run.py"), *STUDY, "--corpus", str(iemocap_release), "--name", name]
-    line += ["--tracking-uri", mlflow_server.uri]
-    driver = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wait_for(lambda: driver.poll() is not None or len(runs(mlflow_server, name)) > 1)
-    driver.send_signal(signal.SIGKILL)
-    printed, _ = driver.communicate(timeout=120)
-    assert driver.returncode == -signal.SIGKILL, printed
-    statuses = {run.info.status for run in runs(mlflow_server, name)}
-    assert "RUNNING" in statuses, "a killed driver cannot mark its runs as ended"
-    continued = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert continued.returncode == 0, continued.stdout + continued.stderr
-    held = contents(mlflow_server, name)
-    assert "RUNNING" not in {status for status, *_ in held.values()}
-    folder = tmp_path / "mlruns" / "studies" / name
-    cost = json.loads((folder / "report.json").read_text(encoding="utf-8"))["variants"]["text"]["cost"]
-    assert len(held) == 1 + cost["n_configs"] + cost["n_fold_runs"]
+    plan, events = make_plan(name="toy-killed-cross"), make_ledger()
+    process = os.fork()
+    if not process:
+        feed(Tracker(server.uri, tmp_path, plan), events[:20])
+        time.sleep(600)
+    wait_for(lambda: len(runs(server, "toy-killed-cross")) > 1)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    statuses = {run.info.status for run in runs(server, "toy-killed-cross")}
+    assert "RUNNING" in statuses, "a killed process cannot mark its runs as ended"
+    continued = Tracker(server.uri, tmp_path, plan)
+    feed(continued, events)
+    assert continued.finish(make_view(events)).warning == ""
+    assert contents(server, "toy-killed-cross") == undisturbed
 
 
 def test_a_server_that_stays_away_costs_one_line_and_the_next_start_writes_what_is_missing(
