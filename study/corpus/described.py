@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from study.corpus.utterance import Problem
+from study.corpus.media import MediaFault
+from study.corpus.utterance import Problem, Utterance
 
 # Below the smallest step of 14 bits: a recorder that runs is louder.
 SILENT_PEAK = 1e-4
@@ -57,6 +58,7 @@ class Pictures:
 Known = MutableMapping[str, Recording | Pictures]
 
 Summary = TypeVar("Summary")
+Description = TypeVar("Description", Recording, Pictures)
 
 
 @dataclass(frozen=True)
@@ -76,3 +78,17 @@ class Inspection(Generic[Summary]):
     def skippable(self) -> dict[str, Problem]:
         """The faults of utterances that `--skip-missing` leaves out."""
         return {id: fault for id, fault in self.faults.items() if fault.kind in self.skipped_kinds}
+
+
+def by_id(
+    read: Iterable[tuple[Utterance, Description | MediaFault]], on_done: Callable[[int], None]
+) -> tuple[dict[str, Description], dict[str, Problem]]:
+    """What was decoded and what could not be, by id; `on_done` is called with the number of utterances so far."""
+    found, faults = dict[str, Description](), dict[str, Problem]()
+    for utterance, each in read:
+        if isinstance(each, MediaFault):
+            faults[utterance.id] = Problem(utterance.where, str(each), True, each.kind)
+        else:
+            found[utterance.id] = each
+        on_done(len(found) + len(faults))
+    return found, faults

@@ -25,8 +25,6 @@ LEAP_SECONDS = 10.0
 # How long the last picture may have to stand for those that are missing at the end: declared lengths are rounded, and
 # are those of the sound.
 ROUNDING_SECONDS = 0.5
-
-
 # FFmpeg's AV_DISPOSITION_ATTACHED_PIC.
 ATTACHED_PICTURE = 1024
 

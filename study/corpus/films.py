@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from study.corpus.container import missing_decoder
-from study.corpus.described import Inspection, Known, OnStep, Pictures
+from study.corpus.described import Inspection, Known, OnStep, Pictures, by_id
+from study.corpus.media import MediaFault
 from study.corpus.utterance import NO_FILE, Problem, Utterance
-from study.corpus.utterance_film import TOO_LONG_FILM, UNDECODABLE_FILM, FilmFault, UtteranceFilm, read_films
+from study.corpus.utterance_film import TOO_LONG_FILM, UNDECODABLE_FILM, UtteranceFilm, read_films
 from study.plurals import counted
 
 
@@ -24,12 +24,6 @@ class FilmSummary:
     n_without: int = 0
     n_pictures: int = 0
     sizes: Mapping[tuple[int, int], int] = field(default_factory=dict)
-
-
-def lack_of_film_decoder(utterances: Iterable[Utterance]) -> str:
-    """Why some films of these utterances cannot be decoded here whatever they hold; empty if all can."""
-    suffixes = {u.video.file.suffix.lower(): u.video.file for u in utterances if u.video.file != NO_FILE}
-    return next((lack for file in suffixes.values() if (lack := missing_decoder(file))), "")
 
 
 def inspect_films(
@@ -44,19 +38,14 @@ def inspect_films(
     """
     named = [u for u in utterances if u.video.file != NO_FILE]
     with_file = [u for u in named if os.path.isfile(u.video.file)]
-    found, faults = dict[str, Pictures](), dict[str, Problem]()
-    for utterance, each in _in_threads(with_file, {} if known is None else known):
-        if isinstance(each, FilmFault):
-            faults[utterance.id] = Problem(utterance.where, str(each), True, each.kind)
-        else:
-            found[utterance.id] = each
-        on_step("reading films", len(found) + len(faults), len(with_file))
+    read = _in_threads(with_file, {} if known is None else known)
+    found, faults = by_id(read, lambda n_done: on_step("reading films", n_done, len(with_file)))
     seen = [u for u in with_file if u.id in found]
     remarks = tuple(_in_two_groups(seen, found))
     return Inspection(_summary(utterances, found), (UNDECODABLE_FILM, TOO_LONG_FILM), faults, remarks)
 
 
-def _in_threads(utterances: Sequence[Utterance], known: Known) -> Iterator[tuple[Utterance, Pictures | FilmFault]]:
+def _in_threads(utterances: Sequence[Utterance], known: Known) -> Iterator[tuple[Utterance, Pictures | MediaFault]]:
     """Each file by one thread, which reads it forward."""
     by_file: dict[object, list[Utterance]] = defaultdict(list)
     for utterance in utterances:
@@ -70,13 +59,13 @@ def _in_threads(utterances: Sequence[Utterance], known: Known) -> Iterator[tuple
         threads.shutdown(cancel_futures=True)  # after an interrupt, what has not begun is left
 
 
-def _described(utterances: Sequence[Utterance], known: Known) -> list[Pictures | FilmFault]:
+def _described(utterances: Sequence[Utterance], known: Known) -> list[Pictures | MediaFault]:
     keys = [_key(utterance) for utterance in utterances]
     found = {key: each for key in keys if isinstance(each := known.get(key), Pictures)}
     new = [number for number, key in enumerate(keys) if key not in found]
-    faults: dict[str, FilmFault] = {}
+    faults: dict[str, MediaFault] = {}
     for number, film in zip(new, read_films([utterances[number] for number in new]), strict=True):
-        if isinstance(film, FilmFault):
+        if isinstance(film, MediaFault):
             faults[keys[number]] = film
         else:
             found[keys[number]] = known[keys[number]] = _pictures(film)

@@ -37,7 +37,6 @@ PRESETS: dict[str, Preset] = {
     "4": Preset(("angry", "happy", "sad", "neutral"), {"excited": "happy"}),
 }
 
-
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 

@@ -18,6 +18,15 @@ MEDIA: Mapping[str, Callable[[Utterance], Path]] = {
 NAMED = 3
 
 
+class MediaFault(UserError):
+    """Audio or a film that no encoder can read; problems of one `kind` are listed together."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        """Say what is wrong with which file of which utterance."""
+        super().__init__(message)
+        self.kind = kind
+
+
 def missing_files(utterances: Iterable[Utterance], medium: str) -> dict[str, Path]:
     """By id, the file of each utterance whose corpus names one of this medium that is not there."""
     files = {utterance.id: MEDIA[medium](utterance) for utterance in utterances}

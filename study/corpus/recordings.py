@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from study.corpus import mp3
-from study.corpus.container import missing_decoder
-from study.corpus.described import SILENT_PEAK, Inspection, Known, OnStep, Recording
+from study.corpus.described import SILENT_PEAK, Inspection, Known, OnStep, Recording, by_id
 from study.corpus.lengths import WHOLE_SECONDS
+from study.corpus.media import MediaFault
 from study.corpus.utterance import NO_FILE, Problem, Utterance
-from study.corpus.utterance_sound import ROUNDING_SECONDS, TOO_LONG, UNDECODABLE, SoundFault, UtteranceSound, read_sound
+from study.corpus.utterance_sound import ROUNDING_SECONDS, TOO_LONG, UNDECODABLE, UtteranceSound, read_sound
 from study.plurals import counted
 
 # Two channels of independent noise keep .7 of their level in the mean; a tenth is left of channels that cancel out.
@@ -38,12 +38,6 @@ class AudioSummary:
     channels: Mapping[int, int] = field(default_factory=dict)
 
 
-def lack_of_decoder(utterances: Iterable[Utterance]) -> str:
-    """Why some files of these utterances cannot be decoded here whatever they hold; empty if all can."""
-    suffixes = {utterance.audio.suffix.lower(): utterance.audio for utterance in utterances}
-    return next((lack for file in suffixes.values() if (lack := missing_decoder(file))), "")
-
-
 def inspect_recordings(
     utterances: Sequence[Utterance],
     on_step: OnStep = lambda what, done, total: None,
@@ -55,13 +49,8 @@ def inspect_recordings(
     from `known`, which the others are added to.
     """
     with_file = [u for u in utterances if u.audio != NO_FILE and os.path.isfile(u.audio)]
-    found, faults = dict[str, Recording](), dict[str, Problem]()
-    for utterance, each in _in_threads(with_file, {} if known is None else known):
-        if isinstance(each, SoundFault):
-            faults[utterance.id] = Problem(utterance.where, str(each), True, each.kind)
-        else:
-            found[utterance.id] = each
-        on_step("reading audio", len(found) + len(faults), len(with_file))
+    read = _in_threads(with_file, {} if known is None else known)
+    found, faults = by_id(read, lambda n_done: on_step("reading audio", n_done, len(with_file)))
     heard = [u for u in with_file if u.id in found]
     remarks = (
         *_oddities(heard, found),
@@ -72,7 +61,7 @@ def inspect_recordings(
     return Inspection(_summary(heard, found), (UNDECODABLE, TOO_LONG), faults, remarks)
 
 
-def _in_threads(utterances: Sequence[Utterance], known: Known) -> Iterator[tuple[Utterance, Recording | SoundFault]]:
+def _in_threads(utterances: Sequence[Utterance], known: Known) -> Iterator[tuple[Utterance, Recording | MediaFault]]:
     threads = ThreadPoolExecutor(os.cpu_count() or 1)
     try:
         yield from zip(utterances, threads.map(lambda each: _recording(each, known), utterances), strict=True)
@@ -80,13 +69,13 @@ def _in_threads(utterances: Sequence[Utterance], known: Known) -> Iterator[tuple
         threads.shutdown(cancel_futures=True)  # after an interrupt, what has not begun is left
 
 
-def _recording(utterance: Utterance, known: Known) -> Recording | SoundFault:
+def _recording(utterance: Utterance, known: Known) -> Recording | MediaFault:
     key = _key(utterance)
     found = known.get(key)
     if not isinstance(found, Recording):
         try:
             found = known[key] = _described(read_sound(utterance))
-        except SoundFault as fault:
+        except MediaFault as fault:
             return fault
     return found
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from study.corpus.film import Film, FilmError, Picture, open_film
 from study.corpus.lengths import MAX_SECONDS
+from study.corpus.media import MediaFault
 from study.corpus.utterance import LEFT, RIGHT, WHOLE, Utterance
-from study.errors import UserError
 
 # Faces change slowly beside voices; an utterance of more than ten seconds has its pictures farther apart.
 PICTURES_PER_SECOND = 3.0
@@ -27,15 +27,6 @@ ROUNDING_SECONDS = 0.5
 
 UNDECODABLE_FILM, TOO_LONG_FILM = "films that cannot be decoded", "films too long"
 _REMEDY = "give a film that plays, or drop the utterance from the corpus"
-
-
-class FilmFault(UserError):
-    """A film that no encoder can read; problems of one `kind` are listed together."""
-
-    def __init__(self, message: str, kind: str) -> None:
-        """Say what is wrong with which file of which utterance."""
-        super().__init__(message)
-        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -58,7 +49,7 @@ def moments(start: float, end: float) -> list[float]:
     return [start + (number + 0.5) * step for number in range(n_pictures)]
 
 
-def read_films(utterances: Sequence[Utterance]) -> Iterator[UtteranceFilm | FilmFault]:
+def read_films(utterances: Sequence[Utterance]) -> Iterator[UtteranceFilm | MediaFault]:
     """The film of each utterance in their order, or what is wrong with it; a file is opened once for all in a row.
 
     What can be wrong: the file cannot be decoded or has no pictures, its span lies beyond the file, or the utterance
@@ -74,7 +65,7 @@ def film_place(utterance: Utterance) -> str:
     return f"{utterance.video.file} (utterance {utterance.id}){span}"
 
 
-def _of_one_file(utterances: Sequence[Utterance]) -> Iterator[UtteranceFilm | FilmFault]:
+def _of_one_file(utterances: Sequence[Utterance]) -> Iterator[UtteranceFilm | MediaFault]:
     with ExitStack() as stack:
         film: Film | FilmError
         try:
@@ -86,10 +77,10 @@ def _of_one_file(utterances: Sequence[Utterance]) -> Iterator[UtteranceFilm | Fi
                 if isinstance(film, FilmError):
                     raise film
                 yield _read(film, utterance)
-            except FilmFault as fault:
+            except MediaFault as fault:
                 yield fault
             except FilmError as error:
-                yield FilmFault(f"{film_place(utterance)} cannot be decoded ({error}); {_REMEDY}", UNDECODABLE_FILM)
+                yield MediaFault(f"{film_place(utterance)} cannot be decoded ({error}); {_REMEDY}", UNDECODABLE_FILM)
 
 
 def _read(film: Film, utterance: Utterance) -> UtteranceFilm:
@@ -102,19 +93,19 @@ def _bounds(utterance: Utterance, film_seconds: float) -> tuple[float, float]:
     start = utterance.video.start or 0.0
     end = film_seconds if utterance.video.end is None else utterance.video.end
     if start < 0 or not math.isfinite(start) or not start < end < math.inf:
-        raise FilmFault(
+        raise MediaFault(
             f"the span of the film of {utterance.id} must run forward from 0 or later, found {start:g} to {end:g} "
             f"seconds in {utterance.video.file}; correct its start and end",
             "start and end",
         )
     if start >= film_seconds or end > film_seconds + ROUNDING_SECONDS:
-        raise FilmFault(
+        raise MediaFault(
             f"start {start:g} and end {end:g} must lie in {utterance.video.file}, a film of {film_seconds:.2f} s; "
             "correct them",
             "spans beyond the film",
         )
     if end - start > MAX_SECONDS:
-        raise FilmFault(
+        raise MediaFault(
             f"an utterance lasts at most {MAX_SECONDS:.0f} seconds, {utterance.id} lasts {end - start:.0f} s in "
             f"{utterance.video.file}; give its start and end in the film",
             TOO_LONG_FILM,

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from study.corpus.container import is_container
 from study.corpus.lengths import MAX_SECONDS
+from study.corpus.media import MediaFault
 from study.corpus.sound import SoundError, open_sound
 from study.corpus.utterance import Utterance
-from study.errors import UserError
 
 # What nearly all speech encoders read.
 USUAL_RATE_HZ = 16_000
@@ -24,15 +24,6 @@ ROUNDING_SECONDS = 0.05
 
 UNDECODABLE, TOO_LONG = "audio files that cannot be decoded", "utterances too long"
 _REMEDY = "give an audio file that plays, or leave it out"
-
-
-class SoundFault(UserError):
-    """Audio that no encoder can read; problems of one `kind` are listed together."""
-
-    def __init__(self, message: str, kind: str) -> None:
-        """Say what is wrong with which file of which utterance."""
-        super().__init__(message)
-        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -52,16 +43,16 @@ def read_sound(utterance: Utterance, wanted_hz: int = USUAL_RATE_HZ) -> Utteranc
     """The utterance's samples as they are in its file, which can be resampled to `wanted_hz`.
 
     Raises:
-        SoundFault: the file cannot be decoded, its span lies beyond the file, it holds no samples or samples that are
+        MediaFault: the file cannot be decoded, its span lies beyond the file, it holds no samples or samples that are
             not numbers, it lasts more than ten minutes, or its sample rate is one that no recorder uses.
     """
     _check_span(utterance)
     try:
         sound = _decoded(utterance)
     except SoundError as error:
-        raise SoundFault(f"{place_of(utterance)} cannot be decoded ({error}); {_REMEDY}", UNDECODABLE) from error
+        raise MediaFault(f"{place_of(utterance)} cannot be decoded ({error}); {_REMEDY}", UNDECODABLE) from error
     if not np.isfinite(sound.channels).all():
-        raise SoundFault(f"{place_of(utterance)} holds samples that are not numbers; {_REMEDY}", "samples")
+        raise MediaFault(f"{place_of(utterance)} holds samples that are not numbers; {_REMEDY}", "samples")
     _check_rate(utterance, sound.rate_hz, wanted_hz)
     return sound
 
@@ -96,13 +87,13 @@ def _decoded(utterance: Utterance) -> UtteranceSound:
 def _bounds(utterance: Utterance, rate_hz: int, n_samples: int) -> tuple[int, int]:
     """Where the utterance starts and stops in a file of `n_samples`, after checking that it can be used."""
     if n_samples and (law := beyond_file(utterance, n_samples / rate_hz)):
-        raise SoundFault(law, "spans beyond the file")
+        raise MediaFault(law, "spans beyond the file")
     start = 0 if utterance.start is None else round(utterance.start * rate_hz)
     stop = n_samples if utterance.end is None else min(round(utterance.end * rate_hz), n_samples)
     if stop <= start:
-        raise SoundFault(f"{place_of(utterance)} holds no samples; {_REMEDY}", UNDECODABLE)
+        raise MediaFault(f"{place_of(utterance)} holds no samples; {_REMEDY}", UNDECODABLE)
     if stop - start > MAX_SECONDS * rate_hz:
-        raise SoundFault(
+        raise MediaFault(
             f"an utterance lasts at most {MAX_SECONDS:.0f} seconds, {utterance.id} lasts "
             f"{(stop - start) / rate_hz:.0f} s in {utterance.audio}; give its start and end in the file",
             TOO_LONG,
@@ -113,7 +104,7 @@ def _bounds(utterance: Utterance, rate_hz: int, n_samples: int) -> tuple[int, in
 def _check_span(utterance: Utterance) -> None:
     start, end = utterance.start or 0.0, utterance.end
     if start < 0 or not math.isfinite(start) or (end is not None and not start < end < math.inf):
-        raise SoundFault(
+        raise MediaFault(
             f"the span of {utterance.id} must run forward from 0 or later, found {start} to {end} seconds in "
             f"{utterance.audio}; correct its start and end",
             "start and end",
@@ -123,7 +114,7 @@ def _check_span(utterance: Utterance) -> None:
 def _check_rate(utterance: Utterance, rate_hz: int, wanted_hz: int) -> None:
     common = math.gcd(rate_hz, wanted_hz)
     if (rate_hz // common) * (wanted_hz // common) > MAX_RESAMPLING_TABLE:
-        raise SoundFault(
+        raise MediaFault(
             f"expected a usual sample rate such as 16000, 44100 or 48000 Hz, found {rate_hz} in {place_of(utterance)}; "
             f"convert the audio to {wanted_hz} Hz",
             "sample rates",

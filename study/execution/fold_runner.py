@@ -189,8 +189,7 @@ def data_of_parts(
 
     `packs` are by stream, and need no frames of utterances that lack the stream's modality.
     """
-    lacking = plan.missing()
-    missing = {name: lacking.get(input_of(name).modality, set()) for name in packs}
+    missing = plan.missing_in(packs)
     return fold_data(packs, parts, len(plan.classes), device, plan.votes(), plan.confused_pairs(), missing)
 
 

@@ -124,7 +124,7 @@ def slots_on(nodes: Nodes, limit: int | None, gpu_share: float, *, on_cpus: bool
     `may_grow` is whether machines may join: then a limit beyond the room there is asks for them.
 
     Raises:
-        UserError: there is no room for a single run, and nobody asked for more machines.
+        UserError: there is no room for a single run, and no more machines are asked for.
     """
     here = Slots(0, gpu_share, on_cpus=on_cpus, may_grow=may_grow).recounted(nodes)
     if may_grow and limit:

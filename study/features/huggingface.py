@@ -32,6 +32,7 @@ UNUSED_PARTS = ("pooler", "masked_spec_embed", "decoder.")
 AUDIO_PARTS = ("audio_tower", "audio_model", "speech_encoder")
 
 Loaded = TypeVar("Loaded")
+Tried = TypeVar("Tried")
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,36 @@ def empty_encoder(
 
     # Again, since tensors that are made in PyTorch's oldest way are elsewhere.
     return _encoder_of(loaded(spec, folder, kind, made), parts).eval().to("meta")
+
+
+def tried(
+    attempt: Callable[[torch.nn.Module], Tried],
+    spec: str,
+    folder: Path,
+    kind: str,
+    config: Any,
+    trust_remote_code: bool,
+    parts: Sequence[str] = (),
+) -> Tried:
+    """What `attempt` makes of an encoder without values; where its code needs values, of the one with its weights.
+
+    That costs time alone: what is wrong with the encoder is raised by the second attempt.
+
+    Raises:
+        UserError: see `empty_encoder` and `frozen_encoder`.
+    """
+    model = empty_encoder(spec, folder, kind, config, trust_remote_code, parts)
+    try:
+        return attempt(model)
+    except RuntimeError as error:
+        if "meta" not in str(error).lower():  # PyTorch names the device where values are missing
+            raise
+    return attempt(frozen_encoder(spec, folder, kind, trust_remote_code, parts))
+
+
+def configured(folder: Path) -> tuple[tuple[str, int], ...]:
+    """What changes when the configuration in a folder does: its JSON files and their times."""
+    return tuple((path.name, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.json")))
 
 
 def _encoder_of(model: Any, parts: Sequence[str]) -> torch.nn.Module:

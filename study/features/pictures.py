@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from study.corpus.media import MediaFault
 from study.corpus.utterance import NO_FILE, Corpus, Utterance
-from study.corpus.utterance_film import FilmFault, film_place, read_films
+from study.corpus.utterance_film import film_place, read_films
 from study.errors import UserError
 from study.features.content import digest, file_digest
 from study.features.encoder import Encoded, VideoEncoder, to_half
@@ -18,7 +19,7 @@ from study.plurals import counted
 def encode_films(encoder: VideoEncoder, utterances: Sequence[Utterance]) -> Iterator[Encoded | UserError]:
     """Frames of each utterance's pictures, read and encoded one by one; a UserError for each that cannot be."""
     for utterance, film in zip(utterances, read_films(utterances), strict=True):
-        if isinstance(film, FilmFault):
+        if isinstance(film, MediaFault):
             yield film
             continue
         try:

@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoFeatureExtractor
 
 from study.errors import UserError, type_and_line
 from study.features.frame_timing import Seen, Trial, as_frames
-from study.features.huggingface import AUDIO_PARTS, empty_encoder, frozen_encoder, loaded
+from study.features.huggingface import AUDIO_PARTS, configured, loaded, tried
 from study.features.model_faults import LONGEST_CAUSE
 from study.features.speech_inputs import given_inputs, main_input, noise, time_axis, window_samples
 
@@ -38,8 +38,7 @@ def trial(spec: str, folder: Path, trust_remote_code: bool) -> Trial:
     Raises:
         UserError: the model gives no frames for what its feature extractor makes of audio.
     """
-    state = tuple((path.name, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.json")))
-    return _trial_as_of(spec, folder, trust_remote_code, state)
+    return _trial_as_of(spec, folder, trust_remote_code, configured(folder))
 
 
 @lru_cache(16)
@@ -51,12 +50,9 @@ def _trial_as_of(spec: str, folder: Path, trust_remote_code: bool, state: object
         KIND,
         lambda: (AutoConfig.from_pretrained(folder, **how), AutoFeatureExtractor.from_pretrained(folder, **how)),
     )
-    model = empty_encoder(spec, folder, KIND, config, trust_remote_code, AUDIO_PARTS)
     try:
-        without_values = _tried_without_values(spec, extractor, model)
-        if without_values is not None:
-            return without_values
-        return _tried(spec, extractor, frozen_encoder(spec, folder, KIND, trust_remote_code, AUDIO_PARTS))
+        attempt = partial(_tried, spec, extractor)
+        return tried(attempt, spec, folder, KIND, config, trust_remote_code, AUDIO_PARTS)
     except UserError:
         raise
     except Exception as error:  # of the model's code and the extractor's, for whatever the folder has
@@ -66,19 +62,6 @@ def _trial_as_of(spec: str, folder: Path, trust_remote_code: bool, state: object
             f"({type_and_line(error)[:LONGEST_CAUSE]}); pass another audio encoder, or the part "
             "that reads audio, saved as a model of its own"
         ) from error
-
-
-def _tried_without_values(spec: str, extractor: Any, model: torch.nn.Module) -> Trial | None:
-    """The trial of a model on the meta device; None where its code needs values, as PyTorch says by the device's name.
-
-    A None costs time alone: the trial is then made with the weights, and what is wrong is raised there.
-    """
-    try:
-        return _tried(spec, extractor, model)
-    except RuntimeError as error:
-        if "meta" not in str(error).lower():
-            raise
-        return None
 
 
 def _tried(spec: str, extractor: Any, model: Any) -> Trial:

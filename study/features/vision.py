@@ -17,13 +17,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoImageProcessor
 
 from study.errors import UserError, type_and_line
-from study.features.huggingface import (
-    empty_encoder,
-    frozen_encoder,
-    loaded,
-    model_folder,
-    model_identity,
-)
+from study.features.huggingface import configured, frozen_encoder, loaded, model_folder, model_identity, tried
 from study.features.layers import Layers
 from study.features.model_faults import LONGEST_CAUSE, encoding_fault
 
@@ -46,8 +40,8 @@ def open_vision_model(spec: str, layers: Sequence[str], trust_remote_code: bool)
     """
     folder = model_folder(spec)
     processor = _opened(spec, folder, trust_remote_code)[1]
-    tried = trial(spec, folder, trust_remote_code)
-    return VisionModel(spec, folder, processor, Layers.chosen(layers, tried.n_layers), trust_remote_code)
+    n_layers = trial(spec, folder, trust_remote_code).n_layers
+    return VisionModel(spec, folder, processor, Layers.chosen(layers, n_layers), trust_remote_code)
 
 
 @dataclass(frozen=True)
@@ -114,22 +108,17 @@ def trial(spec: str, folder: Path, trust_remote_code: bool) -> States:
     Raises:
         UserError: the model gives no hidden states for what its image processor makes of a picture.
     """
-    state = tuple((path.name, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.json")))
-    return _trial_as_of(spec, folder, trust_remote_code, state)
+    return _trial_as_of(spec, folder, trust_remote_code, configured(folder))
 
 
 @lru_cache(16)
 def _trial_as_of(spec: str, folder: Path, trust_remote_code: bool, state: object) -> States:
     config, processor = _opened(spec, folder, trust_remote_code)
-    model = empty_encoder(spec, folder, KIND, config, trust_remote_code, PICTURE_PARTS)
     try:
-        try:
-            return _states(model, processor, _noise())
-        except RuntimeError as error:
-            if "meta" not in str(error).lower():  # else its code looks at values, so it takes the weights
-                raise
-        weighted = frozen_encoder(spec, folder, KIND, trust_remote_code, PICTURE_PARTS)
-        return _states(weighted, processor, _noise())
+        return tried(
+            lambda model: _states(model, processor, _noise()),
+            *(spec, folder, KIND, config, trust_remote_code, PICTURE_PARTS),
+        )
     except UserError:
         raise
     except Exception as error:  # of the model's code and the processor's, for whatever the folder has

@@ -165,7 +165,6 @@ def _config(selected: Selected, weights: str, members: tuple[MemberConfig, ...],
         name: StreamConfig(input_of(name).modality, pack.dim // max(1, len(pack.bands)), pack.bands)
         for name, pack in selected.streams().items()
     }
-    lacking = plan.missing()
     return ModelConfig(
         variant=variant_of(selected.search),
         weights=weights,
@@ -191,5 +190,5 @@ def _config(selected: Selected, weights: str, members: tuple[MemberConfig, ...],
             "trained_on": trained_on.digest,
         },
         temperature=selected.calibration.temperature,
-        missing=learned_missing(recipe, streams, [name for name in streams if lacking.get(streams[name].modality)]),
+        missing=learned_missing(recipe, streams, [name for name, ids in plan.missing_in(streams).items() if ids]),
     )

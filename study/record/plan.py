@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from search_spaces.losses import LOSS, need_votes
 from search_spaces.modality_dropout import MODALITY_DROPOUT
 from study.corpus.pairs import confused_pairs
 from study.errors import UserError
+from study.features.inputs import input_of
 from study.features.spec import FeatureChoice
 from study.files import write_file
 from study.option import options_of
@@ -83,6 +84,11 @@ class Plan:
             for modality in utterance.get("missing", ()):
                 found.setdefault(modality, set()).add(utterance["id"])
         return found
+
+    def missing_in(self, streams: Iterable[str]) -> dict[str, set[str]]:
+        """By stream, the ids of the utterances without frames of its modality."""
+        found = self.missing()
+        return {name: found.get(input_of(name).modality, set()) for name in streams}
 
     def confused_pairs(self) -> list[tuple[int, int]]:
         """The classes that are often confused, by the study's terms or in general, as places among the classes."""

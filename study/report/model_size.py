@@ -31,9 +31,8 @@ def n_parameters(plan: Plan, search: str, params: Mapping[str, Any]) -> int | No
         return None
     dims = {name: pack.band_dim for name, pack in packs.items()}
     bands = {name: pack.bands for name, pack in packs.items() if pack.bands}
-    lacking = plan.missing()
     with torch.device("meta"):  # counted, and never filled
-        missing = learned_missing(recipe, dims, [name for name in dims if lacking.get(input_of(name).modality)])
+        missing = learned_missing(recipe, dims, [name for name, ids in plan.missing_in(dims).items() if ids])
         module = build(row.model, config, dims, bands, len(plan.classes), missing)
     return sum(parameter.numel() for parameter in module.parameters())
 

@@ -11,11 +11,12 @@ import pytest
 from study.corpus.check import check
 from study.corpus.film import SHORT_SIDE, FilmError, open_film
 from study.corpus.films import inspect_films
+from study.corpus.media import MediaFault
 from study.corpus.options import CorpusOptions
 from study.corpus.readers.manifest import scan
 from study.corpus.source import open_corpus, read_source
 from study.corpus.utterance import NO_VIDEO, Utterance, Video
-from study.corpus.utterance_film import MOST_PICTURES, FilmFault, UtteranceFilm, moments, read_films
+from study.corpus.utterance_film import MOST_PICTURES, UtteranceFilm, moments, read_films
 from study.errors import UserError
 from tests.plugins.clips import tone, write_clip
 from tests.plugins.films import grey, write_film
@@ -46,7 +47,7 @@ def read(video: Video) -> UtteranceFilm:
 
 def fault(video: Video) -> str:
     (found,) = read_films([utterance(video)])
-    assert isinstance(found, FilmFault)
+    assert isinstance(found, MediaFault)
     assert "\n" not in str(found)
     return str(found)
 
