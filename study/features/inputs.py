@@ -1,15 +1,18 @@
 """The streams that a model can take in, and the modality whose pack each comes from.
 
 A stream bears the name of its modality and is the modality's frames, unless it is listed here. Training workers read
-this file; what makes packs is in `study.modalities`, which they do not import.
+this file; what makes packs is in `study.modalities`, which they do not import. Plans read it too, and a plan is read
+without torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from study.features.pack import Pack
+if TYPE_CHECKING:
+    from study.features.pack import Pack
 
 
 @dataclass(frozen=True)
@@ -29,5 +32,9 @@ def _frames(pack: Pack) -> Pack:
     return pack
 
 
+def _single_frames(pack: Pack) -> Pack:
+    return pack.as_single_frames()
+
+
 # "sentence" is the text encoder's one vector per utterance (BERT: CLS) as a stream of a single frame.
-DERIVED = {"sentence": Input("text", Pack.as_single_frames)}
+DERIVED = {"sentence": Input("text", _single_frames)}
