@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,22 +44,11 @@ def is_lfs_pointer(path: Path) -> bool:
         return False
 
 
-def missing_decoder(path: Path) -> str:
-    """Why a file cannot be decoded here whatever it holds, and what to do; empty where it can."""
-    if not is_container(path) or importlib.util.find_spec("av") is not None:
-        return ""
-    name = path.suffix.lower()[1:]
-    return f"sound in {name} is decoded by PyAV: pip install 'ser-study[video]', or convert: ffmpeg -i a.{name} a.wav"
-
-
 def decoding_errors() -> tuple[type[BaseException], ...]:
     """What the decoders raise of a file; TypeError of .raw, which has no header."""
-    usual = (OSError, RuntimeError, ValueError, TypeError)
-    if importlib.util.find_spec("av") is None:
-        return usual
     import av.error
 
-    return (*usual, av.error.FFmpegError)
+    return (OSError, RuntimeError, ValueError, TypeError, av.error.FFmpegError)
 
 
 def reason_of(path: Path, error: BaseException, what: str) -> str:

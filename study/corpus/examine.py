@@ -43,9 +43,6 @@ def examine(
     for medium, inspection in INSPECTIONS.items():
         if medium not in media:
             continue
-        if lack := inspection.lack_of_decoder(corpus.utterances):
-            problems.append(Problem(options.place, lack, True, "decoders"))
-            continue
         found = inspection.inspect(corpus.utterances, on_step, known)
         summaries[medium] = found.summary
         problems += _faults(found, options.skip_missing)

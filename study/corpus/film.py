@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from study.corpus.container import CONTAINERS, decoding_errors, is_container, missing_decoder, opened, reason_of
+from study.corpus.container import CONTAINERS, decoding_errors, is_container, opened, reason_of
 
 Picture = NDArray[np.uint8]  # [height, width, 3], red, green and blue
 # Larger pictures are brought to this length of their shorter side: encoders read less, and memory is kept small.
@@ -38,13 +38,11 @@ def open_film(path: Path) -> Iterator[Film]:
     """The film in a file, closed after the block.
 
     Raises:
-        FilmError: it cannot be decoded, has no pictures, or its decoder is not installed.
+        FilmError: it cannot be decoded, or has no pictures.
     """
     if not is_container(path):
         known = ", ".join(suffix[1:] for suffix in CONTAINERS)
         raise FilmError(f"films are read as {known}")
-    if lack := missing_decoder(path):
-        raise FilmError(lack)
     with _in_one_line(path):
         container = opened(path)
     with container:

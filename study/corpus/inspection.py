@@ -1,11 +1,10 @@
 """How the files of each medium are looked at: a row for each of them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study.corpus.container import missing_decoder
 from study.corpus.described import Inspection
 from study.corpus.films import FilmSummary, inspect_films
 from study.corpus.media import MEDIA
@@ -20,11 +19,6 @@ class InspectionOfMedium:
     file: Callable[[Utterance], Path]
     inspect: Callable[..., Inspection[Any]]
     nothing: Any
-
-    def lack_of_decoder(self, utterances: Iterable[Utterance]) -> str:
-        """Why some files of these utterances cannot be decoded here whatever they hold; empty if all can."""
-        suffixes = {file.suffix.lower(): file for file in map(self.file, utterances)}
-        return next((lack for file in suffixes.values() if (lack := missing_decoder(file))), "")
 
 
 INSPECTIONS: Mapping[str, InspectionOfMedium] = {

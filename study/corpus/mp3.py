@@ -1,10 +1,9 @@
 """MP3 files whose header is wrong about their length, such as of variable rate without one, or of joined parts.
 
 libsndfile trusts the header, and where there is none, it takes the rate of the first frame for all: it would read a
-part of such a file. FFmpeg (PyAV, extra `video`) reads every frame.
+part of such a file. FFmpeg (PyAV) reads every frame.
 """
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +14,12 @@ from numpy.typing import NDArray
 PADDING_SECONDS = 0.25
 
 
-def can_count() -> bool:
-    """Whether what counts the frames of MP3 files is installed."""
-    return importlib.util.find_spec("av") is not None
-
-
 def held_samples(path: Path, stated: int) -> int:
     """How many samples (of each channel) the file really holds: as many as `stated` where only padding differs.
-
-    Without PyAV they cannot be counted, and the header is believed.
 
     Raises:
         OSError, ValueError: FFmpeg cannot read the file.
     """
-    if not can_count():
-        return stated
     with _opened(path) as file:
         stream = file.streams.audio[0]
         ticks = sum(packet.duration or 0 for packet in file.demux(stream))

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from study.corpus import mp3
 from study.corpus.described import SILENT_PEAK, Inspection, Known, OnStep, Recording, by_id
 from study.corpus.lengths import WHOLE_SECONDS
 from study.corpus.media import MediaFault
@@ -52,12 +51,7 @@ def inspect_recordings(
     read = _in_threads(with_file, {} if known is None else known)
     found, faults = by_id(read, lambda n_done: on_step("reading audio", n_done, len(with_file)))
     heard = [u for u in with_file if u.id in found]
-    remarks = (
-        *_oddities(heard, found),
-        *_far_longer(heard, found),
-        *_occurring_twice(heard, found),
-        *_unverified(heard),
-    )
+    remarks = (*_oddities(heard, found), *_far_longer(heard, found), *_occurring_twice(heard, found))
     return Inspection(_summary(heard, found), (UNDECODABLE, TOO_LONG), faults, remarks)
 
 
@@ -155,16 +149,6 @@ def _far_longer(utterances: Sequence[Utterance], found: Mapping[str, Recording])
             message = f"{utterance.id} lasts {seconds:.0f} s, the median utterance {median:.1f} s"
             message = f"{message}; was it cut at the right place?"
             yield Problem(utterance.where, message, False, "utterances far longer than most")
-
-
-def _unverified(utterances: Sequence[Utterance]) -> Iterator[Problem]:
-    trusted = [utterance for utterance in utterances if utterance.audio.suffix.lower() == ".mp3"]
-    if trusted and not mp3.can_count():
-        message = (
-            f"the lengths of {counted(len(trusted), 'MP3 recording')} are those of their headers, which can be wrong: "
-            "pip install 'ser-study[video]' counts their frames"
-        )
-        yield Problem(trusted[0].where, message, False, "lengths that cannot be verified")
 
 
 def _summary(utterances: Sequence[Utterance], found: Mapping[str, Recording]) -> AudioSummary:

@@ -17,7 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from study.corpus import mp3
-from study.corpus.container import decoding_errors, is_container, missing_decoder, opened, reason_of
+from study.corpus.container import decoding_errors, is_container, opened, reason_of
 
 # What libsndfile reads of the formats that people record in, by the ends of file names.
 SOUND_FILES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".sph")
@@ -50,7 +50,7 @@ def open_sound(path: Path) -> Iterator[Sound]:
     """The recording in a file, closed after the block.
 
     Raises:
-        SoundError: it cannot be decoded, or its decoder is not installed; also from `read`, in the block.
+        SoundError: it cannot be decoded; also from `read`, in the block.
     """
     open_file = _container if is_container(path) else _sound_file
     try:
@@ -98,8 +98,6 @@ class _Mp3:
 
 @contextmanager
 def _container(path: Path) -> Iterator[Sound]:
-    if lack := missing_decoder(path):
-        raise SoundError(lack)
     yield _Container(path)
 
 

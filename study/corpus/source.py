@@ -52,16 +52,13 @@ def open_corpus(
     remarks = notes_on(reading.problems, options)
     corpus = choose_classes(reading, options)
     corpus = replace(corpus, notes=(*remarks, *corpus.notes))
-    inspections = [(medium, each) for medium, each in INSPECTIONS.items() if medium in media]
-    for _, inspection in inspections:
-        if lack := inspection.lack_of_decoder(corpus.utterances):
-            raise UserError(lack)
     if not options.skip_missing:
         require_files(corpus, media, reading.place)
         return corpus
     corpus = without_missing(corpus, media)
-    for medium, inspection in inspections:
-        corpus = without_unusable(corpus, inspection.inspect(corpus.utterances, known=known).skippable, medium)
+    for medium in (name for name in INSPECTIONS if name in media):
+        found = INSPECTIONS[medium].inspect(corpus.utterances, known=known)
+        corpus = without_unusable(corpus, found.skippable, medium)
     return corpus
 
 

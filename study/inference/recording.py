@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from study.corpus.container import CONTAINERS, is_container, missing_decoder
+from study.corpus.container import CONTAINERS, is_container
 from study.corpus.quoting import path_text, quoted
 from study.corpus.sound import SOUND_FILES
 from study.corpus.utterance import NO_FILE, NO_VIDEO, Utterance, Video
@@ -58,8 +58,6 @@ def require_sound(path: Path) -> None:
     if path.suffix.lower() not in SOUND:
         known = ", ".join(suffix[1:] for suffix in SOUND)
         raise UserError(f"recordings are read as {known}; found {shown}: convert it, as `ffmpeg -i {path.name} a.wav`")
-    if lack := missing_decoder(path):
-        raise UserError(f"{shown} cannot be read: {lack}")
 
 
 @contextmanager

@@ -1,13 +1,12 @@
 """The one place where sound is decoded: sound files and containers give the same, and what is broken is one line."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from study.corpus.container import CONTAINERS, missing_decoder
+from study.corpus.container import CONTAINERS
 from study.corpus.sound import SOUND_FILES, SoundError, open_sound
 from tests.plugins.clips import cut_off, tone, write_clip
 
@@ -140,18 +139,6 @@ def test_a_pointer_of_git_lfs_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     for name in ("a.wav", "a.mp4"):
         assert fault(tmp_path / name)
-
-
-def test_without_its_decoder_a_container_is_one_line_with_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write_clip(tmp_path / "a.mp4", tone(0.2))
-    assert missing_decoder(path) == missing_decoder(tmp_path / "a.wav") == ""
-    monkeypatch.setattr(sys, "path", [])
-    monkeypatch.delitem(sys.modules, "av")
-    assert missing_decoder(tmp_path / "a.wav") == ""
-    assert fault(path) == missing_decoder(path)
-    assert "pip install 'ser-study[video]', or convert: ffmpeg -i a.mp4 a.wav" in missing_decoder(path)
 
 
 def test_no_format_is_read_in_two_ways() -> None:
