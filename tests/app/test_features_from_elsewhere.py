@@ -75,6 +75,28 @@ def test_features_come_back_without_audio_and_words(call: Call, exported: dict[s
     assert call("check")[0] == 1
 
 
+@pytest.mark.parametrize("form", ["npy", "npz"])
+def test_video_features_need_no_films_and_are_the_third_stream(call: Call, tmp_path: Path, form: str) -> None:
+    arrays = {f"{show}{number}": np.full((2 + number, 3), 1.0 + number) for show in "abc" for number in range(4)}
+    place = tmp_path / ("seen" if form == "npy" else "seen.npz")
+    if form == "npz":
+        np.savez(place, **arrays)
+    else:
+        place.mkdir()
+        for id, array in arrays.items():
+            np.save(place / f"{id}.npy", array)
+    options = ("--variant", "cross+video", "--audio-encoder", "logmel", "--text-encoder", "hash")
+    code, printed = call("check", *options, "--video-features", str(place))
+    assert (code, f"video features in {place}: 42 frames of 3 values" in printed) == (0, True), printed
+    code, printed = call("features", *options, "--video-features", str(place))
+    assert code == 0, printed
+    (path,) = re.findall(r"video: (\S+) \(", printed)
+    pack = Pack.open(Path(path))
+    assert {id: pack.of(row).tolist() for row, id in enumerate(pack.ids)} == {k: v.tolist() for k, v in arrays.items()}
+    code, printed = call("features", *options, "--video-features", str(place), "--video-encoder", "pixels")
+    assert (code, "found --video-encoder too, leave one of them out" in printed) == (2, True)
+
+
 def test_check_and_features_tell_what_is_wrong_and_what_is_not_used(
     call: Call, tiny_manifest: Path, tmp_path: Path
 ) -> None:
