@@ -166,8 +166,14 @@ def _pairs(found: Criterion, recipe: Recipe, data: FoldData) -> Criterion:
 def _superclass(found: Criterion, recipe: Recipe, data: FoldData) -> Criterion:
     """An auxiliary loss of superclasses: a pair is one, and so is every other class.
 
-    Departure from an auxiliary head of its own: superclasses are read off the class probabilities, so every model has
-    the loss, none has more parameters, and a model folder is as without it.
+    A class's probability is that of its superclass times its own within it, so with cross-entropy the sum is (1 +
+    weight) times the superclasses' loss and once the loss within pairs: to leave the pair costs more than to choose
+    the wrong one of it. Superclasses are summed class probabilities and have no head of their own, because a head that
+    prediction drops would change the predictions only through what it shares with the model; a model of one's own
+    need give nothing but logits for it, and a model folder is as without it.
+
+    Source: Bertinetto et al., "Making better mistakes", CVPR 2020, hierarchical cross-entropy, for a tree of two
+    levels. Departure: the weight is searched, where theirs falls exponentially with depth.
     """
     if not recipe.superclass_weight:
         return found

@@ -166,6 +166,20 @@ def test_a_superclass_has_the_summed_probability_of_its_classes(fold, logits):
     assert float(value_and_gradient(criterion, logits)[0]) == pytest.approx(expected, abs=1e-5)
 
 
+def test_a_superclass_loss_weighs_mistakes_between_superclasses_and_leaves_those_within_pairs(fold, logits):
+    """By the chain rule of probabilities, for class and superclass: p(class) = p(superclass) p(class | superclass)."""
+    superclass = torch.tensor([0, 1, 2, 0])
+    labels = fold.training.labels
+    own = superclass[labels]
+    together = torch.stack([logits[:, [0, 3]].logsumexp(1), logits[:, 1], logits[:, 2]], dim=1)
+    outside = superclass != own[:, None]
+    between = nn.functional.cross_entropy(together, own)
+    within = nn.functional.cross_entropy(logits.masked_fill(outside, -torch.inf), labels)
+    found = value_and_gradient(criterion_of(Recipe(loss="superclass", superclass_weight=0.7), fold), logits)
+    expected = 1.7 * between + within
+    torch.testing.assert_close(found, (expected.detach(), *torch.autograd.grad(expected, logits)))
+
+
 def test_a_focal_loss_of_weights_and_shares_is_the_weighted_sum_over_classes():
     logits, shares, weight = torch.randn(5, 3), torch.rand(5, 3), torch.rand(3)
     p = logits.double().softmax(1).numpy()
