@@ -59,18 +59,20 @@ LOSS_PARTS: Mapping[str, LossPart] = {
 }
 LOSSES_LAW = (
     f"names of {', '.join(LOSS_PARTS)}, several with commas; those that change different things may be joined, as in "
-    f"balanced{JOIN}soft, but ce stands alone"
+    f"balanced{JOIN}soft, but ce stands alone, and none is there twice"
 )
 
 
 def losses_of(text: str) -> tuple[str, ...]:
-    """The losses that a text names, each once."""
-    return tuple(dict.fromkeys(each.strip() for each in text.split(",")))
+    """The losses that a text names."""
+    return tuple(each.strip() for each in text.split(","))
 
 
 def are_losses(names: Sequence[str]) -> bool:
-    """Whether each of the names is a loss: parts of the table, of kinds that go together."""
-    return all(isinstance(name, str) and _is_loss(name.split(JOIN)) for name in names)
+    """Whether each of the names is a loss: parts of the table, of kinds that go together, and none is there twice."""
+    if not all(isinstance(name, str) and _is_loss(name.split(JOIN)) for name in names):
+        return False
+    return len({frozenset(name.split(JOIN)) for name in names}) == len(names)
 
 
 def parts_of(losses: Sequence[str]) -> list[LossPart]:

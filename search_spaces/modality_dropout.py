@@ -10,12 +10,12 @@ MOST_DROPOUT = 0.5
 
 
 def dropouts_of(text: str) -> tuple[str, ...]:
-    """The probabilities that a text names, each once, as short texts of numbers.
+    """The probabilities that a text names, as short texts of numbers.
 
     Raises:
         ValueError: one of them is no number.
     """
-    return tuple(dict.fromkeys(f"{float(each):g}" for each in text.split(",")))
+    return tuple(f"{float(each):g}" for each in text.split(","))
 
 
 def are_dropouts(names: Sequence[str]) -> bool:

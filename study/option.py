@@ -7,7 +7,8 @@ read these declarations.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal
 
@@ -76,11 +77,25 @@ class Option:
     def check(self, value: Any) -> None:
         """Make sure that a value, typed or by default, keeps the law; None stands for an option left out.
 
+        What takes several values takes each once, as a value that is there twice may be a slip for another one.
+
         Raises:
             UserError: it does not.
         """
+        if isinstance(value, tuple):
+            self.check_each_once(map(self.text, value))
         if value is not None and not self.holds(value):
             raise UserError(f"{self.flag} expects {self.law}; found {self.text(value)}")
+
+    def check_each_once(self, texts: Iterable[str]) -> None:
+        """Make sure that none of several values, as they are typed, is there twice.
+
+        Raises:
+            UserError: one is.
+        """
+        text, times = max(Counter(texts).items(), key=lambda found: found[1], default=("", 0))
+        if times > 1:
+            raise UserError(f"{self.flag} expects each value once; found {text} {times} times, leave the others out")
 
 
 def option(flag: str, help: str, *, default: Any = MISSING, **more: Any) -> Any:

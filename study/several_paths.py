@@ -23,7 +23,7 @@ def several_paths(text: str, base: Path = Path()) -> tuple[Path, ...]:
             raise ValueError(text)
         found.append(item)
         del items[: item.count(",") + 1]
-    return tuple(dict.fromkeys(map(Path, found)))
+    return tuple(map(Path, found))
 
 
 def expanded(text: str) -> Path:

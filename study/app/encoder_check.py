@@ -43,11 +43,12 @@ def encoders_of(parsed: argparse.Namespace) -> EncoderOptions:
     """The modalities of which an option was typed, and their encoders; none of those with features from elsewhere.
 
     Raises:
-        UserError: a value breaks its law, or a modality has both an encoder and features from elsewhere.
+        UserError: a value breaks its law, or a modality has features twice, or an encoder and features from
+            elsewhere.
     """
     given = given_of(FeatureOptions, parsed)
     features = FeatureOptions(**given)
-    features.check_places(MODALITIES)
+    features.check(MODALITIES)
     typed = [
         name
         for name in MODALITIES

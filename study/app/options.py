@@ -94,5 +94,5 @@ def settings_of(parsed: argparse.Namespace) -> Settings:
         )
     SAMPLERS[terms.sampler].check()
     features = group_of(FeatureOptions, parsed)
-    features.check_places(MODALITIES)
+    features.check(MODALITIES)
     return Settings(variants, corpus, terms, features, group_of(MachineOptions, parsed))

@@ -63,7 +63,7 @@ class ProgressView:
             case Promoted() if search.entries[event.config].phase is Phase.OPEN:
                 what = f"goes on ({event.reason}) · {_opened(search)} configs"
             case EpochDone(ended=True) if event.seed:
-                what = f"fold {event.fold} with new seed {event.seed} · {_confirmed(search)} confirmation runs"
+                what = f"{_fold(search, event)} with new seed {event.seed} · {_confirmed(search)} confirmation runs"
             case _:
                 return
         line = f"{event.variant} config {event.config} {what} · best {_best(search)} · {self._times()}"
@@ -153,6 +153,11 @@ def _confirmed(search: Search) -> str:
         return "-"
     finalists = search.confirmation.finalists.values()
     return f"{sum(len(f.ended) for f in finalists)}/{sum(len(f.curves) for f in finalists)}"
+
+
+def _fold(search: Search, event: EpochDone) -> str:
+    """The fold of an epoch in words; where there is one, it is the corpus's own split."""
+    return f"fold {event.fold}" if search.rules.n_folds > 1 else "the split"
 
 
 def _running(conductor: Conductor, variant: str) -> int:

@@ -138,7 +138,7 @@ def variants_of(text: str) -> tuple[str, ...]:
     """The variants that `text` names, each once: names of variants or of groups of them, with commas.
 
     Raises:
-        UserError: one of them is not in the table.
+        UserError: one of them is not in the table, or is there twice; a variant may be beside its group.
     """
     typed = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in typed if name not in VARIANTS and name not in VARIANT_GROUPS]
@@ -146,4 +146,5 @@ def variants_of(text: str) -> tuple[str, ...]:
         found = ", ".join(unknown) or repr(text)
         groups, names = ", ".join(VARIANT_GROUPS), ", ".join(VARIANTS)
         raise UserError(f"--variant expects {groups}, or names from {names} with commas; found {found}")
+    options_of(VariantOptions)["variants"].check_each_once(typed)
     return tuple(dict.fromkeys(name for each in typed for name in VARIANT_GROUPS.get(each, (each,))))

@@ -158,13 +158,11 @@ class FeatureOptions:
                 f"--{modality.name}-layer is for encoders without a layer behind their names, and "
                 f"{', '.join(self._encoders(modality, demo))} have one; found {','.join(given)}, leave the option out"
             )
-        found = (
-            EncoderSpec(name, each, FULL if name in modality.built_in else self.encoder_dtype, rate)
-            for name, layer in encoders
-            for each in ([layer] if layer is not None else given or [OUTPUT])
+        return tuple(
+            EncoderSpec(name, layer, FULL if name in modality.built_in else self.encoder_dtype, rate)
+            for name, layer in _with_layers(encoders, given)
             for rate in rates or [None]
         )
-        return tuple(dict.fromkeys(found))
 
     @classmethod
     def asking_for(
@@ -215,21 +213,22 @@ class FeatureOptions:
     def elsewhere(self, modality: str) -> tuple[Path, ...]:
         """Where a modality's features are that take the place of an encoder's; none where it has an encoder."""
         paths: tuple[Path, ...] = getattr(self, f"{modality}_features", ())
-        return tuple(dict.fromkeys(path.expanduser().absolute() for path in paths))
+        return tuple(path.expanduser().absolute() for path in paths)
 
     def feature_rate_hz(self, modality: str) -> float | None:
         """How many frames a second a modality's features from elsewhere have, where that is known."""
         rate: float | None = getattr(self, f"{modality}_feature_rate_hz", None)
         return rate
 
-    def check_places(self, modalities: Iterable[str]) -> None:
-        """Make sure that no modality has both features from elsewhere and options of an encoder.
+    def check(self, modalities: Iterable[str]) -> None:
+        """Make sure that no modality has features twice, or both features from elsewhere and options of an encoder.
 
         Raises:
             UserError: one has.
         """
         declared, usual = options_of(FeatureOptions), FeatureOptions()
         for modality in modalities:
+            self._check_each_once(modality)
             own = [f"{modality}_{what}" for what in ("encoders", "layers", "rates_hz")]
             rate = self.feature_rate_hz(modality)
             if rate is not None and not self.elsewhere(modality):
@@ -249,9 +248,24 @@ class FeatureOptions:
                     f"one of them out{remedy}"
                 )
 
+    def _check_each_once(self, modality: str) -> None:
+        """Make sure that no features are there twice in two forms: "A,A:last", or a relative and an absolute path."""
+        declared = options_of(FeatureOptions)
+        encoders = map(name_and_layer, getattr(self, f"{modality}_encoders", ()))
+        pairs = _with_layers(encoders, getattr(self, f"{modality}_layers", ()))
+        if pairs:
+            declared[f"{modality}_encoders"].check_each_once(f"{name}:{layer}" for name, layer in pairs)
+        if places := self.elsewhere(modality):
+            declared[f"{modality}_features"].check_each_once(map(str, places))
+
     def _encoders(self, modality: Modality[Any], demo: bool) -> tuple[str, ...]:
         given: tuple[str, ...] = getattr(self, f"{modality.name}_encoders", ())
         return given or (modality.demo_encoder if demo else modality.default_encoder,)
+
+
+def _with_layers(encoders: Iterable[tuple[str, str | None]], layers: Sequence[str]) -> list[tuple[str, str]]:
+    """Every encoder with its own layer, or else with each of `layers`; without any, its output."""
+    return [(name, each) for name, layer in encoders for each in ([layer] if layer is not None else layers or [OUTPUT])]
 
 
 def _encoders_and_layers(choices: Sequence[EncoderSpec]) -> dict[str, tuple[str, ...]]:

@@ -23,7 +23,7 @@ def rates_of(text: str) -> tuple[float, ...]:
     Raises:
         ValueError: one is none that frames are averaged to.
     """
-    rates = tuple(dict.fromkeys(rate.strip() for rate in text.split(",")))
+    rates = tuple(rate.strip() for rate in text.split(","))
     if not set(rates) <= set(FRAME_RATES):
         raise ValueError(text)
     return tuple(map(float, rates))
@@ -35,7 +35,7 @@ def layers_of(text: str) -> tuple[str, ...]:
     Raises:
         ValueError: one is none.
     """
-    return tuple(dict.fromkeys(canonical_layer(each.strip()) for each in text.split(",")))
+    return tuple(canonical_layer(each.strip()) for each in text.split(","))
 
 
 def encoders_of(text: str) -> tuple[str, ...]:
@@ -46,7 +46,7 @@ def encoders_of(text: str) -> tuple[str, ...]:
     """
     if _is_folder(text):  # whatever the folder's name has in it
         return (text,)
-    items = tuple(dict.fromkeys(item.strip() for item in text.split(",")))
+    items = tuple(item.strip() for item in text.split(","))
     if not all(items):
         raise ValueError(text)
     return tuple(name if layer is None else f"{name}:{layer}" for name, layer in map(name_and_layer, items))

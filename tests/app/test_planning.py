@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from search_spaces.losses import LOSSES_LAW
 from study.app.cli import main, parser
 from study.app.options import GROUPS, settings_of
 from study.app.planning import continued, default_name, make_plan, more_than_asked, with_slots, words_key
@@ -137,6 +138,36 @@ def test_a_group_of_variants_has_a_short_name(group, members, tiny_manifest):
 
 def test_a_group_and_names_beside_it_are_each_variant_once():
     assert settings("--variant", "mult, all,cross").variants == ("mult", *PUBLISHED)
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "twice"),
+    [
+        ("--variant", "cross,self, cross", "cross"),
+        ("--variant", "all,all", "all"),
+        ("--losses", "ce,ce", "ce"),
+        ("--losses", "balanced+soft, soft+balanced", ""),
+        ("--pairs", "calm/tense,calm/tense", "calm/tense"),
+        ("--audio-encoder", "logmel,logmel:last", "logmel:last"),
+        ("--text-layer", "1,01", "1"),
+    ],
+)
+def test_a_value_that_is_there_twice_is_refused_by_check_and_run(option, text, twice, tiny_manifest, tmp_path, capsys):
+    said = []
+    for line in (
+        ["check", str(tiny_manifest)],
+        ["run", "--corpus", str(tiny_manifest), "--output", str(tmp_path / "o")],
+    ):
+        assert main([*line, option, text]) == WRONG_USAGE
+        said.append(capsys.readouterr().err)
+        assert f"{option} expects " + (f"each value once; found {twice} 2 times" if twice else LOSSES_LAW) in said[-1]
+    assert len(set(said)) == 1
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_probability_that_is_there_twice_is_refused_however_it_is_written():
+    with pytest.raises(UserError, match=r"^--modality-dropout expects each value once; found 0\.3 2 times"):
+        settings("--modality-dropout", "0.3,.30")
 
 
 def test_a_continued_study_may_have_more_configurations_and_variants_and_keeps_its_lookahead(plan):
@@ -331,7 +362,9 @@ def test_votes_in_a_plan_are_counts_by_class(tiny_manifest, tmp_path, wrong):
 
 
 def test_a_wrong_loss_is_named_as_it_was_typed():
-    with pytest.raises(UserError, match=r"--losses expects names of ce, .* but ce stands alone; found ce\+soft,focal"):
+    with pytest.raises(
+        UserError, match=r"--losses expects names of ce, .* but ce stands alone, .*; found ce\+soft,focal"
+    ):
         settings("--losses", "ce+soft,focal")
 
 

@@ -1,6 +1,7 @@
 """The expected length of a study: right at its end, and near enough half-way."""
 
 import io
+from dataclasses import replace
 from threading import Event
 
 import pytest
@@ -99,6 +100,23 @@ def test_no_time_is_left_to_tell_before_a_run_has_ended(trained):
     assert None not in left[first:]
     assert left[-1] == 0
     assert "time left unknown yet" not in lines[-1]
+
+
+@pytest.mark.parametrize(("n_folds", "named"), [(3, "fold 0"), (1, "the split")])
+def test_a_confirmation_run_is_named_by_its_fold_where_there_are_several(tmp_path, n_folds, named):
+    rules = replace(RULES, n_folds=n_folds)
+    searches = {"cross": Race(rules, POLICIES["race"])}
+    conductor = Conductor(searches, Ledger(tmp_path / "ledger"), propose=proposer(0, "random"), slots=2)
+    written = io.StringIO()
+    view = ProgressView(Console(file=written, width=200), "name", "UWA")
+    view.follow(conductor)
+    conductor._listeners = (view,)
+    while (run := next(iter(conductor.busy), None) or conductor.next_run()) is not None:
+        conductor.assign(run)
+        conductor.report(epoch_of(run, conductor.epochs_known(run) + 1))
+    confirmed = [line for line in written.getvalue().splitlines() if "with new seed 1" in line]
+    assert len(confirmed) == 2 * n_folds  # the finalist, and configuration 0 beside it
+    assert sum(f" {named} with new seed" in line for line in confirmed) == 2
 
 
 def test_a_line_a_minute_says_how_far_a_study_is(trained):

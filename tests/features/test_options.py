@@ -1,5 +1,6 @@
 """From the options about features to the specs that they stand for."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,14 @@ def test_a_modality_has_its_default_encoder(modality: Any) -> None:
 
 
 def test_several_frame_rates_are_several_choices_in_the_order_given() -> None:
-    options = given(audio_encoders="a/b", audio_layers="6", audio_rates_hz="50, 12.5,50")
+    options = given(audio_encoders="a/b", audio_layers="6", audio_rates_hz="50, 12.5")
     expected = (EncoderSpec("a/b", "6", rate_hz=50.0), EncoderSpec("a/b", "6", rate_hz=12.5))
     assert options.specs(AUDIO, demo=False) == expected
     assert options.specs(TEXT, demo=False) == (EncoderSpec("bert-base-uncased"),)
 
 
 def test_an_encoder_without_a_layer_of_its_own_has_those_of_the_option() -> None:
-    options = given(audio_encoders="a/b:last, c/d,a/b:mean:3-05,a/b:last", audio_layers="6,mean:01-2", text_layers="1")
+    options = given(audio_encoders="a/b:last, c/d,a/b:mean:3-05", audio_layers="6,mean:01-2", text_layers="1")
     expected = (("a/b", "last"), ("c/d", "6"), ("c/d", "mean:1-2"), ("a/b", "mean:3-5"))
     assert options.specs(AUDIO, demo=False) == tuple(EncoderSpec(*each) for each in expected)
     assert options.specs(TEXT, demo=False) == (EncoderSpec("bert-base-uncased", "1"),)
@@ -45,6 +46,24 @@ def test_every_layer_is_at_every_rate() -> None:
     assert [each.label for each in found] == [
         "a/b, layer 2, 50 Hz", "a/b, layer 2, 25 Hz", "c/d, 50 Hz", "c/d, 25 Hz",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        ({"audio_encoders": "a/b, a/b"}, "--audio-encoder expects each value once; found a/b 2 times"),
+        ({"audio_encoders": "a/b,a/b:last"}, "--audio-encoder expects each value once; found a/b:last 2 times"),
+        ({"text_encoders": "a/b:6,a/b", "text_layers": "1,6"}, "--text-encoder expects each value once; found a/b:6 2"),
+        ({"audio_layers": "last,6,last,last"}, "--audio-layer expects each value once; found last 3 times"),
+        ({"video_layers": "mean:3-5,mean:03-5"}, "--video-layer expects each value once; found mean:3-5 2 times"),
+        ({"audio_rates_hz": "50,25,50"}, "--frame-rate expects each value once; found 50 2 times"),
+        ({"text_features": "x,./x"}, "--text-features expects each value once; found x 2 times"),
+        ({"audio_features": f"x,{Path('x').absolute()}"}, "--audio-features expects each value once; found /"),
+    ],
+)
+def test_features_that_are_there_twice_are_refused(texts: dict[str, str], found: str) -> None:
+    with pytest.raises(UserError, match=f"^{re.escape(found)}.*, leave the others out$"):
+        given(**texts).check(MODALITIES)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +101,7 @@ def test_several_places_are_searched_and_a_comma_may_be_part_of_a_name(tmp_path:
     for name in ("a", "b,c", "d"):
         (tmp_path / name).mkdir()
     places = tuple(tmp_path / name for name in ("b,c", "a", "d", "gone"))
-    options = given(audio_features=",".join(map(str, (*places, places[1]))))
+    options = given(audio_features=",".join(map(str, places)))
     assert options.elsewhere("audio") == places
     assert options.specs(AUDIO, demo=False) == tuple(EncoderSpec(str(place), content="") for place in places)
     assert given(text_features=str(places[0])).elsewhere("text") == places[:1]
@@ -92,21 +111,21 @@ def test_several_places_are_searched_and_a_comma_may_be_part_of_a_name(tmp_path:
 
 def test_a_declared_rate_of_features_may_be_lowered() -> None:
     options = given(audio_features="/x,/y", audio_feature_rate_hz="50")
-    options.check_places(MODALITIES)
+    options.check(MODALITIES)
     assert [(each.name, each.rate_hz) for each in options.specs(AUDIO, demo=False)] == [("/x", 50.0), ("/y", 50.0)]
     lower = given(audio_features="/x", audio_feature_rate_hz="50", audio_rates_hz="25,50")
-    lower.check_places(MODALITIES)
+    lower.check(MODALITIES)
     assert [each.rate_hz for each in lower.specs(AUDIO, demo=False)] == [25.0, 50.0]
     for each in (options, lower, given(text_features="/z,/w")):
         specs = {row.name: each.specs(row, demo=False) for row in MODALITIES.values()}
         rate = each.feature_rate_hz("audio")
         again = FeatureOptions.asking_for(specs, trust_remote_code=False, audio_feature_rate_hz=rate)
-        again.check_places(MODALITIES)
+        again.check(MODALITIES)
         assert {row.name: again.specs(row, demo=False) for row in MODALITIES.values()} == specs
     with pytest.raises(UserError, match="--feature-rate is of --audio-features, found 50 without them; leave it out"):
-        given(audio_feature_rate_hz="50").check_places(MODALITIES)
+        given(audio_feature_rate_hz="50").check(MODALITIES)
     with pytest.raises(UserError, match="found --frame-rate too, leave one of them out, or say with --feature-rate"):
-        given(audio_features="/x", audio_rates_hz="25").check_places(MODALITIES)
+        given(audio_features="/x", audio_rates_hz="25").check(MODALITIES)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "fast", ""])

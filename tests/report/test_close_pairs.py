@@ -69,9 +69,19 @@ def test_the_picture_has_a_row_for_each_system_and_loss_and_none_without_pairs()
     shown = replace(variant, details=replace(variant.details, pairs=(replace(pair, by_loss=by_loss),)))
     figure = chart(replace(toy_view(), variants={"cross": shown}))
     assert len(figure.axes) == 2
-    about_losses = "Below a system, the configuration with each loss"
-    assert about_losses in html_page(replace(toy_view(), variants={"cross": shown}), {"pairs": "<svg/>"})
-    assert about_losses not in html_page(replace(toy_view(), variants={"cross": variant}), {"pairs": "<svg/>"})
+    searched, plain = (
+        html_page(replace(toy_view(), variants={"cross": each}), {"pairs": "<svg/>"}) for each in (shown, variant)
+    )
+    for about_losses in (
+        "Below a system, the configuration with each loss",
+        "below, the configuration\nwith each loss",
+    ):
+        assert about_losses in searched
+        assert about_losses not in plain
+    # Without losses there are no differences to show.
+    heading, _, cells = plain[plain.index("<h3>Close pairs") :].partition("</tbody>")[0].partition("<tbody>")
+    assert "difference" not in heading
+    assert cells.count("<td") == heading.count("<th>") + heading.count("<th ") == 5
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["cross", "loss ce", "loss balanced"]
     assert chart(replace(toy_view(), variants={"cross": replace(variant, details=None)})) is None
 

@@ -43,6 +43,12 @@ def test_every_table_has_as_many_cells_in_each_row_as_in_its_heading():
             assert rows[number] == ""
 
 
+def test_paragraphs_are_one_blank_line_apart():
+    views = (toy_view(), full_view(), replace(full_view(), rungs=()), replace(full_view(), warm_start="begun by other"))
+    for view in views:
+        assert "\n\n\n" not in markdown_page(view, {})
+
+
 def test_the_details_of_a_variant_are_there():
     text = markdown_page(full_view(), {"confusion-cross": "", "metric": ""})
     for expected in (
