@@ -58,6 +58,7 @@ AUDIO: Modality[AudioEncoder] = Modality(
     amount=audio_seconds,
     rate_unit="x real time",
     noun="speech",
+    file="a recording with sound, as wav",
 )
 TEXT: Modality[TextEncoder] = Modality(
     name="text",
@@ -89,5 +90,6 @@ VIDEO: Modality[VideoEncoder] = Modality(
     amount=_one,
     rate_unit="per second",
     noun="film",
+    file="a file with pictures, as mp4, or name it in a column video of a manifest",
 )
 MODALITIES: dict[str, Modality[Any]] = {row.name: row for row in (AUDIO, TEXT, VIDEO)}

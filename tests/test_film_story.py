@@ -1,22 +1,29 @@
 """A miniature release with films runs cross+video from its dialogues to a model folder that predicts on an mp4."""
 
+import base64
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
+import torch
 
-from study.corpus.utterance import Corpus, Video
+from study.corpus.utterance import NO_VIDEO, Corpus, Video
 from study.errors import UserError
 from study.features.pack import Pack
 from study.features.pixels import SIDE
 from study.inference.export import export
 from study.inference.inputs import items_of
+from study.inference.mlflow_loader import ServedModel
+from study.inference.predictor import Predictor
+from study.inference.recording import utterance_of
 from study.inference.selected import select
 from study.inference.ser_model import SerModel
 from study.record.folder import StudyFolder
 from study.record.plan import Plan
-from tests.plugins.clips import tone
+from tests.plugins.clips import tone, write_clip
 from tests.plugins.exportable_study import write_exportable
 from tests.plugins.films import grey, write_film
 
@@ -50,6 +57,16 @@ def model(finished: tuple[StudyFolder, Corpus], tmp_path_factory: pytest.TempPat
     return SerModel.from_pretrained(to)
 
 
+def learning_to_lack(model: SerModel, *streams: str) -> SerModel:
+    """The model with the vectors that those have which lacked these streams in training: here the mean frame."""
+    own = model._predictor.model
+    tensors = {name.replace(".model.", ".model.model."): value for name, value in own.tensors.items()}
+    for number in range(len(own.config.members)):
+        for name in streams:
+            tensors[f"members.{number}.model.vectors.{name}"] = torch.zeros(own.config.streams[name].dim)
+    return SerModel(Predictor(replace(own, config=replace(own.config, missing=streams), tensors=tensors)))
+
+
 def test_every_speaker_has_the_pictures_of_their_own_half(finished: tuple[StudyFolder, Corpus]) -> None:
     folder, corpus = finished
     pack = Pack.open(Path(Plan.read(folder).pack("video")))
@@ -78,12 +95,47 @@ def test_what_lacks_sound_or_pictures_is_refused_in_one_line(
 ) -> None:
     wav = next(iemocap_release.glob("Session1/sentences/wav/*/Ses*.wav"))
     silent = write_film(tmp_path / "silent.mp4", lambda seconds: grey(90), 1.0, 5)
-    for path, expected in ((wav, r"variant cross\+video reads film, and .*wav is none"), (silent, "no audio track")):
+    m4a = write_clip(tmp_path / "a.m4a", tone(1.0), film=False)
+    laws = {wav: r"reads film, and \S*wav has none; give a file with pictures", m4a: "film, and a.m4a has none; give a"}
+    for path, expected in {**laws, silent: r"speech, and silent.mp4 has none; give a recording with sound"}.items():
         with pytest.raises(UserError, match=expected) as caught:
             model.predict(path, text=WORDS)
         assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match=r"variant cross\+video reads sound and film, and no recording is given"):
         model.predict(None, text=WORDS)
+
+
+def test_a_file_without_pictures_or_sound_lacks_them_where_the_model_has_learned_to(
+    model: SerModel, tmp_path: Path
+) -> None:
+    able = learning_to_lack(model, "audio", "video")
+    m4a = write_clip(tmp_path / "a.m4a", tone(1.0), film=False)
+    silent = write_film(tmp_path / "silent.mp4", lambda seconds: grey(90), 1.0, 5)
+    for path, noun, same in (
+        (m4a, "film", replace(utterance_of(m4a, WORDS), video=NO_VIDEO)),
+        (silent, "speech", replace(utterance_of(silent, WORDS), audio=Path())),
+    ):
+        found = able.predict(path, text=WORDS)
+        assert found.notes == (f"no {noun}: the model was trained to do without {noun}, and does worse without",)
+        assert found.probabilities == able._predictor.predict(same).probabilities
+    whole = write_film(tmp_path / "a.mp4", lambda seconds: grey(90), 1.0, 5, samples=tone(1.0, rate_hz=16_000))
+    assert able.predict(whole, text=WORDS).notes == ()
+    assert able.predict(whole, text=WORDS).probabilities == model.predict(whole, text=WORDS).probabilities
+    (tmp_path / "b.mp4").write_text("no film")
+    with pytest.raises(UserError, match="cannot be decoded"):
+        able.predict(tmp_path / "b.mp4", text=WORDS)
+
+
+def test_a_served_model_gets_sound_and_picture_of_a_film_that_is_in_the_request(
+    model: SerModel, tmp_path: Path
+) -> None:
+    film = write_film(tmp_path / "a.mp4", lambda seconds: grey(200), 1.0, 5, samples=tone(1.0, rate_hz=16_000))
+    content = base64.b64encode(film.read_bytes()).decode()
+    rows = pandas.DataFrame([{"audio": f"data:video/anything;base64,{content}", "text": WORDS}])
+    (row,) = ServedModel(model).predict(rows).to_dict("records")
+    shares = model.predict(film, text=WORDS).probabilities
+    assert [row[f"p_{label}"] for label in model.labels] == list(shares)
+    assert row["note"] == ""
 
 
 def test_rows_of_a_manifest_may_have_their_film_elsewhere(

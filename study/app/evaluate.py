@@ -100,7 +100,7 @@ def evaluate_model(name: str, output: Path, options: EvaluateOptions, places: En
     require_unseen(config, own.corpus, overlap)
     found = evaluation(config.classes, _predicted(predictor, own.corpus, aside))
     report = add_to_report(place, transfer_of(config, own, found, overlap))
-    notes = [*own.corpus.notes, *overlap_notes(overlap, reads_audio=config.reads_audio), *found.remarks]
+    notes = [*own.corpus.notes, *overlap_notes(overlap, config.modalities), *found.remarks]
     if options.as_json:
         facts = {"corpus": own.corpus.name, "n_all": own.n_all, **asdict(found)}
         facts |= {"training_overlap": asdict(overlap) if overlap else None, "notes": notes}
@@ -133,7 +133,7 @@ def _overlap(predictor: Predictor, corpus: Corpus, aside: Console) -> Overlap | 
     with step_progress(aside) as on_progress:
         return trained_on.overlap(
             corpus.utterances,
-            reads_audio=predictor.config.reads_audio,
+            reads=predictor.config.modalities,
             on_read=lambda done, total: on_progress("comparing with the training corpus", done, total),
         )
 

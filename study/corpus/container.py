@@ -18,12 +18,29 @@ CONTAINERS: Mapping[str, str] = {
     ".aac": "aac",
     ".amr": "amr",
 }
+# How files of containers begin: the bytes at a place, and an end of their names.
+_BEGINNINGS = (
+    *((4, kind, ".mp4") for kind in (b"ftyp", b"moov", b"mdat", b"wide")),
+    (0, b"\x1a\x45\xdf\xa3", ".mkv"),
+    (8, b"AVI ", ".avi"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", ".wmv"),
+    (0, b"#!AMR", ".amr"),
+    *((0, head, ".aac") for head in (b"\xff\xf0", b"\xff\xf1", b"\xff\xf8", b"\xff\xf9")),
+)
+# FFmpeg's AV_DISPOSITION_ATTACHED_PIC.
+ATTACHED_PICTURE = 1024
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def is_container(path: Path) -> bool:
     """Whether a file needs PyAV, by the end of its name."""
     return path.suffix.lower() in CONTAINERS
+
+
+def suffix_of(content: bytes) -> str:
+    """The end of the name for a file of this content: one of CONTAINERS by its first bytes, else .wav."""
+    found = (suffix for place, head, suffix in _BEGINNINGS if content[place : place + len(head)] == head)
+    return next(found, ".wav")
 
 
 def opened(path: Path) -> Any:
@@ -33,6 +50,21 @@ def opened(path: Path) -> Any:
     format = CONTAINERS[path.suffix.lower()]
     # "file:", so that no name is taken for an address.
     return av.open(f"file:{path.absolute()}", format=format, metadata_errors="replace")
+
+
+def media_in(path: Path) -> frozenset[str]:
+    """Which media a container has, "audio" and "video" among them.
+
+    Raises:
+        Exception: one of `decoding_errors`; it cannot be opened.
+    """
+    with opened(path) as container:
+        return frozenset(stream.type for stream in container.streams if not is_cover(stream))
+
+
+def is_cover(stream: Any) -> bool:
+    """Whether a stream of pictures is the one picture of a recording's cover, which is no film."""
+    return bool(stream.disposition & ATTACHED_PICTURE)
 
 
 def is_lfs_pointer(path: Path) -> bool:

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from study.corpus.container import CONTAINERS, decoding_errors, is_container, opened, reason_of
+from study.corpus.container import CONTAINERS, decoding_errors, is_container, is_cover, opened, reason_of
 
 Picture = NDArray[np.uint8]  # [height, width, 3], red, green and blue
 # Larger pictures are brought to this length of their shorter side: encoders read less, and memory is kept small.
 SHORT_SIDE = 480
+# The side data of a frame that say how it is turned and mirrored to be shown, as in films of telephones.
+DISPLAY_MATRIX = "DISPLAYMATRIX"
 # A picture that is so much later is reached by a jump; one that is nearer, by reading on.
 LEAP_SECONDS = 10.0
 # How long the last picture may have to stand for those that are missing at the end: declared lengths are rounded, and
 # are those of the sound.
 ROUNDING_SECONDS = 0.5
-# FFmpeg's AV_DISPOSITION_ATTACHED_PIC.
-ATTACHED_PICTURE = 1024
 
 
 class FilmError(Exception):
@@ -46,7 +46,7 @@ def open_film(path: Path) -> Iterator[Film]:
     with _in_one_line(path):
         container = opened(path)
     with container:
-        if not (pictures := [stream for stream in container.streams.video if not _is_cover(stream)]):
+        if not (pictures := [stream for stream in container.streams.video if not is_cover(stream)]):
             raise FilmError("it has no film, only sound" if container.streams.audio else "it has no film")
         yield Film(path, container, pictures[0])
 
@@ -145,7 +145,20 @@ class _Timed:
         if (shorter := min(width, height)) > SHORT_SIDE:
             width, height = (max(1, round(side * SHORT_SIDE / shorter)) for side in (width, height))
         found: Picture = self.frame.to_ndarray(format="rgb24", width=width, height=height)
-        return found
+        matrix = self.frame.side_data.get(DISPLAY_MATRIX)
+        return found if matrix is None else upright(found, np.frombuffer(matrix, np.int32))
+
+
+def upright(picture: Picture, matrix: NDArray[np.int32]) -> Picture:
+    """The picture as it is shown, turned by quarters and mirrored by FFmpeg's display matrix of nine numbers.
+
+    A point (x, y), y downwards, is shown at (a x + c y, b x + d y), where `matrix` is a, b, _, c, d, ...
+    """
+    a, b, _, c, d = matrix[:5].tolist()
+    is_turned = abs(b) > abs(a)
+    right, down = (c, b) if is_turned else (a, d)
+    turned = picture.swapaxes(0, 1) if is_turned else picture
+    return np.ascontiguousarray(turned[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1])
 
 
 @contextmanager
@@ -155,8 +168,3 @@ def _in_one_line(path: Path) -> Iterator[None]:
         yield
     except decoding_errors() as error:
         raise FilmError(reason_of(path, error, "a film")) from error
-
-
-def _is_cover(stream: Any) -> bool:
-    """Whether a stream is the one picture of a recording's cover."""
-    return bool(stream.disposition & ATTACHED_PICTURE)

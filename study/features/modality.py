@@ -37,6 +37,7 @@ class Modality(Generic[E]):
         amount: how much there is to encode in an utterance, in the unit of the rate.
         rate_unit: of the rate of extraction, which is amount per second: "x real time" for seconds of audio.
         noun: what an utterance has none of, where it lacks the modality.
+        file: what to give for a prediction where an utterance has no file of this modality; empty where it needs none.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Modality(Generic[E]):
     amount: Callable[[Utterance], float]
     rate_unit: str
     noun: str
+    file: str = ""
 
     def open(self, spec: EncoderSpec, trust_remote_code: bool = False) -> E:
         """The encoder that `spec` names, its weights not yet read.

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from study.corpus.utterance import NO_FILE
 from study.errors import UserError
@@ -50,7 +51,17 @@ def key_of(item: Item, model_digest: str, window_seconds: float | None) -> str:
     parts = [model_digest, item.file_name, repr(window_seconds)]
     if utterance is not None:
         parts += [utterance.id, utterance.words, repr(utterance.start), repr(utterance.end)]
-        if utterance.audio != NO_FILE:
-            state = os.stat(utterance.audio)
-            parts += [str(state.st_size), str(state.st_mtime_ns)]
+        parts += _state_of(utterance.audio)
+        if utterance.video.file != utterance.audio:
+            video = utterance.video
+            parts += [repr(video.start), repr(video.end), video.crop, *_state_of(video.file)]
     return hashlib.sha256("\x1f".join(parts).encode(errors="surrogateescape")).hexdigest()[:KEY]
+
+
+def _state_of(file: Path) -> list[str]:
+    """What changes when another file takes the place of this one; empty where there is none."""
+    try:
+        state = os.stat(file) if file != NO_FILE else None
+    except OSError:  # of a film that is not there, the prediction says it
+        state = None
+    return [str(state.st_size), str(state.st_mtime_ns)] if state else []

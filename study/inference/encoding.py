@@ -9,14 +9,15 @@ from typing import Any
 
 import torch
 
-from study.corpus.utterance import NO_VIDEO, Utterance
+from study.corpus.media import MEDIA
+from study.corpus.utterance import NO_FILE, Utterance
 from study.errors import UserError
 from study.features.encoder import Encoded, Encoder
 from study.features.huggingface import ModelAway
 from study.features.inputs import input_of
 from study.features.pack import Pack
 from study.inference.model_config import ModalityConfig, ModelConfig
-from study.modalities import MODALITIES, VIDEO
+from study.modalities import MODALITIES
 
 DIGEST = 12  # characters of a digest that are shown
 # Where an encoder is now, by modality: a folder or a hub id in the place of the one that the config names.
@@ -74,13 +75,12 @@ class Encoders:
         }
 
     def _pack(self, name: str, utterance: Utterance) -> Pack:
-        encoder = self._encoders[name]
-        if name == VIDEO.name and utterance.video == NO_VIDEO:
+        row = MODALITIES[name]
+        if name in MEDIA and MEDIA[name](utterance) == NO_FILE:
             raise UserError(
-                f"variant {self._config.variant} reads film, and {utterance.id} is none; give a file with pictures, as "
-                "mp4, or name it in a column video of a manifest"
+                f"variant {self._config.variant} reads {row.noun}, and {utterance.id} has none; give {row.file}"
             )
-        (encoded,) = MODALITIES[name].encode(encoder, [utterance])
+        (encoded,) = row.encode(self._encoders[name], [utterance])
         if isinstance(encoded, UserError):
             raise encoded
         return pack_of(encoded, self._config.modalities[name].identity)

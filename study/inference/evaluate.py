@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from study.inference.batch import Outcome
 from study.inference.model_config import ModelConfig
 from study.inference.model_folder import CARD
 from study.inference.remarks import summary
-from study.inference.trained_on import Overlap
+from study.inference.trained_on import Overlap, known_by
 from study.plurals import counted
 from study.seeding import derived_seed
 from study.training.metrics import score_confusion
@@ -117,12 +117,12 @@ def require_unseen(config: ModelConfig, corpus: Corpus, overlap: Overlap | None)
         )
 
 
-def overlap_notes(overlap: Overlap | None, *, reads_audio: bool) -> Iterator[str]:
-    """In sentences, how many utterances were, or may have been, in the training corpus."""
+def overlap_notes(overlap: Overlap | None, reads: Collection[str]) -> Iterator[str]:
+    """In sentences, how many utterances were, or may have been, in the training corpus of a model that reads these."""
     if overlap is None:
         yield "whether utterances were in the training corpus is not known: the folder does not say; export it anew"
         return
-    everyone, what = counted(overlap.n_utterances, "utterance"), "recordings" if reads_audio else "words"
+    everyone, what = counted(overlap.n_utterances, "utterance"), known_by(reads).what
     if overlap.n_equal:
         yield f"{overlap.n_equal} of {everyone} have {what} of the training corpus: their scores are no test"
     if overlap.n_same_id:

@@ -80,7 +80,7 @@ def export(
     trained_on = TrainedOn.of(
         corpus.utterances,
         selected.plan.digest(),
-        reads_audio="audio" in selected.row.modalities,
+        reads=selected.row.modalities,
         on_read=lambda done, total: on_progress("reading recordings", done, total),
     )
     config = _config(selected, weights, made.about, trained_on)

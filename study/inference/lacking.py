@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from study.corpus.container import decoding_errors, is_container, media_in
 from study.corpus.utterance import NO_FILE, NO_VIDEO, Utterance
 from study.errors import UserError
 from study.inference.model_config import ModelConfig
@@ -14,6 +16,22 @@ HAS: Mapping[str, Callable[[Utterance], bool]] = {
     "text": lambda utterance: bool(utterance.words.strip()),
     "video": lambda utterance: utterance.video != NO_VIDEO,
 }
+
+
+def without_absent_tracks(utterance: Utterance) -> Utterance:
+    """The utterance without the film of a file that has sound alone, as an m4a, or the sound of a silent film.
+
+    Of a file that cannot be opened, its reader says why.
+    """
+    path = utterance.audio
+    if path != utterance.video.file or not is_container(path):
+        return utterance
+    try:
+        found = media_in(path)
+    except decoding_errors():
+        return utterance
+    video = utterance.video if "video" in found else NO_VIDEO
+    return replace(utterance, audio=path if "audio" in found else NO_FILE, video=video)
 
 
 def lacking_of(utterance: Utterance, config: ModelConfig) -> frozenset[str]:

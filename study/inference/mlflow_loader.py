@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from study.corpus.container import suffix_of
 from study.errors import UserError
 from study.inference.door import SERVED, named
 from study.inference.ser_model import SerModel, scored
@@ -36,8 +37,8 @@ class ServedModel:
     def predict(self, model_input: DataFrame, params: dict[str, Any] | None = None) -> DataFrame:
         """For each row the most probable class `label`, its probability `score`, and `p_CLASS` of every class.
 
-        `audio` is a path where the model runs, or "data:audio/wav;base64,..." with the recording itself; `text` are
-        the words. `note` says what makes a prediction worth little, as silence; it is empty for most.
+        `audio` is a path where the model runs, or "data:audio/wav;base64,..." with the recording itself, which may be a
+        film; `text` are the words. `note` says what makes a prediction worth little, as silence; it is empty for most.
 
         Raises:
             study.errors.UserError: a recording cannot be read, or lacks its words; the line names the row.
@@ -85,8 +86,8 @@ def _recording(audio: str | None) -> Iterator[str | None]:
     except binascii.Error as error:
         raise UserError(f"a recording in a row is base64 after {kind}{BASE64}; it is not ({error})") from None
     with tempfile.TemporaryDirectory(prefix="ser-study-") as folder:
-        # What the file is shows its content, whatever its name says.
-        path = Path(folder) / "recording.wav"
+        # Containers are opened by their names; of sound files, libsndfile looks at the content.
+        path = Path(folder) / f"recording{suffix_of(data)}"
         path.write_bytes(data)
         with named(path, "the recording"):
             yield str(path)

@@ -19,7 +19,7 @@ from study.errors import UserError
 from study.features.audio import audio_seconds
 from study.inference.encoding import NOWHERE, Encoders, Places
 from study.inference.ensemble import Ensemble
-from study.inference.lacking import lacking_of
+from study.inference.lacking import lacking_of, without_absent_tracks
 from study.inference.model_folder import Model
 from study.inference.recognition import Recogniser
 from study.inference.remarks import Remark, remarks_of, require_span, summary
@@ -125,6 +125,7 @@ class Predictor:
             UserError: the recording cannot be read, or an encoder fails on it.
         """
         self.load()
+        utterance = without_absent_tracks(utterance)
         return self.ensemble.of_members(self.encoders.streams(utterance, lacking_of(utterance, self.config)))
 
     def predict(self, utterance: Utterance, window_seconds: float | None = None) -> Prediction:
@@ -138,6 +139,7 @@ class Predictor:
                 and would be divided.
         """
         self.load()
+        utterance = without_absent_tracks(utterance)
         if self.config.reads_audio and utterance.audio != NO_FILE:
             require_span(utterance)
         spans = self._spans(utterance, window_seconds)

@@ -104,6 +104,22 @@ def test_the_half_that_is_asked_for_is_all_that_is_read(tmp_path: Path) -> None:
     assert read(Video(path, crop="left")).pictures.shape == (3, 32, 32, 3)
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_pictures_are_upright_before_they_are_cropped(
+    tmp_path: Path, suffix: str, degrees: int, mirrored: bool
+) -> None:
+    stored = grey(20, 32, 64)
+    stored[:16, :32] = 220
+    path = write_film(tmp_path / f"a{suffix}", lambda seconds: stored, 1.0, 5, degrees=degrees, mirrored=mirrored)
+    shown = np.rot90(stored, degrees // 90)
+    shown = shown[:, ::-1] if mirrored else shown
+    np.testing.assert_allclose(read(Video(path)).pictures, np.stack([shown] * 3), atol=12)
+    left = read(Video(path, crop="left")).pictures
+    np.testing.assert_allclose(left, np.stack([shown[:, : shown.shape[1] // 2]] * 3), atol=12)
+
+
 def test_large_pictures_are_brought_to_a_size(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mp4", lambda seconds: grey(90, 2 * SHORT_SIDE, 3 * SHORT_SIDE), 0.4, 5)
     assert read(Video(path)).pictures.shape == (1, SHORT_SIDE, 3 * SHORT_SIDE // 2, 3)

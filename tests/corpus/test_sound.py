@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from study.corpus.container import CONTAINERS
+from study.corpus.container import CONTAINERS, suffix_of
 from study.corpus.sound import SOUND_FILES, SoundError, open_sound
 from tests.plugins.clips import cut_off, tone, write_clip
 
@@ -139,6 +139,16 @@ def test_a_pointer_of_git_lfs_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     for name in ("a.wav", "a.mp4"):
         assert fault(tmp_path / name)
+
+
+def test_a_recording_without_a_name_is_known_by_its_content(tmp_path: Path) -> None:
+    for suffix in (".mp4", ".m4a", ".mov", ".3gp", ".mkv", ".avi", ".wma", ".aac"):
+        path = write_clip(tmp_path / f"a{suffix}", tone(0.2), film=suffix in (".mp4", ".mkv", ".avi"))
+        assert CONTAINERS[suffix_of(path.read_bytes())] == CONTAINERS[suffix], suffix
+    for suffix in (".wav", ".flac", ".ogg", ".mp3", ".aiff"):
+        soundfile.write(tmp_path / f"a{suffix}", steady(0.2), 16_000)
+        assert suffix_of((tmp_path / f"a{suffix}").read_bytes()) == ".wav"
+    assert suffix_of(b"") == ".wav"
 
 
 def test_no_format_is_read_in_two_ways() -> None:

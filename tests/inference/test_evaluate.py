@@ -12,8 +12,9 @@ import soundfile
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from study import SerModel
+from study.corpus.utterance import Video
 from study.inference.batch import Outcome
-from study.inference.evaluate import evaluation
+from study.inference.evaluate import evaluation, overlap_notes
 from study.inference.inputs import Item
 from study.inference.predictor import Prediction, Window
 from study.inference.recording import utterance_of
@@ -161,12 +162,37 @@ def test_where_words_alone_are_read_equal_words_are_counted_whatever_their_case(
     def said(words, id):
         return utterance_of(Path(), words, id)
 
-    quiet = {"reads_audio": False, "on_read": lambda *_: None}
+    quiet = {"reads": ("text",), "on_read": lambda *_: None}
     trained = TrainedOn.of([said("Not again.", "a"), said("so it is", "b"), said("", "c")], "salt", **quiet)
     assert trained_on_of(trained.to_text()) == trained
     others = [said("not again", "x"), said("another", "b"), said("", "y"), said("new", "z")]
     assert trained.overlap(others, **quiet) == Overlap(n_utterances=4, n_equal=1, n_same_id=1)
     assert "again" not in trained.to_text()
+
+
+def test_where_film_alone_is_read_the_same_part_of_an_equal_film_is_counted_and_words_are_not(tmp_path):
+    def seen(id, name, *part, words="so it is"):
+        return replace(utterance_of(Path(), words, id), video=Video(tmp_path / name, *part))
+
+    for name, content in (("a.mp4", b"one"), ("copy.mkv", b"one"), ("b.mp4", b"other")):
+        (tmp_path / name).write_bytes(content)
+    quiet = {"reads": ("video",), "on_read": lambda *_: None}
+    known = [seen("1", "a.mp4", 0.0, 2.0, "left"), seen("2", "a.mp4", 2.0, 4.0, "left"), seen("3", "b.mp4")]
+    trained = TrainedOn.of([*known, utterance_of(Path(), "so it is", "4")], "salt", **quiet)
+    assert trained_on_of(trained.to_text()) == trained
+    assert (len(trained.recordings), trained.words) == (3, frozenset())
+    others = [
+        seen("x", "copy.mkv", 2.0, 4.0, "left", words="new"),
+        seen("y", "a.mp4", 2.0, 4.0, "right"),
+        seen("1", "a.mp4", 0.0, 1.0, "left"),
+        seen("z", "absent.mp4"),
+        utterance_of(Path(), "so it is", "4"),
+    ]
+    found = trained.overlap(others, **quiet)
+    assert found == Overlap(n_utterances=5, n_equal=1, n_same_id=2)
+    assert [note.partition(" have ")[2].partition(" of ")[0] for note in overlap_notes(found, ("video",))] == [
+        "films", "ids",
+    ]  # fmt: skip
 
 
 def test_a_folder_that_does_not_say_what_it_was_trained_on_is_said(capsys, model, rows, other, tmp_path):

@@ -22,8 +22,13 @@ def write_film(
     rate: float | Fraction = 25,
     times: Iterable[float] | None = None,
     samples: np.ndarray | None = None,
+    degrees: int = 0,
+    mirrored: bool = False,
 ) -> Path:
-    """A film of what `paint` gives for each picture's time; `times` in the place of even ones; `samples` at 16 kHz."""
+    """A film of what `paint` gives for each picture's time; `times` in the place of even ones; `samples` at 16 kHz.
+
+    Its pictures are shown turned by `degrees`, counterclockwise, and then mirrored.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     fraction = Fraction(rate).limit_denominator(1001)
     moments = list(times) if times is not None else [n / float(fraction) for n in range(round(seconds * fraction))]
@@ -32,6 +37,8 @@ def write_film(
         stream = container.add_stream(CODECS[path.suffix], rate=fraction)
         stream.height, stream.width, stream.pix_fmt = *first.shape[:2], "yuv420p"
         stream.gop_size, stream.bit_rate = 12, 2_000_000
+        if degrees or mirrored:
+            stream.set_display_rotation(degrees, hflip=mirrored)
         sound = container.add_stream("aac", rate=16_000, layout="mono") if samples is not None else None
         if times is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
