@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
@@ -150,18 +149,21 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(fmean(values), stdev(values) if len(values) > 1 else math.nan, tuple(values))
 
 
-def configurations(events: Iterable[Event], n_seeds: int, epoch_rule: str = "shared") -> dict[str, list[ConfigResult]]:
-    """Every configuration on record, by variant and in order of number.
+class Configurations:
+    """Every configuration on record, by variant and in order of number, as events come one after another."""
 
-    The study asks for `n_seeds` new seeds and reads epochs by the rule of that name.
-    """
-    found: dict[str, list[ConfigResult]] = defaultdict(list)
-    rule = EPOCH_RULES[epoch_rule]
-    for event in events:
+    def __init__(self, n_seeds: int, epoch_rule: str = "shared") -> None:
+        """Begin with none: of a study that asks for `n_seeds` new seeds and reads epochs by the rule of that name."""
+        self._n_seeds, self._rule = n_seeds, EPOCH_RULES[epoch_rule]
+        self.by_variant: dict[str, list[ConfigResult]] = {}
+
+    def add(self, event: Event) -> None:
+        """Take in the next event."""
+        found = self.by_variant.setdefault(event.variant, [])
         if isinstance(event, ConfigAdded):
-            found[event.variant].append(ConfigResult(event.variant, event.config, dict(event.params), n_seeds, rule))
-            continue
-        config = found[event.variant][event.config]
+            found.append(ConfigResult(event.variant, event.config, dict(event.params), self._n_seeds, self._rule))
+            return
+        config = found[event.config]
         match event:
             case EpochDone(seed=0):
                 config.folds.setdefault(event.fold, FoldResult(event.run)).epochs.append(event)
@@ -174,7 +176,14 @@ def configurations(events: Iterable[Event], n_seeds: int, epoch_rule: str = "sha
                 config.block_outcomes[event.test_block] = event.outcome
             case Closed():
                 config.outcome, config.reason = event.outcome, event.reason
-    return dict(found)
+
+
+def configurations(events: Iterable[Event], n_seeds: int, epoch_rule: str = "shared") -> dict[str, list[ConfigResult]]:
+    """Every configuration that `events` have, as `Configurations` keeps them."""
+    found = Configurations(n_seeds, epoch_rule)
+    for event in events:
+        found.add(event)
+    return found.by_variant
 
 
 def selected(configs: Sequence[ConfigResult], metric: str, n_finalists: int) -> ConfigResult | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from study.record.events import Closed, ConfigAdded, EpochDone, Event, FoldRun, Promoted, RunLost, digest
-from study.record.results import ConfigResult, FoldResult, configurations
-from study.record.terms import Terms
-
-# What the search decides: to begin a configuration, to let it go on, to end it.
-DECISIONS = (ConfigAdded, Promoted, Closed)
+from study.record.events import EpochDone, Event, FoldRun, RunLost, digest
+from study.record.plan import Plan
+from study.record.results import ConfigResult, Configurations, FoldResult
+from study.tracking.search_progress import DECISIONS, SearchProgress, Step
 
 
 @dataclass
@@ -30,45 +30,61 @@ class History:
         return min(self.first, self.last - self.result.seconds)
 
 
-@dataclass
 class Arrivals:
-    """Every event so far, by fold run.
+    """Every event so far, by fold run, configuration and variant.
 
+    A large study has tens of thousands, which are never looked through again: each is sorted in as it arrives.
     `identity` distinguishes this ledger from every other one: it is a digest of the first result, which has its
     seconds in it. It is empty until there is a result.
     """
 
-    runs: dict[FoldRun, History] = field(default_factory=dict)
-    identity: str = ""
-    events: list[Event] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-    # The runs of each variant and configuration: a large study has thousands, which are not looked through each time.
-    _of: dict[tuple[str, int], list[FoldRun]] = field(default_factory=dict)
-    _variants: dict[str, None] = field(default_factory=dict)
+    def __init__(self, plan: Plan) -> None:
+        """Begin with none, of the study of `plan`."""
+        self.runs: dict[FoldRun, History] = {}
+        self.identity = ""
+        self._plan = plan
+        self._found = Configurations(plan.terms.seeds, plan.terms.epoch_rule)
+        self._progress: dict[str, SearchProgress] = {}
+        self._of: dict[tuple[str, int], list[FoldRun]] = {}
+        self._n_results: Counter[tuple[str, int]] = Counter()
+        self._variants: dict[str, None] = {}
 
     def add(self, at: float, event: Event) -> bool:
         """Add an event that arrived at time `at`; returns whether there is something new to show."""
-        self.events.append(event)
-        self.times.append(at)
+        self._found.add(event)
+        progress = self._progress.setdefault(event.variant, SearchProgress(self._plan))
+        progress.add(at, event, self._found.by_variant[event.variant])
         if not isinstance(event, (EpochDone, RunLost)):
             return isinstance(event, DECISIONS) and bool(self.identity)
         self.identity = self.identity or digest(event)
         is_first = event.variant not in self._variants
         self._variants[event.variant] = None
-        seconds = event.seconds if isinstance(event, EpochDone) else 0.0
+        history = self._history(at, event)
+        return is_first or (event.seed > 0 and (history.lost is not None or history.result.ended))
+
+    def _history(self, at: float, event: EpochDone | RunLost) -> History:
+        """What is known of a fold run, with another result of it."""
+        config = event.variant, event.config
+        self._n_results[config] += 1
         if event.run not in self.runs:
-            self._of.setdefault((event.variant, event.config), []).append(event.run)
-        history = self.runs.setdefault(event.run, History(FoldResult(event.run), at - seconds, at))
+            seconds = event.seconds if isinstance(event, EpochDone) else 0.0
+            self._of.setdefault(config, []).append(event.run)
+            self.runs[event.run] = History(FoldResult(event.run), at - seconds, at)
+        history = self.runs[event.run]
         history.last = at
         if isinstance(event, RunLost):
             history.lost = event
         else:
             history.result.epochs.append(event)
-        return is_first or (event.seed > 0 and (history.lost is not None or history.result.ended))
+        return history
 
-    def results(self, terms: Terms) -> dict[str, list[ConfigResult]]:
-        """The configurations of every variant, in a study of these terms."""
-        return configurations(self.events, terms.seeds, terms.epoch_rule)
+    def configurations(self, variant: str) -> list[ConfigResult]:
+        """The configurations of a variant."""
+        return self._found.by_variant[variant]
+
+    def steps(self, variant: str) -> Sequence[Step]:
+        """The steps of a variant's search so far."""
+        return self._progress[variant].steps
 
     def variants(self) -> list[str]:
         """The variants that have a result, in the order of their first."""
@@ -76,8 +92,7 @@ class Arrivals:
 
     def n_results(self, config: ConfigResult) -> int:
         """The number of results of a configuration: what is written of it changes only with them."""
-        histories = [self.runs[run] for run in self._of.get((config.variant, config.number), ())]
-        return sum(len(history.result.epochs) + (history.lost is not None) for history in histories)
+        return self._n_results[config.variant, config.number]
 
     def of_config(self, config: ConfigResult) -> dict[FoldRun, History]:
         """The fold runs of a configuration, those of the search first."""

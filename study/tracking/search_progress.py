@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from study.protocols import PROTOCOLS
-from study.record.events import Closed, ConfigAdded, EpochDone, Phase
+from study.record.events import Closed, ConfigAdded, EpochDone, Event, Phase, Promoted
 from study.record.plan import Plan
-from study.tracking.arrivals import DECISIONS, Arrivals
+from study.record.results import ConfigResult
 
 STEP = "search/decisions"
+# What the search decides: to begin a configuration, to let it go on, to end it.
+DECISIONS = (ConfigAdded, Promoted, Closed)
 
 
 @dataclass(frozen=True)
@@ -22,25 +24,29 @@ class Step:
     figures: Mapping[str, float]
 
 
-def search_steps(variant: str, arrivals: Arrivals, plan: Plan) -> Iterator[Step]:
-    """The steps of a variant's search so far; they follow from the events in their order.
+class SearchProgress:
+    """The steps of one variant's search; they follow from the events in their order.
 
     The best validation score is the mean over folds of the best complete configuration, as the search ranks it.
     """
-    configs = arrivals.results(plan.terms).get(variant, [])
-    number = begun = done = epochs = 0
-    best: dict[str, float] = {}
-    for at, event in zip(arrivals.times, arrivals.events, strict=True):
-        if event.variant != variant:
-            continue
-        epochs += isinstance(event, EpochDone)
-        begun += isinstance(event, ConfigAdded)
-        done += isinstance(event, Closed)
+
+    def __init__(self, plan: Plan) -> None:
+        """Begin with no event, in the study of `plan`."""
+        self.steps: list[Step] = []
+        self._plan = plan
+        self._begun = self._done = self._epochs = 0
+        self._best: dict[str, float] = {}
+
+    def add(self, at: float, event: Event, configs: Sequence[ConfigResult]) -> None:
+        """Take in the variant's next event, which arrived at time `at`; `configs` are its configurations with it."""
+        self._epochs += isinstance(event, EpochDone)
+        self._begun += isinstance(event, ConfigAdded)
+        self._done += isinstance(event, Closed)
         if isinstance(event, Closed) and event.outcome is Phase.COMPLETE:
-            [viewed] = PROTOCOLS[plan.terms.protocol].viewed(plan, [configs[event.config]])
-            name = f"search/best_validation_{plan.metric}"
-            best = {name: max(viewed.validation_score(plan.metric), best.get(name, 0.0))}
+            [viewed] = PROTOCOLS[self._plan.terms.protocol].viewed(self._plan, [configs[event.config]])
+            name = f"search/best_validation_{self._plan.metric}"
+            self._best = {name: max(viewed.validation_score(self._plan.metric), self._best.get(name, 0.0))}
         if isinstance(event, DECISIONS):
-            number += 1
-            counts = {STEP: number, "search/configs": begun, "search/configs_done": done, "search/epochs": epochs}
-            yield Step(number, at, counts | best)
+            number = len(self.steps) + 1
+            counts = {"search/configs": self._begun, "search/configs_done": self._done, "search/epochs": self._epochs}
+            self.steps.append(Step(number, at, {STEP: number, **counts, **self._best}))

@@ -20,7 +20,7 @@ from study.tracking.arrivals import Arrivals
 from study.tracking.database import ARTIFACTS, follow_folder, make_database
 from study.tracking.limits import PARAM_LENGTH, TAG_LENGTH, short_name, short_values
 from study.tracking.run_tree import Key, Point, RunNode, config_nodes, config_title, study_node
-from study.tracking.search_progress import STEP, search_steps
+from study.tracking.search_progress import STEP
 from study.tracking.study_summary import Ending, experiment_title, note, saved_view, study_ending
 
 POINTS_PER_CALL = 1000  # MLflow takes no more
@@ -77,14 +77,14 @@ class Store:
 
     def write(self, arrivals: Arrivals, end: End | None) -> None:
         """Bring MLflow up to `arrivals`, and with `end` to the study's end."""
-        found = arrivals.results(self._plan.terms)
         for variant in arrivals.variants():
-            self._start_study(study_node(variant, arrivals, self._plan))
-            for config in found[variant]:
+            configs = arrivals.configurations(variant)
+            self._start_study(variant, arrivals)
+            for config in configs:
                 self._write_config(config, arrivals)
             self._write_progress(variant, arrivals)
             if end is not None:
-                text = note(variant, found[variant], self._plan, end.view)
+                text = note(variant, configs, self._plan, end.view)
                 self._conclude(Key(variant), study_ending(variant, end.view), text, end.artifacts)
 
     def _find_experiment(self, artifacts: str | None) -> str:
@@ -126,10 +126,11 @@ class Store:
         if twin is None or not found.is_empty:
             self._runs[key] = found
 
-    def _start_study(self, study: RunNode) -> None:
-        """Create the run of a study, or mark it as running again."""
-        known = self._runs.get(study.key)
+    def _start_study(self, variant: str, arrivals: Arrivals) -> None:
+        """Create the run of a variant's study, or mark it as running again."""
+        known = self._runs.get(Key(variant))
         if known is None:
+            study = study_node(variant, arrivals, self._plan)
             self._log(self._create(study), study.points, study.params)
         elif known.status != "RUNNING":
             self._client.update_run(known.id, "RUNNING")
@@ -138,8 +139,8 @@ class Store:
     def _write_progress(self, variant: str, arrivals: Arrivals) -> None:
         """Write the steps of a variant's search that MLflow does not hold."""
         run = self._runs[Key(variant)]
-        known = (run.figures or {}).get(STEP, 0)
-        steps = [step for step in search_steps(variant, arrivals, self._plan) if step.number > known]
+        known = int((run.figures or {}).get(STEP, 0))
+        steps = arrivals.steps(variant)[known:]
         if steps:
             points = [
                 Point(name, value, step.number, step.at - run.started)

@@ -21,8 +21,8 @@ from study.tracking.uri import check_uri, experiment_link, viewer_command, witho
 FINISH_SECONDS = 120.0
 ATTEMPTS = 3
 RETRY_SECONDS = 10.0
-# What is written is compared with all that has arrived, which takes the longer the larger a study is. So many times as
-# long nothing is written: the thread shares its time with the one that decides.
+# A write takes the longer the more has arrived since the last. So many times as long nothing is written: the thread
+# shares its time with the one that decides.
 PAUSE = 10.0
 TROUBLE_LENGTH = 160  # the text of a refused connection is very long
 
@@ -82,7 +82,7 @@ class Tracker:
         return TrackingLink(viewer_command(self._uri), url, f"{warning}the same command again writes what is missing")
 
     def _work(self) -> None:
-        arrivals, store, end = Arrivals(), None, None
+        arrivals, store, end = Arrivals(self._plan), None, None
         had_trouble, due = False, 0.0
         while end is None:
             end = self._await_work(arrivals, due)

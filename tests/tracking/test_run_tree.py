@@ -12,23 +12,22 @@ from study.record.plan import Plan
 from study.record.terms import Terms
 from study.tracking.arrivals import Arrivals
 from study.tracking.run_tree import Key, RunNode, config_nodes, fold_title, study_node
-from study.tracking.search_progress import search_steps
 
 MakePlan = Callable[..., Plan]
 MakeLedger = Callable[..., list[Event]]
 MakeEpoch = Callable[..., EpochDone]
 
 
-def arrived(events: Iterable[Event]) -> Arrivals:
+def arrived(events: Iterable[Event], plan: Plan) -> Arrivals:
     """The events as they arrive, one each second."""
-    arrivals = Arrivals()
+    arrivals = Arrivals(plan)
     for second, event in enumerate(events):
         arrivals.add(1000.0 + second, event)
     return arrivals
 
 
 def nodes(arrivals: Arrivals, plan: Plan, number: int) -> dict[Key, RunNode]:
-    config = arrivals.results(plan.terms)["cross"][number]
+    config = arrivals.configurations("cross")[number]
     return {node.key: node for node in config_nodes(config, arrivals, plan)}
 
 
@@ -45,9 +44,9 @@ def test_fold_runs_are_named_by_what_distinguishes_them_first() -> None:
 
 
 def test_something_is_new_to_show_when_a_study_begins_a_configuration_closes_or_a_confirmation_run_ends(
-    make_ledger: MakeLedger, make_epoch: MakeEpoch
+    make_plan: MakePlan, make_ledger: MakeLedger, make_epoch: MakeEpoch
 ) -> None:
-    arrivals, events = Arrivals(), make_ledger()
+    arrivals, events = Arrivals(make_plan()), make_ledger()
     shown = [event for event in events if arrivals.add(0.0, event)]
     assert shown == [events[4], *(event for event in events if event.kind == "closed")]
     assert [arrivals.add(0.0, make_epoch("cross", 1, 0, n, seed=1)) for n in (1, 2, 3, 4)] == [False] * 3 + [True]
@@ -62,8 +61,8 @@ def test_the_runs_of_a_configuration_are_found_without_looking_through_all(
         make_epoch("cross", 1, 2, 1, seed=1),
         RunLost("cross", 1, 1, 1, Phase.FAILED, "no memory"),
     ]
-    arrivals = arrived(events)
-    for config in arrivals.results(make_plan().terms)["cross"]:
+    arrivals = arrived(events, make_plan())
+    for config in arrivals.configurations("cross"):
         mine = [run for run in arrivals.runs if (run.variant, run.config) == (config.variant, config.number)]
         assert list(arrivals.of_config(config)) == sorted(mine, key=lambda run: (run.seed, run.fold))
         results = [e for e in events if isinstance(e, EpochDone | RunLost) and e.config == config.number]
@@ -71,15 +70,17 @@ def test_the_runs_of_a_configuration_are_found_without_looking_through_all(
     assert arrivals.variants() == ["cross"]
 
 
-def test_ledgers_that_took_different_times_have_different_identities(make_ledger: MakeLedger) -> None:
-    first, second = make_ledger(), make_ledger(hurry=1.5)
-    assert arrived(first).identity == arrived(first[:5]).identity != arrived(second).identity
-    assert arrived(first[:4]).identity == "", "what is only proposed has no time in it"
+def test_ledgers_that_took_different_times_have_different_identities(
+    make_plan: MakePlan, make_ledger: MakeLedger
+) -> None:
+    first, second, plan = make_ledger(), make_ledger(hurry=1.5), make_plan()
+    assert arrived(first, plan).identity == arrived(first[:5], plan).identity != arrived(second, plan).identity
+    assert arrived(first[:4], plan).identity == "", "what is only proposed has no time in it"
 
 
 def test_no_run_begins_before_its_study_or_ends_in_the_future(make_plan: MakePlan, make_ledger: MakeLedger) -> None:
     events, plan = make_ledger(), make_plan()
-    arrivals = Arrivals()
+    arrivals = Arrivals(plan)
     for event in events:  # as on continuation: all at once
         arrivals.add(1000.0, event)
     study = study_node("cross", arrivals, plan)
@@ -94,8 +95,8 @@ def test_lost_confirmation_run_ends_its_siblings(
     lost = RunLost("cross", 1, 1, 1, Phase.FAILED, "no memory")
     begun = make_epoch("cross", 1, 0, 1, seed=1)
     plan = make_plan()
-    assert Key("cross", 1, 0, 1) not in nodes(arrived([*make_ledger(), begun]), plan, 1)
-    found = nodes(arrived([*make_ledger(), begun, lost]), plan, 1)
+    assert Key("cross", 1, 0, 1) not in nodes(arrived([*make_ledger(), begun], plan), plan, 1)
+    found = nodes(arrived([*make_ledger(), begun, lost], plan), plan, 1)
     sibling = found[Key("cross", 1, 0, 1)]
     assert (sibling.status, sibling.tags["outcome"]) == ("KILLED", "stopped")
     assert sibling.tags["reason"] == "another confirmation run of the configuration was lost"
@@ -107,7 +108,7 @@ def test_under_protocol_nested_figures_are_means_over_both_uses_of_every_run(
 ) -> None:
     plan = make_plan(terms=Terms(n_configs=4, epochs=4, protocol="nested", epoch_rule="best"))
     events = [*make_ledger(), *(BlockClosed("cross", 1, block, Phase.COMPLETE, "") for block in range(3))]
-    found = nodes(arrived(events), plan, 1)
+    found = nodes(arrived(events, plan), plan, 1)
     expected = []
     for fold in range(3):
         mine = [e for e in events if isinstance(e, EpochDone) and (e.config, e.fold) == (1, fold)]
@@ -116,7 +117,7 @@ def test_under_protocol_nested_figures_are_means_over_both_uses_of_every_run(
     values = {point.name: point.value for point in found[Key("cross", 1)].points}
     assert values["test/UWA_mean"] == pytest.approx(fmean(expected))
     assert found[Key("cross", 1, 0, 0)].tags["held out"] == "Session1 and Session3"
-    stopped = {point.name for point in nodes(arrived(events), plan, 0)[Key("cross", 0)].points}
+    stopped = {point.name for point in nodes(arrived(events, plan), plan, 0)[Key("cross", 0)].points}
     assert "validation/UWA_mean" in stopped
     assert "test/UWA_mean" not in stopped, "not every block could select it"
 
@@ -124,7 +125,7 @@ def test_under_protocol_nested_figures_are_means_over_both_uses_of_every_run(
 def test_the_search_has_a_step_for_each_decision(make_ledger: MakeLedger, make_plan: MakePlan) -> None:
     events, plan = make_ledger(), make_plan()
     decisions = [number for number, event in enumerate(events, start=1) if event.kind in ("config", "closed")]
-    steps = list(search_steps("cross", arrived(events), plan))
+    steps = arrived(events, plan).steps("cross")
     assert [step.number for step in steps] == [1, 2, 3, 4, 5, 6, 7, 8]
     for step, end in zip(steps, decisions, strict=True):
         before = events[:end]
@@ -140,4 +141,4 @@ def test_the_search_has_a_step_for_each_decision(make_ledger: MakeLedger, make_p
         assert (step.figures["search/configs_done"], step.figures["search/epochs"]) == (len(closed), len(epochs))
         assert step.figures.get("search/best_validation_UWA") == (pytest.approx(max(means)) if means else None)
     # They follow from the events alone: those of an interrupted study are the first of the whole one's.
-    assert list(search_steps("cross", arrived(events[: decisions[5]]), plan)) == steps[:6]
+    assert arrived(events[: decisions[5]], plan).steps("cross") == steps[:6]
