@@ -1,5 +1,6 @@
 """Interrupts and exit codes of the process: an interrupted command exits with 130 and prints how to go on."""
 
+import _thread
 import atexit
 import codecs
 import io
@@ -9,6 +10,7 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -33,6 +35,9 @@ PLAIN = {
     "²": "2",
 }
 Handler = Callable[[int, FrameType | None], object]
+# How long an interrupt waits that cannot be raised where it came.
+AGAIN_SECONDS = 0.05
+IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
 # Files besides the terminal that have the last lines of a process that ends on the spot.
 _LAST_WORDS: list[int] = []
 _TERMINATED = threading.Event()
@@ -45,6 +50,7 @@ def run_to_exit(main: Callable[[], int]) -> NoReturn:
     left out.
     """
     show_any_text(sys.stdout, sys.stderr)
+    sys.unraisablehook = _not_raised
     codes: list[int] = []
     atexit.register(_leave_with, codes)  # registered first, it runs last
     end_on_interrupt()
@@ -117,8 +123,23 @@ def end_on_interrupt() -> None:
 
 
 def raise_on_interrupt() -> None:
-    """Have an interrupt raise KeyboardInterrupt from now on, and SIGTERM do what an interrupt does at the time."""
-    _handle(signal.default_int_handler, _terminate)
+    """Have an interrupt raise KeyboardInterrupt from now on, and SIGTERM do what an interrupt does at the time.
+
+    Where Python prints an exception and goes on, as in `__del__`, the interrupt comes again. In an import, it waits.
+    """
+    _handle(_raise, _terminate)
+
+
+@contextmanager
+def handlers_restored() -> Iterator[None]:
+    """Handle interrupts after the block as before it: libraries leave handlers of their own, which no loop reads."""
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before:
+                signal.signal(number, handler)
 
 
 def end_at_next_interrupt(code: int) -> None:
@@ -153,11 +174,47 @@ def _leave(number: int, frame: FrameType | None) -> None:
     end_as_interrupted()
 
 
+def _raise(number: int, frame: FrameType | None) -> None:
+    if _is_importing(frame):
+        _come_again(number)
+    else:
+        raise KeyboardInterrupt
+
+
 def _terminate(number: int, frame: FrameType | None) -> None:
     _TERMINATED.set()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        raise KeyboardInterrupt
-    signal.raise_signal(signal.SIGINT)
+        _raise(number, frame)
+    else:
+        signal.raise_signal(signal.SIGINT)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported: an exception there can leave a lock that every other import waits for."""
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORT_SYSTEM:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _come_again(number: int) -> None:
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+
+    def send() -> None:
+        time.sleep(AGAIN_SECONDS)
+        signal.pthread_kill(main_thread, number)  # wakes it where it waits
+
+    _thread.start_new_thread(send, ())  # threading's own would take locks that the main thread may hold
+
+
+def _not_raised(lost: "sys.UnraisableHookArgs") -> None:
+    """Take an exception that Python cannot raise, which ends nothing; an interrupt is one that has to."""
+    if lost.exc_type is KeyboardInterrupt:
+        _come_again(signal.SIGTERM if is_terminated() else signal.SIGINT)
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _leave_with(codes: Sequence[int]) -> None:

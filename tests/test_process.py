@@ -46,6 +46,55 @@ def test_an_interrupted_command_exits_with_130_and_says_how_to_go_on(moment: str
     assert error == ""
 
 
+# Places where Python prints an exception and goes on, or where one leaves the lock of imports held.
+NOWHERE = """
+import os, signal, sys, threading
+from importlib import _bootstrap
+from study import process
+sys.argv = ["study/run.py", "--variant", "cross"]
+def interrupt():
+    os.kill(os.getpid(), signal.SIGTERM)
+class Ended:
+    def __del__(self):
+        interrupt()
+class Locks:
+    def __init__(self, locks):
+        self.locks, self.of = locks, {"cb", "_get_module_lock"}
+    def __getattr__(self, name):
+        return getattr(self.locks, name)
+    def acquire_lock(self):
+        self.locks.acquire_lock()
+        if sys._getframe(1).f_code.co_name in self.of:
+            self.of = set()
+            interrupt()
+def others_import():
+    other = threading.Thread(target=__import__, args=["wave"], daemon=True)
+    other.start()
+    other.join(10)
+    return not other.is_alive()
+def main():
+    process.raise_on_interrupt()
+    try:
+        if sys.orig_argv[-1] == "finalizer":
+            Ended()
+        else:
+            _bootstrap._imp = Locks(_bootstrap._imp)
+            import colorsys
+        signal.pause()
+    except KeyboardInterrupt:
+        print(process.go_on_message() if others_import() else "imports hang")
+        return 130
+process.run_to_exit(main)
+"""
+
+
+@pytest.mark.parametrize("place", ["finalizer", "import"])
+def test_an_interrupt_is_not_lost_where_python_raises_none(place: str) -> None:
+    done = subprocess.run([sys.executable, "-c", NOWHERE, place], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "")
+    assert done.stdout == "interrupted; nothing is lost. Go on with:\n  python study/run.py --variant cross\n"
+
+
 def test_the_process_leaves_with_the_exit_code_of_its_command_and_all_of_its_output() -> None:
     program = "from study import process; process.run_to_exit(lambda: print('done') or 3)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30)

@@ -77,3 +77,14 @@ def test_a_process_that_ends_on_the_spot_leaves_its_last_words_in_the_log_too(tm
     assert done.returncode == 1
     assert "error: the head of the cluster is lost. Go on with:" in done.stderr
     assert (tmp_path / "log").read_text(encoding="utf-8") == done.stderr.lstrip("\n")
+
+
+def test_the_handler_that_tune_leaves_behind_does_not_stay() -> None:
+    """It sets a flag for a loop that has ended: an interrupt of what comes after, the report, would do nothing."""
+    from ray.tune.tune import _setup_signal_catching
+
+    before = signal.getsignal(signal.SIGINT)
+    with process.handlers_restored():
+        _setup_signal_catching()
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before

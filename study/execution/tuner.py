@@ -18,6 +18,7 @@ from study.execution.storage_stopper import StorageStopper
 from study.execution.trainable import FoldTrainable
 from study.execution.watchdog import EPOCH_SECONDS
 from study.files import is_full, storage_full
+from study.process import handlers_restored
 from study.record.folder import StudyFolder
 from study.search.conductor import Conductor
 
@@ -53,7 +54,7 @@ def run(
     site = Site(slots, alive_nodes, partial(storage_faults, folder.path), say)
     scheduler, searcher = RaceScheduler(conductor, jobs, stopper, site), RaceSearcher(conductor, jobs, stopper)
     tuner = _tuner(scheduler, searcher, folder, tune.with_resources(trainable, {"cpu": 1}), stopper)
-    with quiet():
+    with quiet(), handlers_restored():
         try:
             tuner.fit()
         except OSError as error:  # of Tune's own files; all epochs before it are in the ledger
