@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,16 @@ CACHE_SECONDS = (600, 600)
 WINDOWS = ["from", "to", "most probable", "probability"]
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the page shows: probabilities by class, the words, a row for each of several windows, and what is said."""
+
+    shares: dict[str, float]
+    words: str
+    windows: list[list[str]]
+    notes: tuple[str, ...]
+
+
 def page(model: SerModel, title: str, note: str) -> Blocks:
     """The page of a model, not yet served; `note` is what its figures do and do not mean.
 
@@ -41,17 +52,12 @@ def page(model: SerModel, title: str, note: str) -> Blocks:
 
     def predicted(recording: str | None, words: str = "") -> tuple[dict[str, float], str, Any]:
         try:
-            # An empty box is no words where they can be recognised, and the words of silence where not.
-            given = words_of(words) or (None if model.recognises else "")
-            with named(Path(recording), "the recording") if recording else nullcontext():
-                found = model.behind(PAGE).predict(recording, text=given if model.reads_words else None)
+            found = answer(model, recording, words)
         except UserError as error:
             raise gradio.Error(str(error), print_exception=False) from None
         for note in found.notes:
             gradio.Warning(note)
-        rows = _windows(model, found)
-        shown = gradio.Dataframe(rows, visible=bool(rows))
-        return _shares(model, found), words if found.words is None else found.words, shown
+        return found.shares, found.words, gradio.Dataframe(found.windows, visible=bool(found.windows))
 
     with gradio.Blocks(analytics_enabled=False, title=title, delete_cache=CACHE_SECONDS) as blocks:
         gradio.Markdown(f"# {title}\n\n{note}")
@@ -70,6 +76,23 @@ def page(model: SerModel, title: str, note: str) -> Blocks:
                 )
         button.click(predicted, [recording, words], [label, words, windows], api_name="predict")
     return blocks
+
+
+def answer(model: SerModel, recording: str | None, words: str = "") -> Answer:
+    """What the page shows of a recording in a file, or of none, and of what is in the box of words.
+
+    An empty box is no words where they can be recognised or were missing in training, and the words of silence where
+    not.
+
+    Raises:
+        UserError: the recording cannot be read, or there is nothing that the model could predict from; in the words of
+            the page.
+    """
+    given = words_of(words) or (None if model.recognises else "")
+    with named(Path(recording), "the recording") if recording else nullcontext():
+        found = model.behind(PAGE).predict(recording, text=given if model.reads_words else None)
+    shares = dict(zip(model.labels, found.probabilities, strict=True))
+    return Answer(shares, words if found.words is None else found.words, _windows(model, found), found.notes)
 
 
 def _recording(model: SerModel) -> Any:
@@ -115,10 +138,6 @@ def serve(blocks: Blocks, port: int | None, *, wait: bool = True) -> str:
     if wait:
         blocks.block_thread()
     return str(address)
-
-
-def _shares(model: SerModel, found: Prediction) -> dict[str, float]:
-    return dict(zip(model.labels, found.probabilities, strict=True))
 
 
 def _windows(model: SerModel, found: Prediction) -> list[list[str]]:
