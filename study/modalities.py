@@ -9,7 +9,7 @@ from study.features.encoder import AudioEncoder, HalfAudio, HalfText, HalfVideo,
 from study.features.hashed_words import HashedWords
 from study.features.logmel import LogMel
 from study.features.modality import Modality
-from study.features.pictures import encode_films, film_contents, lack_of_films
+from study.features.pictures import encode_films, film_contents, has_no_film, lack_of_films
 from study.features.pixels import Pixels
 from study.features.unread_words import unread_words
 from study.features.words import encode_words, lack_of_words, word_contents
@@ -86,6 +86,7 @@ VIDEO: Modality[VideoEncoder] = Modality(
     encode=encode_films,
     contents=film_contents,
     lack=lack_of_films,
+    is_missing=has_no_film,
     block=16,
     amount=_one,
     rate_unit="per second",

@@ -9,6 +9,7 @@ from rich.console import Console
 from study.app.division import division_table
 from study.app.encoder_check import EncoderOptions, check_encoders
 from study.app.extraction import modalities_of, variants_with
+from study.app.missing_modalities import Missing, notes_on_missing, unreadable, untaught
 from study.app.output import print_line
 from study.app.step_progress import step_progress
 from study.corpus.check import CheckReport, check
@@ -48,12 +49,13 @@ def check_corpus(
     with step_progress(console) as on_step:
         found = check(options, media, holding_out, on_step)
     lines: list[str] = []
+    missing: dict[str, set[str]] = {}
     problems = (
         *found.problems,
-        *_lacks(found, variants, places, losses, pairs),
-        *_of_places(found, places, encoders, lines),
+        *_lacks(found, variants, places, losses, pairs, missing),
+        *_of_places(found, places, encoders, lines, missing),
     )
-    found = replace(found, problems=problems)
+    found = replace(found, problems=(*problems, *_of_missing(found, variants, missing)))
     if found.corpus is not None and not found.fatal:
         by_encoders = check_encoders(found.corpus, encoders, options.is_demo, console)
         found = replace(found, problems=(*found.problems, *by_encoders.problems))
@@ -69,9 +71,16 @@ def check_corpus(
 
 
 def _of_places(
-    found: CheckReport, places: Mapping[str, Sequence[Path]], encoders: EncoderOptions, lines: list[str]
+    found: CheckReport,
+    places: Mapping[str, Sequence[Path]],
+    encoders: EncoderOptions,
+    lines: list[str],
+    missing: dict[str, set[str]],
 ) -> Iterator[Problem]:
-    """What is wrong with features from elsewhere, by modality, and what of them is not used; `lines` say the rest."""
+    """What is wrong with features from elsewhere, by modality, and what of them is not used; `lines` say the rest.
+
+    Utterances that may lack such features, and do, are added to `missing`.
+    """
     for modality, path in ((name, path) for name, paths in places.items() for path in paths):
         if found.corpus is None:
             return
@@ -81,7 +90,9 @@ def _of_places(
         except UserError as error:
             yield Problem(path_text(path), str(error), True, kind)
             continue
-        seen = survey(found.corpus, source)
+        seen = survey(found.corpus, source, MODALITIES[modality].is_missing is not None)
+        if seen.missing:
+            missing.setdefault(modality, set()).update(seen.missing)
         for fault in seen.faults:
             yield Problem(path_text(path), f"{fault}; mend them, or leave these utterances out", True, kind)
         if line := unused_line(found.corpus, source, modality):
@@ -93,9 +104,14 @@ def _of_places(
 
 
 def _lacks(
-    found: CheckReport, variants: Sequence[str], places: Collection[str], losses: Sequence[str], pairs: Sequence[str]
+    found: CheckReport,
+    variants: Sequence[str],
+    places: Collection[str],
+    losses: Sequence[str],
+    pairs: Sequence[str],
+    missing: dict[str, set[str]],
 ) -> Iterator[Problem]:
-    """What the corpus lacks for the variants and the losses."""
+    """What the corpus lacks for the variants and the losses; utterances that may lack a modality go to `missing`."""
     if found.corpus is None:
         return
     try:
@@ -103,7 +119,7 @@ def _lacks(
             yield Problem(found.place, note, False, "votes")
     except UserError as error:
         yield Problem(found.place, str(error), True, "losses")
-    lacking = {problem.kind for problem in found.problems}
+    lacking = {problem.kind for problem in found.problems if problem.fatal}
     for name in (name for name in modalities_of(variants) if name not in places):
         if f"missing {name} files" in lacking:
             continue  # that some have none has been said, file by file
@@ -111,3 +127,19 @@ def _lacks(
             MODALITIES[name].require(found.corpus, variants_with(name, variants))
         except UserError as error:
             yield Problem(found.place, str(error), True, name)
+            continue
+        if ids := MODALITIES[name].missing(found.corpus):
+            missing[name] = set(ids)
+
+
+def _of_missing(found: CheckReport, variants: Sequence[str], missing: Missing) -> Iterator[Problem]:
+    """What utterances that lack a modality keep the variants from, and what is said of them."""
+    if found.corpus is None:
+        return
+    groups = {utterance.id: utterance.group for utterance in found.corpus.utterances}
+    trainings = [fold.training for fold in found.folds]
+    read = {name: ids for name, ids in missing.items() if name in modalities_of(variants)}
+    faults = (*unreadable(groups, read, variants, found.corpus.name), *untaught(groups, read, trainings))
+    notes = () if faults else notes_on_missing(groups, read if variants else missing, trainings)
+    for lines, fatal in ((faults, True), (notes, False)):
+        yield from (Problem(found.place, line, fatal, "missing modalities") for line in lines)

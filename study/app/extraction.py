@@ -13,6 +13,7 @@ from rich.console import Console
 
 from study.app import terminal
 from study.app.extraction_progress import extraction_progress
+from study.app.missing_modalities import missing_of, unreadable
 from study.app.output import is_text, print_line
 from study.app.settings import Settings
 from study.app.step_progress import step_progress
@@ -47,8 +48,8 @@ def wanted_features(corpus: Corpus, settings: Settings) -> dict[str, list[Wanted
     A mistake in the last is found before hours with the first, and a study that may not go on before all of them.
 
     Raises:
-        UserError: the corpus lacks what a modality needs, an encoder cannot be opened, or features from elsewhere
-            cannot be used.
+        UserError: the corpus lacks what a modality needs, or all that a variant reads of some utterances; an encoder
+            cannot be opened, or features from elsewhere cannot be used.
     """
     rows = {name: _row(name, settings.features) for name in modalities_of(settings.variants)}
     for name, row in rows.items():
@@ -62,6 +63,9 @@ def wanted_features(corpus: Corpus, settings: Settings) -> dict[str, list[Wanted
     }
     for name, own in found.items():
         _require_different(name, own)
+    groups = {utterance.id: utterance.group for utterance in corpus.utterances}
+    for fault in unreadable(groups, missing_of(found, corpus), settings.variants, corpus.name):
+        raise UserError(fault)
     return {name: found[name] for name in rows}
 
 

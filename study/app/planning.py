@@ -11,12 +11,13 @@ from rich.console import Console
 
 from search_spaces.losses import need_votes
 from study.app.environment import environment
+from study.app.missing_modalities import Missing, notes_on_missing, untaught
 from study.app.output import print_line
 from study.app.settings import Settings
 from study.corpus.loss_needs import votes_for
 from study.corpus.plain_words import plain_words
 from study.corpus.regroup import groups_of
-from study.corpus.study_faults import untrained_classes, untrained_sentences
+from study.corpus.study_faults import not_trained, untrained_sentences
 from study.corpus.utterance import Corpus
 from study.errors import UserError
 from study.execution.places import Slots
@@ -93,10 +94,37 @@ def with_notes(plan: Plan, notes: Sequence[str]) -> Plan:
 def untrained(plan: Plan, console: Console) -> list[str]:
     """Print, and give, a sentence for each class that a fold does not train."""
     members = ((each["label"], each["group"]) for each in plan.utterances)
-    notes = untrained_sentences(untrained_classes(members, [fold["training"] for fold in plan.folds]), len(plan.folds))
+    notes = untrained_sentences(not_trained(members, _trainings(plan)), len(plan.folds))
     for note in notes:
         print_line(console, note, style="yellow")
     return notes
+
+
+def with_missing(plan: Plan, missing: Missing) -> Plan:
+    """The plan with the utterances marked that lack a modality.
+
+    Raises:
+        UserError: a fold trains no utterance that has a modality.
+    """
+    for fault in untaught(_groups(plan), missing, _trainings(plan)):
+        raise UserError(fault)
+    return plan.marking(missing)
+
+
+def missing_modalities(plan: Plan, console: Console) -> list[str]:
+    """Print, and give, sentences on the utterances that lack a modality."""
+    notes = list(notes_on_missing(_groups(plan), plan.missing(), _trainings(plan)))
+    for note in notes:
+        print_line(console, note, style="yellow")
+    return notes
+
+
+def _groups(plan: Plan) -> dict[str, str]:
+    return {each["id"]: each["group"] for each in plan.utterances}
+
+
+def _trainings(plan: Plan) -> list[list[str]]:
+    return [fold["training"] for fold in plan.folds]
 
 
 def words_key(words: str) -> str:
@@ -134,7 +162,7 @@ def continued(stored: Plan, asked: Plan, features: Mapping[str, Sequence[Wanted]
         seconds=stored.seconds and stored.seconds * _growth(stored.terms, asked.terms),
         features={**stored.features, **asked.features},
         lookahead=stored.lookahead,
-    )
+    ).marking({**stored.missing(), **asked.missing()})
 
 
 def _replaced_features(stored: Plan, asked: Plan, features: Mapping[str, Sequence[Wanted]]) -> list[str]:

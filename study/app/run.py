@@ -22,6 +22,7 @@ from study.app.extraction import (
     wanted_features,
 )
 from study.app.machines import connected
+from study.app.missing_modalities import missing_of
 from study.app.output import print_line
 from study.app.preview import print_preview
 from study.app.progress import ProgressView
@@ -70,6 +71,7 @@ def run(settings: Settings, console: Console) -> int:
         features = wanted_features(corpus, settings)
         choices = {modality: [each.choice for each in own] for modality, own in features.items()}
         plan = planning.make_plan(settings, corpus, choices, folder.path.name)
+        plan = planning.with_missing(plan, missing_of(features, corpus))
         if machines.fresh and not machines.dry_run:
             shutil.rmtree(folder.path, ignore_errors=True)
         if folder.plan.exists() and not machines.fresh:
@@ -89,7 +91,8 @@ def run(settings: Settings, console: Console) -> int:
             earlier = StudyFolder.of(output, plan.terms.warm_start)
             stored_plan(earlier)
             plan = replace(plan, prior=load_prior(earlier))
-        notes = [*notes, *planning.untrained(plan, console), *unread(features, corpus, console)]
+        notes = [*notes, *planning.untrained(plan, console), *planning.missing_modalities(plan, console)]
+        notes = [*notes, *unread(features, corpus, console)]
         plan = planning.with_notes(plan, notes)
         with _extracted(features, corpus, settings, console, f"study {folder.path.name}") as slots:
             plan = planning.with_slots(plan, slots)

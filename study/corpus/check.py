@@ -17,8 +17,8 @@ from study.corpus.regroup import groups_of
 from study.corpus.source import Reading, choose_classes, read_source
 from study.corpus.study_faults import (
     class_counts,
+    not_trained,
     too_few_groups,
-    untrained_classes,
     untrained_sentences,
 )
 from study.corpus.utterance import Corpus, Problem
@@ -145,5 +145,5 @@ def _divided(corpus: Corpus, holding_out: HoldingOut, place: str) -> tuple[Seque
     except UserError as error:
         return (), [Problem(place, str(error), True, "folds")]
     members = ((u.label, u.group) for u in corpus.utterances)
-    lines = untrained_sentences(untrained_classes(members, [fold.training for fold in folds]), len(folds))
+    lines = untrained_sentences(not_trained(members, [fold.training for fold in folds]), len(folds))
     return folds, [Problem(place, line, False, "classes that a fold does not train") for line in lines]

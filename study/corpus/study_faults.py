@@ -11,7 +11,7 @@ from study.corpus.utterance import Corpus, Problem, Utterance
 from study.plurals import counted
 
 FEWEST_GROUPS = 3
-NAMED = 3
+NAMED, NAMED_FOLDS = 3, 5
 
 
 def study_faults(corpus: Corpus, place: str, allow_shared_speakers: bool = False) -> Iterator[Problem]:
@@ -45,37 +45,41 @@ def too_few_groups(corpus: Corpus, place: str) -> Iterator[Problem]:
         yield Problem(place, f"{law}; found {len(found)}: {', '.join(found)}; {hint}", True, "groups")
 
 
-def untrained_classes(
-    members: Iterable[tuple[str, str]], trainings: Sequence[Collection[str]]
-) -> dict[str, tuple[int, ...]]:
-    """By class, the numbers of the folds that do not train it, since all of its utterances are held out there.
+def not_trained(members: Iterable[tuple[str, str]], trainings: Sequence[Collection[str]]) -> dict[str, tuple[int, ...]]:
+    """By kind, the numbers of the folds that do not train it, since all of its utterances are held out there.
 
     Args:
-        members: class and group of every utterance.
+        members: kind (a class, most often) and group of every utterance.
         trainings: the groups that each fold trains on.
     """
     groups: dict[str, set[str]] = defaultdict(set)
-    for label, group in members:
-        groups[label].add(group)
+    for kind, group in members:
+        groups[kind].add(group)
     without = {
-        label: tuple(number for number, training in enumerate(trainings) if own.isdisjoint(training))
-        for label, own in sorted(groups.items())
+        kind: tuple(number for number, training in enumerate(trainings) if own.isdisjoint(training))
+        for kind, own in sorted(groups.items())
     }
-    return {label: folds for label, folds in without.items() if folds}
+    return {kind: folds for kind, folds in without.items() if folds}
 
 
 def untrained_sentences(untrained: Mapping[str, Sequence[int]], n_folds: int) -> list[str]:
-    """What `untrained_classes` found in so many folds, in words."""
+    """What `not_trained` found of classes in so many folds, in words."""
     if n_folds == 1:
         return [
             f"class {label} is not trained: all of its utterances are held out, so its recall is 0"
             for label in untrained
         ]
     return [
-        f"class {label} is not trained in {counted(len(folds), 'fold')} ({', '.join(map(str, folds[:5]))}"
-        f"{', ...' if len(folds) > 5 else ''}): all of its utterances are held out there, so its recall is 0"
+        f"class {label} is not trained in {numbered_folds(folds)}: all of its utterances are held out there, so its "
+        "recall is 0"
         for label, folds in untrained.items()
     ]
+
+
+def numbered_folds(folds: Sequence[int]) -> str:
+    """How many folds, and which: "2 folds (0, 3)"."""
+    more = ", ..." if len(folds) > NAMED_FOLDS else ""
+    return f"{counted(len(folds), 'fold')} ({', '.join(map(str, folds[:NAMED_FOLDS]))}{more})"
 
 
 def class_counts(corpus: Corpus) -> dict[str, dict[str, int]]:

@@ -15,7 +15,7 @@ from study.errors import UserError
 from study.features.encoder import Encoded
 from study.features.extract import extract
 from study.features.modality import Modality
-from study.features.prepare import Wanted
+from study.features.prepare import Wanted, having
 from study.features.store import FeatureStore
 
 SAMPLED_PER_WORKER = 8
@@ -41,13 +41,14 @@ class Estimate:
 
 
 def estimate(corpus: Corpus, modality: Modality[Any], wanted: Wanted, workers: int | None = None) -> Estimate:
-    """What the features `wanted` of a corpus come to; nothing is kept.
+    """What the features `wanted` of a corpus come to, of the utterances that have the modality; nothing is kept.
 
     Frames and seconds are in proportion to `Modality.amount`, from utterances of all lengths.
 
     Raises:
         UserError: an utterance of the sample cannot be encoded, or the encoder's weights do not fit.
     """
+    corpus = having(corpus, wanted.contents)
     encoder, threads = wanted.encoder, workers or torch.get_num_threads()
     folder = Path(wanted.choice.path).parent
     known = FeatureStore(folder, modality.name, encoder.identity).find() if folder.is_dir() else {}

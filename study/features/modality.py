@@ -29,8 +29,11 @@ class Modality(Generic[E]):
         encode: features of a block's utterances, one by one in their order; a UserError, not raised, for each that
             has none.
         contents: by utterance id, in the corpus's order, a digest of what the utterance's features are computed from,
-            and of how the encoder reads it where it reads some otherwise than the rest.
-        lack: what a corpus lacks for this modality and what to do about it; empty if it lacks nothing.
+            and of how the encoder reads it where it reads some otherwise than the rest. Utterances that lack the
+            modality are not among them.
+        lack: what a corpus lacks for this modality and what to do about it; empty if it can be studied.
+        is_missing: whether a modality that an utterance may do without is not there; None where every utterance needs
+            it. Models learn what stands for it.
         unread: what an encoder does not read of a corpus; None where it reads all.
         block: utterances that are encoded and saved together. A kill loses at most one block per thread: with a
             base-size model, 15 s of work.
@@ -50,6 +53,7 @@ class Modality(Generic[E]):
     encode: Callable[[E, Sequence[Utterance]], Iterator[Encoded | UserError]]
     contents: Callable[[Corpus, E], dict[str, str]]
     lack: Callable[[Corpus], str]
+    is_missing: Callable[[Utterance], bool] | None = None
     unread: Callable[[Corpus, E], UnreadWords] | None = None
     block: int
     amount: Callable[[Utterance], float]
@@ -95,6 +99,12 @@ class Modality(Generic[E]):
         """
         if lack := self.lack(corpus):
             raise UserError(f"variant {', '.join(variants)} {lack}")
+
+    def missing(self, corpus: Corpus) -> tuple[str, ...]:
+        """The ids of the utterances that lack this modality, in the corpus's order; none where all need it."""
+        if self.is_missing is None:
+            return ()
+        return tuple(utterance.id for utterance in corpus.utterances if self.is_missing(utterance))
 
     def _built_in(self, spec: EncoderSpec, layers: Sequence[str]) -> E:
         if other := [layer for layer in layers if layer != OUTPUT]:

@@ -30,33 +30,32 @@ def encode_films(encoder: VideoEncoder, utterances: Sequence[Utterance]) -> Iter
 
 
 def film_contents(corpus: Corpus, encoder: VideoEncoder) -> dict[str, str]:
-    """By id, a digest of each utterance's span and half of the picture, and of the bytes of its film.
+    """By id, a digest of each utterance's span and half of the picture, and of the bytes of its film, if it has one.
 
     Raises:
         UserError: a film cannot be read.
     """
+    videos = {u.id: u.video for u in corpus.utterances if not has_no_film(u)}
     try:
-        files = {path: file_digest(path) for path in sorted({u.video.file for u in corpus.utterances})}
+        files = {path: file_digest(path) for path in sorted({video.file for video in videos.values()})}
     except OSError as error:
-        raise UserError(f"every utterance needs a film that can be read, found {error}; correct the corpus") from error
-    videos = {u.id: u.video for u in corpus.utterances}
+        raise UserError(f"a film has to be a file that can be read, found {error}; correct the corpus") from error
     return {
         id: digest([id, str(video.start), str(video.end), video.crop, files[video.file]])[:16]
         for id, video in videos.items()
     }
 
 
+def has_no_film(utterance: Utterance) -> bool:
+    """Whether an utterance's corpus names no film of it."""
+    return utterance.video.file == NO_FILE
+
+
 def lack_of_films(corpus: Corpus) -> str:
-    """The message for a corpus that lacks films, after its variants' names; empty where all are there."""
-    without = [utterance.id for utterance in corpus.utterances if utterance.video.file == NO_FILE]
-    if not without:
+    """The message for a corpus in which no utterance has a film, after its variants' names; empty for any other."""
+    if not all(map(has_no_film, corpus.utterances)):
         return ""
-    if len(without) == len(corpus.utterances):
-        return f"needs films, and no utterance of {corpus.name} has one; add a `video` column to the manifest"
-    return (
-        f"needs films, and {len(without):,} of {counted(len(corpus.utterances), 'utterance')} of {corpus.name} have "
-        f"none ({', '.join(without[:3])}{', ...' if len(without) > 3 else ''}); add them, or leave these utterances out"
-    )
+    return f"needs films, and no utterance of {corpus.name} has one; add a `video` column to the manifest"
 
 
 def _frames(

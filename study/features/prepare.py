@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +37,10 @@ class Wanted:
     choice: FeatureChoice
     encoder: Encoder
     contents: Mapping[str, str]
+
+    def without(self, corpus: Corpus) -> tuple[str, ...]:
+        """The ids of the utterances of its corpus that lack the modality, in order."""
+        return tuple(utterance.id for utterance in corpus.utterances if utterance.id not in self.contents)
 
 
 def wanted(
@@ -73,7 +77,7 @@ def prepare(
     by: str = ANYBODY,
     encode_blocks: EncodeBlocks | None = None,
 ) -> list[FeatureChoice]:
-    """The features of a modality that `specs` ask for, in their order: packs of all of the corpus's utterances.
+    """The features of a modality that `specs` ask for, in their order: packs of all utterances that have the modality.
 
     They are extracted now unless they are already in `folder`. All layers of an encoder come from one pass.
     `encode_blocks` is the way to encode, by default in threads of this process; features from elsewhere are always read
@@ -131,6 +135,11 @@ def _alike(
     return found.values()
 
 
+def having(corpus: Corpus, contents: Collection[str]) -> Corpus:
+    """The corpus of the utterances of these ids: those that have a modality, of which alone packs have frames."""
+    return replace(corpus, utterances=tuple(each for each in corpus.utterances if each.id in contents))
+
+
 def _key(contents: Mapping[str, str]) -> str:
     """What tells the features of one corpus from those of another by the same encoder."""
     return digest(list(contents.values()))
@@ -148,10 +157,11 @@ class _Request:
         trust_remote_code: bool,
     ) -> None:
         """Ask for `specs`, which differ in the layer alone, in `folder`."""
-        self._corpus, self._modality, self._specs, self._folder = corpus, modality, specs, folder
+        self._modality, self._specs, self._folder = modality, specs, folder
         self._trust = trust_remote_code
         encoder = modality.open_layers(specs, trust_remote_code)
         self._contents = modality.contents(corpus, encoder)
+        self._corpus = having(corpus, self._contents)
         self._key = _key(self._contents)
         stores = [FeatureStore(folder, modality.name, identity) for identity in identities(encoder.identity)]
         self._paths = {spec: store.path(self._key) for spec, store in zip(specs, stores, strict=True)}

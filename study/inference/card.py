@@ -111,7 +111,7 @@ def _figures(metrics: Mapping[str, Any]) -> Iterator[str]:
             cells = (f"{format_score(each['mean'])} ± {format_score(each['std'])}" for each in found["test"].values())
             lines.append(f"| {title} | {' | '.join(cells)} |")
     for lack in metrics.get("lacking", ()):
-        if lack["dropout"]:
+        if lack["learned"]:
             cells = (f"{format_score(each['mean'])} ± {format_score(each['std'])}" for each in lack["test"].values())
             lines.append(f"| without {lack['lack']} | {' | '.join(cells)} |")
     yield "\n".join(lines)

@@ -30,7 +30,7 @@ from study.record.search_name import variant_of
 from study.report.evidence import Evidence, gather
 from study.report.predictions import TestedFold
 from study.samplers.proposer import configuration
-from study.training.batches import Part
+from study.training.batches import Part, rows_of
 from study.training.loop import probabilities
 from study.training.metrics import confusion_matrix
 from study.variants import VARIANTS
@@ -136,7 +136,7 @@ def _runs(
             lambda use, done, n: on_progress(f"training {use.run.name} again", done, n),
         )
         streams = _streams(plan, search, own, frames)
-        yield _tested(use, model.member, stored, streams, len(plan.classes))
+        yield _tested(plan, use, model.member, stored, streams)
 
 
 def _streams(plan: Plan, search: str, params: Mapping[str, object], frames: RecognisedFrames) -> dict[str, Pack]:
@@ -150,12 +150,12 @@ def _streams(plan: Plan, search: str, params: Mapping[str, object], frames: Reco
     return {name: input_of(name).view(packs[input_of(name).modality]) for name in row.inputs}
 
 
-def _tested(use: Use, member: Member, stored: TestedFold, streams: Mapping[str, Pack], n_classes: int) -> TestedRun:
+def _tested(plan: Plan, use: Use, member: Member, stored: TestedFold, streams: Mapping[str, Pack]) -> TestedRun:
     """The counts of a run's test part."""
-    ids = tuple(utterance["id"] for utterance in stored.utterances)
-    rows = {name: pack.rows(ids) for name, pack in streams.items()}
+    ids, lacking = tuple(utterance["id"] for utterance in stored.utterances), plan.missing_in(streams)
+    rows = {name: rows_of(pack, ids, lacking[name]) for name, pack in streams.items()}
     part = Part(ids, torch.from_numpy(stored.labels), streams, rows, member.scaling, CPU)
     with one_core():
-        predicted = probabilities(member.module, part, n_classes).numpy().argmax(1)
-    counts = confusion_matrix(stored.labels, predicted, n_classes)
+        predicted = probabilities(member.module, part, len(plan.classes)).numpy().argmax(1)
+    counts = confusion_matrix(stored.labels, predicted, len(plan.classes))
     return TestedRun(use.run.name, use.epoch, use.block, use.swapped, counts.tolist())

@@ -117,7 +117,8 @@ def select(folder: StudyFolder, search: str | None = None) -> Selected:
     others = tuple(name for name in outcomes if name != search)
     reported, validated = tuple(evidence.tested[search]), tuple(evidence.validated[search])
     calibrated = calibration(validated, reported)
-    lacking = lack_views(evidence.without.get(search, {}), outcome.config.params, len(plan.classes))
+    without = evidence.without.get(search, {})
+    lacking = lack_views(without, outcome.config.params, len(plan.classes), plan.missing())
     return Selected(
         folder, plan, search, outcome, uses, tuple(tested), reported, validated, calibrated, lacking, best, others
     )

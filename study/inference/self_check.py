@@ -20,11 +20,10 @@ from study.inference.ensemble import Ensemble, Member
 from study.inference.selected import Selected
 from study.inference.threads import one_core_each
 from study.plurals import counted
-from study.training.batches import MISSING, Part
+from study.training.batches import Part, rows_of
 from study.training.loop import probabilities
 
 N_CHECKED = 12
-MISSING_ROW = torch.tensor([MISSING])
 # A processor, a GPU, or other texts in a batch change the last digits of features, which float16 then rounds apart.
 TOLERANCE = 0.01
 
@@ -79,11 +78,8 @@ def expected_of_refit(selected: Selected, member: Member) -> list[Expected]:
     """Utterances spread over the corpus, with what the model in memory makes of stored features."""
     streams, n_utterances = selected.streams(), len(selected.plan.utterances)
     ids = tuple(selected.plan.utterances[place]["id"] for _, place in _spread([n_utterances]))
-    lacking = {id: _lacking(selected, id) for id in ids}
-    rows = {
-        name: torch.cat([MISSING_ROW if input_of(name).modality in lacking[id] else pack.rows([id]) for id in ids])
-        for name, pack in streams.items()
-    }
+    lacking = selected.plan.missing_in(streams)
+    rows = {name: rows_of(pack, ids, lacking[name]) for name, pack in streams.items()}
     labels = torch.zeros(len(ids), dtype=torch.long)
     part = Part(ids, labels, streams, rows, member.scaling, torch.device("cpu"))
     found = probabilities(member.module, part, len(selected.plan.classes)).numpy()

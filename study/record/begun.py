@@ -93,7 +93,14 @@ def _other_features(now: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     for modality, packs in (known if isinstance(known, Mapping) else {}).items():
         if now["features"].get(modality) != packs:
             return f"other packs of {modality} ({_listed(now['features'].get(modality))}, there {_listed(packs)})"
+        if _missing(now).get(modality) != _missing(before).get(modality):
+            return f"other utterances that lack {modality}"
     return ""
+
+
+def _missing(terms: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = terms.get("missing")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _listed(packs: Any) -> str:

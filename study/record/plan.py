@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -85,6 +85,16 @@ class Plan:
                 found.setdefault(modality, set()).add(utterance["id"])
         return found
 
+    def marking(self, missing: Mapping[str, Collection[str]]) -> Plan:
+        """The plan in which these utterances, ids by modality, are marked as without frames of it, and no others."""
+
+        def marked(utterance: dict[str, Any]) -> dict[str, Any]:
+            lacking = [modality for modality, ids in missing.items() if utterance["id"] in ids]
+            known = {name: value for name, value in utterance.items() if name != "missing"}
+            return {**known, "missing": lacking} if lacking else known
+
+        return replace(self, utterances=[marked(utterance) for utterance in self.utterances])
+
     def missing_in(self, streams: Iterable[str]) -> dict[str, set[str]]:
         """By stream, the ids of the utterances without frames of its modality."""
         found = self.missing()
@@ -163,12 +173,15 @@ class Plan:
         return replace(asked, **grown, warm_start=self.terms.warm_start)
 
     def fixed(self) -> dict[str, Any]:
-        """What may not change once the study has begun, by name, as JSON has it."""
+        """What may not change once the study has begun, by name, as JSON has it.
+
+        What utterances lack is no part of it: more variants may read more modalities.
+        """
         return {
             "corpus": {name: value for name, value in self.corpus.items() if name != "notes"},
             "classes": self.classes,
             "folds": self.folds,
-            "utterances": self.utterances,
+            "utterances": self.marking({}).utterances,
             "terms": {name: value for name, value in self.terms.kept().items() if name not in GROWING},
             "prior": self.prior,
         }
@@ -187,7 +200,13 @@ class Plan:
             "lookahead": self.lookahead,
             "seconds": self.seconds,
             "features": packs,
+            **({"missing": lacking} if (lacking := self._digests_of_missing()) else {}),
         }
+
+    def _digests_of_missing(self) -> dict[str, str]:
+        """By modality that some utterance lacks, a digest of their ids."""
+        found = {name: json.dumps(sorted(ids)) for name, ids in self.missing().items()}
+        return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in found.items()}
 
     def as_of(self, begun: StudyBegun) -> Plan:
         """The plan as it was when the line `begun` was written.

@@ -171,7 +171,8 @@ def _set_calibrations(evidence: Evidence, name: str) -> dict[str, CalibrationVie
 
 
 def _lacking(evidence: Evidence, name: str, outcome: Outcome) -> tuple[LackView, ...]:
-    return lack_views(evidence.without.get(name, {}), outcome.config.params, len(evidence.plan.classes))
+    plan = evidence.plan
+    return lack_views(evidence.without.get(name, {}), outcome.config.params, len(plan.classes), plan.missing())
 
 
 def _sources(evidence: Evidence, name: str) -> list[Source]:

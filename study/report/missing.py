@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -21,14 +21,19 @@ WHOLE = "everything"
 
 
 def lack_views(
-    without: Mapping[str, Sequence[TestedFold]], params: Mapping[str, Any], n_classes: int
+    without: Mapping[str, Sequence[TestedFold]], params: Mapping[str, Any], n_classes: int, missing: Collection[str]
 ) -> tuple[LackView, ...]:
-    """The views of predictions without each stream, of a configuration with these parameters."""
+    """The views of predictions without each stream, of a configuration with these parameters.
+
+    Some utterances of the corpus lack the modalities that are `missing`.
+    """
     dropout = float(params.get(MODALITY_DROPOUT, 0.0))
-    return tuple(
-        LackView(MODALITIES[input_of(stream).modality].noun, dropout, metric_views(_figures(folds, n_classes)))
-        for stream, folds in without.items()
-    )
+
+    def view(modality: str, folds: Sequence[TestedFold]) -> LackView:
+        figures, is_learned = metric_views(_figures(folds, n_classes)), dropout > 0 or modality in missing
+        return LackView(MODALITIES[modality].noun, dropout, is_learned, figures)
+
+    return tuple(view(input_of(stream).modality, folds) for stream, folds in without.items())
 
 
 def lack_rows(view: ReportView) -> Iterator[list[str]]:
@@ -46,17 +51,22 @@ def lack_sentences(view: ReportView) -> Iterator[str]:
         "The reported models predict their own test sessions with a modality missing in every utterance. Nothing was "
         "chosen by these scores."
     )
-    shares = {name: each.lacking[0].dropout for name, each in view.variants.items() if each.lacking}
-    learned = [f"{name} ({share:g})" for name, share in shares.items() if share]
-    plain = [name for name, share in shares.items() if not share]
-    if learned:
+    measured = [each for each in view.variants.values() if each.lacking]
+    dropped = [f"{each.name} ({each.lacking[0].dropout:g})" for each in measured if each.lacking[0].dropout]
+    plain = [each for each in measured if not each.lacking[0].dropout]
+    if dropped:
         yield (
-            f"Trained with modality dropout, with this probability: {', '.join(learned)}. The vector that they learned "
+            f"Trained with modality dropout, with this probability: {', '.join(dropped)}. The vector that they learned "
             "stands for what is missing."
         )
-    if plain:
+    if learned := [_named(each, True) for each in plain if any(lack.learned for lack in each.lacking)]:
         yield (
-            f"Trained on whole utterances: {', '.join(plain)}. The mean frame of training, which is zero after "
+            f"Trained on utterances some of which lack what is left out: {', '.join(learned)}. The vector that they "
+            "learned stands for it."
+        )
+    if whole := [_named(each, False) for each in plain if not all(lack.learned for lack in each.lacking)]:
+        yield (
+            f"Trained on whole utterances: {', '.join(whole)}. The mean frame of training, which is zero after "
             "scaling, stands for what is missing, and these models never learned to read it: low scores are no fault "
             "of the modality that is left. --modality-dropout trains for it."
         )
@@ -65,6 +75,12 @@ def lack_sentences(view: ReportView) -> Iterator[str]:
             f"Not measured: {', '.join(unmeasured)}. It is measured in confirmation runs, which end at the epoch that "
             "counts (--seeds 1 or more, and not --epoch-rule best)."
         )
+
+
+def _named(variant: VariantView, learned: bool) -> str:
+    """A variant's name; with those of its rows that are meant, where others are not."""
+    nouns = [each.lack for each in variant.lacking if each.learned == learned]
+    return variant.name if len(nouns) == len(variant.lacking) else f"{variant.name} without {' or '.join(nouns)}"
 
 
 def has_rows(view: ReportView) -> bool:

@@ -7,7 +7,7 @@ strongly it is regularised, is made in every fold by that fold's validation scor
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -18,11 +18,13 @@ from jaxtyping import Float, Int
 
 from study.errors import UserError
 from study.features.pack import Pack
+from study.modalities import MODALITIES
 from study.protocols import PROTOCOLS
 from study.record.divisions import Division, blocks_of
 from study.record.plan import Plan
 from study.record.results import PARTS, Figures, Spread, spread
 from study.report.test_sets import set_names
+from study.training.batches import MISSING, rows_of
 from study.training.metrics import METRICS, score
 
 # Inverse strengths of the L2 penalty, of standardised inputs; the strongest penalty wins a tie.
@@ -39,6 +41,7 @@ class Probe:
     """What the probe reaches, by part and metric, on features of these labels; or in `left_out` why it has no figures.
 
     `strengths` has the one that was chosen for every fold, and `test_sets` the scores on each test set of one division.
+    Some utterances lack the modalities that are `missing`.
     """
 
     features: Mapping[str, str]
@@ -46,6 +49,7 @@ class Probe:
     strengths: tuple[float, ...] = ()
     left_out: str = ""
     test_sets: Mapping[str, Mapping[str, Spread]] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
 
     @property
     def note(self) -> str:
@@ -58,8 +62,15 @@ class Probe:
         inputs = ", ".join(f"{modality} by {label}" for modality, label in self.features.items())
         return (
             f"Probe: logistic regression on the mean and deviation over time of every utterance's frames ({inputs}); "
-            f"of {len(STRENGTHS)} strengths of its penalty, the best by validation{own}."
+            f"of {len(STRENGTHS)} strengths of its penalty, the best by validation{own}.{self._of_missing}"
         )
+
+    @property
+    def _of_missing(self) -> str:
+        if not self.missing:
+            return ""
+        nouns = " or ".join(MODALITIES[name].noun for name in self.missing)
+        return f" Of utterances without {nouns} it reads the mean of training, and that it is missing."
 
 
 def probe(plan: Plan) -> Probe:
@@ -70,10 +81,12 @@ def probe(plan: Plan) -> Probe:
     labels = {modality: own[0].label for modality, own in plan.features.items() if own}
     if not labels:
         return Probe(labels)
+    missing = {modality: ids for modality, ids in plan.missing().items() if modality in labels}
     try:
-        inputs = np.concatenate([_pooled(plan, Path(plan.pack(modality))) for modality in labels], axis=1)
+        pooled = [_pooled(plan, Path(plan.pack(modality)), missing.get(modality, ())) for modality in labels]
     except UserError as error:
         return Probe(labels, left_out=f"{error}.")
+    inputs = np.concatenate(pooled, axis=1)
     divisions = PROTOCOLS[plan.terms.protocol].divisions(plan)
     found = [_of_division(plan, division, inputs) for division in divisions]
     blocks = [tuple(division["test"]) for division in divisions]
@@ -92,11 +105,14 @@ def probe(plan: Plan) -> Probe:
         for part in PARTS
     }
     sets = {name: {metric: spread([found[0][0][name][metric]]) for metric in METRICS} for name in set_names(plan)}
-    return Probe(labels, figures, tuple(strength for _, strength in found), test_sets=sets)
+    strengths = tuple(strength for _, strength in found)
+    return Probe(labels, figures, strengths, test_sets=sets, missing=tuple(missing))
 
 
-def _pooled(plan: Plan, path: Path) -> Inputs:
+def _pooled(plan: Plan, path: Path, missing: Collection[str]) -> Inputs:
     """Mean and deviation over time of every utterance's frames, in the plan's order; the deviation of one frame is 0.
+
+    Those of utterances that are `missing` are not numbers, and one more column marks them, if there are any.
 
     Raises:
         UserError: the pack is gone or damaged, or lacks an utterance.
@@ -107,11 +123,13 @@ def _pooled(plan: Plan, path: Path) -> Inputs:
         )
     pack = Pack.open(path)
     pack.verify()
-    found = np.empty((len(plan.utterances), 2 * pack.dim), dtype=np.float32)
-    for place, row in enumerate(pack.rows([each["id"] for each in plan.utterances]).tolist()):
-        deviation, mean = torch.std_mean(pack.of(row).float(), dim=0, correction=0)
-        found[place] = torch.cat([mean, deviation]).numpy()
-    return found
+    found = np.full((len(plan.utterances), 2 * pack.dim), np.nan, dtype=np.float32)
+    rows = rows_of(pack, [each["id"] for each in plan.utterances], missing)
+    for place, row in enumerate(rows.tolist()):
+        if row != MISSING:
+            deviation, mean = torch.std_mean(pack.of(row).float(), dim=0, correction=0)
+            found[place] = torch.cat([mean, deviation]).numpy()
+    return np.column_stack([found, np.asarray(rows == MISSING, dtype=np.float32)]) if missing else found
 
 
 def _of_division(plan: Plan, division: Division, inputs: Inputs) -> tuple[dict[str, dict[str, float]], float]:
@@ -119,8 +137,9 @@ def _of_division(plan: Plan, division: Division, inputs: Inputs) -> tuple[dict[s
     at = {name: _places(plan, [name]) for name in set_names(plan)}
     at |= {part: _places(plan, division[part]) for part in ("training", *PARTS)}
     labels = np.array([plan.classes.index(each["label"]) for each in plan.utterances])
-    mean, deviation = inputs[at["training"]].mean(0), inputs[at["training"]].std(0)
-    scaled = (inputs - mean) / np.where(deviation < CONSTANT, 1.0, deviation)
+    mean, deviation = np.nanmean(inputs[at["training"]], 0), np.nanstd(inputs[at["training"]], 0)
+    # What is missing is the mean of training.
+    scaled = np.nan_to_num((inputs - mean) / np.where(deviation < CONSTANT, 1.0, deviation))
 
     def scores(predictions: Labels, part: str) -> dict[str, float]:
         return score(labels[at[part]], predictions[at[part]], len(plan.classes))

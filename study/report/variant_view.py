@@ -207,12 +207,14 @@ class CalibrationView:
 class LackView:
     """The test figures of the reported models where every test utterance lacks what `lack` names ("words").
 
-    `dropout` is the probability with which the models lost a modality in training; at 0, the mean frame of training
-    stands for what is missing, which no model has learned to read.
+    `dropout` is the probability with which the models lost a modality in training. Models have `learned` a vector for
+    what is missing by it, or from utterances of the corpus that lack it; for others, the mean frame of training stands
+    for it.
     """
 
     lack: str
     dropout: float
+    learned: bool
     test: Mapping[str, MetricView]
 
 

@@ -188,18 +188,12 @@ def fold_data(
         UserError: a pack lacks one of the other utterances, or all training utterances lack a stream.
     """
 
-    def rows_of(name: str, ids: Sequence[str]) -> Int[Tensor, " utterances"]:
-        lacking = missing.get(name, ())
-        if not lacking:
-            return packs[name].rows(ids)
-        rows = torch.full((len(ids),), MISSING)
-        there = [place for place, id in enumerate(ids) if id not in lacking]
-        rows[there] = packs[name].rows([ids[place] for place in there])
-        return rows
+    def own_rows(name: str, ids: Sequence[str]) -> Int[Tensor, " utterances"]:
+        return rows_of(packs[name], ids, missing.get(name, ()))
 
     device = device or torch.device("cpu")
     training = [id for id, _ in parts["training"]]
-    scaling = {name: _scaling(name, pack, rows_of(name, training)).on(device) for name, pack in packs.items()}
+    scaling = {name: _scaling(name, pack, own_rows(name, training)).on(device) for name, pack in packs.items()}
 
     def part(members: Sequence[tuple[str, int]]) -> Part:
         ids, labels = tuple(id for id, _ in members), torch.tensor([label for _, label in members], dtype=torch.long)
@@ -207,13 +201,27 @@ def fold_data(
             ids=ids,
             labels=labels,
             packs=packs,
-            rows={name: rows_of(name, ids) for name in packs},
+            rows={name: own_rows(name, ids) for name in packs},
             scaling=scaling,
             device=device,
             votes=None if votes is None else _shares(ids, labels, votes, n_classes),
         )
 
     return FoldData(part(parts["training"]), part(parts["validation"]), part(parts["test"]), n_classes, tuple(pairs))
+
+
+def rows_of(pack: Pack, ids: Sequence[str], lacking: Collection[str]) -> Int[Tensor, " utterances"]:
+    """Where each of `ids` is in a pack; `MISSING` for those that are `lacking`.
+
+    Raises:
+        UserError: the pack lacks one of the others.
+    """
+    if not lacking:
+        return pack.rows(ids)
+    rows = torch.full((len(ids),), MISSING)
+    there = [place for place, id in enumerate(ids) if id not in lacking]
+    rows[there] = pack.rows([ids[place] for place in there])
+    return rows
 
 
 def _scaling(name: str, pack: Pack, rows: Int[Tensor, " utterances"]) -> Scaling:

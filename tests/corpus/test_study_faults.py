@@ -7,7 +7,7 @@ import pytest
 
 from study.corpus.options import CorpusOptions
 from study.corpus.source import open_corpus
-from study.corpus.study_faults import study_faults, untrained_classes, untrained_sentences
+from study.corpus.study_faults import not_trained, study_faults, untrained_sentences
 from study.corpus.utterance import Corpus, Problem
 
 
@@ -72,7 +72,7 @@ def test_a_corpus_with_a_division_of_its_own_is_pointed_to_it(corpus: Corpus) ->
     ],
 )
 def test_a_class_is_trained_where_a_training_group_has_it(members, trainings, expected) -> None:
-    assert untrained_classes(members, trainings) == expected
+    assert not_trained(members, trainings) == expected
 
 
 def test_untrained_classes_are_said_with_their_folds() -> None:

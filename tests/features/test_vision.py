@@ -143,11 +143,29 @@ def test_a_film_that_cannot_be_read_is_a_line_and_the_others_are_encoded(tmp_pat
     assert "(utterance u9) cannot be decoded" in str(found[2])
 
 
-def test_a_corpus_without_films_or_with_some_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
-    corpus = films(tmp_path)
-    VIDEO.require(corpus, ["video"])
+def test_an_utterance_without_film_is_in_no_pack_and_giving_it_one_costs_nothing_else(tmp_path: Path) -> None:
+    whole = films(tmp_path)
+    blind = Utterance("u0", Path(), "", "sad", "s", "g")
+    without = Corpus("films", ("sad",), (blind, *whole.utterances[1:]))
+    assert VIDEO.missing(without) == ("u0",)
+    assert VIDEO.missing(whole) == ()
+    made = Pack.open(pack_of(without, VIDEO, EncoderSpec("pixels"), tmp_path / "features"))
+    assert made.ids == ("u1", "u2", "u3", "u4")
+    seen: list[int] = []
+    more = pack_of(
+        whole, VIDEO, EncoderSpec("pixels"), tmp_path / "features",
+        on_progress=lambda progress: seen.append(progress.utterances_reused),  # type: ignore[union-attr]
+    )  # fmt: skip
+    assert seen[-1] == 4
+    grown = Pack.open(more)
+    assert grown.ids == tuple(u.id for u in whole.utterances)
+    assert grown.of(1).equal(made.of(0))
+
+
+def test_a_corpus_without_any_film_is_refused(tmp_path: Path) -> None:
+    seeing = films(tmp_path)
     blind = tuple(Utterance(f"v{n}", Path(), "", "sad", "s", "g", video=NO_VIDEO) for n in range(4))
     with pytest.raises(UserError, match="variant cross\\+video needs films, and no utterance of x has one"):
         VIDEO.require(Corpus("x", ("sad",), blind), ["cross+video"])
-    with pytest.raises(UserError, match=r"needs films, and 4 of 9 utterances of x have none \(v0, v1, v2, \.\.\.\)"):
-        VIDEO.require(Corpus("x", ("sad",), (*corpus.utterances, *blind)), ["video"])
+    for utterances in (seeing.utterances, (*seeing.utterances, *blind)):
+        VIDEO.require(Corpus("x", ("sad",), utterances), ["cross+video"])

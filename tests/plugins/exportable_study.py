@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,16 @@ from rich.console import Console
 
 from study.app.cli import parsed_arguments
 from study.app.extraction import extract_features, studied_corpus, wanted_features
+from study.app.missing_modalities import missing_of
 from study.app.options import settings_of
-from study.app.planning import make_plan, with_slots
+from study.app.planning import make_plan, with_missing, with_slots
 from study.app.repeat import write_config
 from study.corpus.utterance import Corpus
 from study.execution.places import Slots
 from study.inference.threads import one_core
 from study.record.folder import StudyFolder
 from study.samplers.warm_start import warm_proposer
+from tests.plugins.films import grey, write_film
 from tests.plugins.tiny_study import TinyStudy, run_study
 
 SAYS = {"calm": "all is well", "tense": "run away now"}
@@ -45,6 +48,20 @@ def write_recordings(folder: Path, suffix: str = ".wav") -> Path:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["file_name", "utterance_id", "label", "text", "speaker", "group"], *rows])
     return path
+
+
+def give_films(manifest: Path, without: Collection[int]) -> Path:
+    """The manifest of `write_recordings` with a second of one film for each utterance but those in these rows.
+
+    The film is dark where the class is calm.
+    """
+    header, *rows = manifest.read_text(encoding="utf-8").splitlines()
+    dark = ["calm" in row.split(",")[2] for row in rows]
+    write_film(manifest.parent / "f.mp4", lambda seconds: grey(60 if dark[int(seconds)] else 180), len(rows), 4)
+    cells = [",,," if number in without else f",f.mp4,{number},{number + 1}" for number in range(len(rows))]
+    lines = [f"{header},video,video_start,video_end", *map(str.__add__, rows, cells)]
+    manifest.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return manifest
 
 
 def write_exportable(output: Path, manifest: Path, *options: str, name: str = "tiny") -> tuple[StudyFolder, Corpus]:
@@ -75,7 +92,8 @@ def write_planned(output: Path, manifest: Path, *options: str, name: str = "tiny
     corpus = studied_corpus(settings, QUIET)
     features = wanted_features(corpus, settings)
     choices = {modality: [each.choice for each in own] for modality, own in features.items()}
-    plan = with_slots(make_plan(settings, corpus, choices, name), Slots(1, 0.0))
+    plan = with_missing(make_plan(settings, corpus, choices, name), missing_of(features, corpus))
+    plan = with_slots(plan, Slots(1, 0.0))
     extract_features(features, corpus, settings, QUIET, "a test")
     folder = StudyFolder.of(output, name)
     folder.path.mkdir(parents=True)

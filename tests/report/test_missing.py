@@ -27,25 +27,28 @@ def fold_of(block: str, predicted: list[int], seed: int = 1) -> predictions.Test
 
 def test_a_blocks_figure_is_the_mean_over_its_runs_as_of_whole_utterances() -> None:
     folds = [fold_of("a", [0, 1, 2]), fold_of("a", [0, 0, 0], seed=2), fold_of("b", [0, 1, 0])]
-    (words,) = lack_views({"sentence": folds}, {}, 3)
-    assert (words.lack, words.dropout) == ("words", 0.0)
+    (words,) = lack_views({"sentence": folds}, {}, 3, ())
+    assert (words.lack, words.dropout, words.learned) == ("words", 0.0, False)
     assert words.test["UWA"].folds == pytest.approx(((1 + 1 / 3) / 2, 2 / 3))
-    (speech,) = lack_views({"audio": folds[:2]}, {"modality_dropout": "0.3"}, 3)
-    assert (speech.lack, speech.dropout) == ("speech", 0.3)
+    (speech,) = lack_views({"audio": folds[:2]}, {"modality_dropout": "0.3"}, 3, ())
+    assert (speech.lack, speech.dropout, speech.learned) == ("speech", 0.3, True)
 
 
 def test_pages_have_rows_and_say_what_stands_for_what_is_missing() -> None:
     folds = [fold_of("a", [0, 1, 2]), fold_of("b", [0, 1, 0])]
-    plain = full_variant("cross", lacking=lack_views({"audio": folds, "text": folds}, {}, 3))
-    learned = full_variant("self", lacking=lack_views({"text": folds}, {"modality_dropout": "0.3"}, 3))
-    view = toy_view(plain, learned, full_variant("mdre"))
+    plain = full_variant("cross", lacking=lack_views({"audio": folds, "text": folds}, {}, 3, ()))
+    learned = full_variant("self", lacking=lack_views({"text": folds}, {"modality_dropout": "0.3"}, 3, ()))
+    seeing = full_variant("late+video", lacking=lack_views({"audio": folds, "video": folds}, {}, 3, ["video"]))
+    view = toy_view(plain, learned, full_variant("mdre"), seeing)
     assert [row[:2] for row in lack_rows(view)] == [
         *(["cross", what] for what in ("everything", "without speech", "without words")),
         *(["self", what] for what in ("everything", "without words")),
+        *(["late+video", what] for what in ("everything", "without speech", "without film")),
     ]
     said = " ".join(lack_sentences(view))
     assert "Trained with modality dropout, with this probability: self (0.3)." in said
-    assert "Trained on whole utterances: cross. The mean frame of training" in said
+    assert "Trained on whole utterances: cross, late+video without speech. The mean frame of training" in said
+    assert "some of which lack what is left out: late+video without film. The vector that they learned" in said
     assert "Not measured: mdre." in said
     for page in (html_page(view, {}), markdown_page(view, {})):
         assert "Missing modalities" in page

@@ -44,6 +44,25 @@ def test_it_reads_the_mean_and_the_deviation_over_time(tmp_path: Path, moment: s
     assert (found.strengths, found.note.count("audio by own")) == ((STRENGTHS[0],) * 3, 1)  # the strongest wins ties
 
 
+def test_of_what_is_missing_it_reads_the_mean_of_training_and_that_it_is_missing(tmp_path: Path) -> None:
+    """Frames say nothing, and those of one class are missing: the mark alone separates it."""
+    plan = plan_of(tmp_path)
+    tense = [each["id"] for each in plan.utterances if each["label"] == "tense"]
+    whole = with_frames(plan, tmp_path, [torch.ones(2, 4)] * len(plan.utterances))
+    assert probe(whole.marking({"text": tense})) == probe(whole)  # which has no features of text
+    found = probe(whole.marking({"audio": tense}))
+    assert found.figures is not None
+    assert found.figures["test"]["UWA"].mean == 1.0
+    assert "utterances without speech it reads the mean of training" in found.note
+    some = [id for id in tense if id != tense[0]]
+    path = tmp_path / "some.safetensors"
+    kept = [each["id"] for each in plan.utterances if each["id"] not in some]
+    write_pack(path, kept, [torch.ones(2, 4).half()] * len(kept), None, {})
+    lacking = replace(whole, features={"audio": [FeatureChoice(EncoderSpec("own"), str(path))]})
+    assert probe(lacking.marking({"audio": some})).figures is not None
+    assert "lacks 17 of them" in probe(lacking).left_out
+
+
 def noisy(plan: Plan, seed: int) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     return [torch.randn(3, 8, generator=generator) + 0.4 * (each["label"] == "tense") for each in plan.utterances]

@@ -24,11 +24,12 @@ NAME = "features"
 
 @dataclass(frozen=True)
 class FoundFeatures:
-    """What takes an encoder's place: it reads features that are there."""
+    """What takes an encoder's place: it reads features that are there; with `may_lack`, not of every utterance."""
 
     modality: str
     source: Source
     contents: dict[str, str]
+    may_lack: bool = False
     together: int = 1
 
     @property
@@ -56,7 +57,7 @@ def from_elsewhere(modality: Modality[Any], rate_hz: float | None = None) -> Mod
     def open_once(path: str, layers: Sequence[str], trust_remote_code: bool) -> FoundFeatures:
         # What is encoded is compared with what was surveyed, so both are of one object.
         if path not in opened:
-            opened[path] = FoundFeatures(modality.name, Source(Path(path)), {})
+            opened[path] = FoundFeatures(modality.name, Source(Path(path)), {}, modality.is_missing is not None)
         return opened[path]
 
     def at_rate(found: FoundFeatures, wanted_hz: float) -> FoundFeatures:
@@ -82,12 +83,12 @@ def from_elsewhere(modality: Modality[Any], rate_hz: float | None = None) -> Mod
 
 
 def _contents(corpus: Corpus, found: FoundFeatures) -> dict[str, str]:
-    """By id, a digest of each utterance's features.
+    """By id, a digest of each utterance's features, if it has some.
 
     Raises:
-        UserError: some utterances have none that can be used.
+        UserError: those of some utterances cannot be used, or are not there and needed.
     """
-    result = survey(corpus, found.source)
+    result = survey(corpus, found.source, found.may_lack)
     result.require(found.modality, found.source.path)
     found.contents.update(result.contents)
     return dict(result.contents)

@@ -23,6 +23,8 @@ from study.tensor_file import raw
 
 # Where utterances have frames and a vector each, the names of their arrays begin with these.
 FRAMES, VECTORS = "frames/", "vectors/"
+# What is wrong with features that a source does not have.
+ABSENT = "are not there"
 
 
 class Unusable(ValueError):
@@ -76,7 +78,7 @@ class Source:
 
     def _array(self, name: str) -> NDArray[Any]:
         if name not in self._known:
-            raise Unusable("are not there", "no such name")
+            raise Unusable(ABSENT, "no such name")
         try:
             with self._lock:
                 return np.asarray(self._arrays.read(name))

@@ -10,7 +10,7 @@ import numpy as np
 from study.corpus.quoting import path_text, quoted
 from study.corpus.utterance import Corpus
 from study.errors import UserError
-from study.features.elsewhere.source import Source, Unusable, content_of
+from study.features.elsewhere.source import ABSENT, Source, Unusable, content_of
 from study.plurals import counted
 
 NAMED = 3
@@ -23,16 +23,18 @@ class Survey:
     """What features are, for the utterances of a corpus.
 
     `contents` has a digest of each usable utterance's features, by id; `faults` what is wrong, as "3 of 80 utterances
-    are not there (u1, u2, u3)". The usable ones have `n_frames` in all, most of them of `dim` values.
+    are not there (u1, u2, u3)", which is none where utterances may lack the modality: these are `missing`. The usable
+    ones have `n_frames` in all, most of them of `dim` values.
     """
 
     contents: Mapping[str, str]
     faults: tuple[str, ...]
+    missing: tuple[str, ...] = ()
     n_frames: int = 0
     dim: int = 0
 
     def require(self, modality: str, path: Path) -> None:
-        """Make sure that every utterance has features that can be used.
+        """Make sure that every utterance that needs features has some that can be used.
 
         Raises:
             UserError: some have not.
@@ -44,15 +46,15 @@ class Survey:
             )
 
 
-def survey(corpus: Corpus, source: Source) -> Survey:
-    """Read the features of all utterances once."""
+def survey(corpus: Corpus, source: Source, may_lack: bool = False) -> Survey:
+    """Read the features of all utterances once; with `may_lack`, some of them need none."""
     wrong: dict[str, dict[str, str]] = {}
     contents, dims, largest, n_frames = dict[str, str](), dict[str, tuple[int, int]](), 0.0, 0
     for utterance in corpus.utterances:
         try:
             frames, vector = source.read(utterance.id)
         except Unusable as error:
-            wrong.setdefault(error.kind, {})[utterance.id] = "" if error.kind == "are not there" else str(error)
+            wrong.setdefault(error.kind, {})[utterance.id] = "" if error.kind == ABSENT else str(error)
             continue
         contents[utterance.id] = content_of(utterance.id, frames, vector)
         dims[utterance.id] = (frames.shape[1], 0 if vector is None else len(vector))
@@ -62,16 +64,19 @@ def survey(corpus: Corpus, source: Source) -> Survey:
         usual = Counter(dims.values()).most_common(1)[0][0]
         other = {id: _dims(found) for id, found in dims.items() if found != usual}
         wrong[f"have another dimension than most, which have {_dims(usual)}"] = other
-    faults = [_fault(kind, found, len(corpus.utterances)) for kind, found in wrong.items()]
-    unused = _unused(corpus, source)
-    if unused and len(wrong.get("are not there", ())) == len(corpus.utterances):
+    absent, unused = tuple(wrong.get(ABSENT, ())), _unused(corpus, source)
+    missing = absent if may_lack and len(absent) < len(corpus.utterances) else ()
+    faults = [
+        _fault(kind, found, len(corpus.utterances)) for kind, found in wrong.items() if kind != ABSENT or not missing
+    ]
+    if unused and len(absent) == len(corpus.utterances):
         faults.append(f"what is there is called {_named(unused)}")
     if dims and largest < HALF_SMALLEST:
         faults.append(
             f"no value is larger than {largest:g}, which float16 cannot hold well; multiply all by a constant"
         )
     dim = Counter(dims.values()).most_common(1)[0][0][0] if dims else 0
-    return Survey(contents, tuple(faults), n_frames, dim)
+    return Survey(contents, tuple(faults), missing, n_frames, dim)
 
 
 def unused_line(corpus: Corpus, source: Source, modality: str) -> str:
