@@ -19,12 +19,13 @@ CHOICES = (("gru", "mean"), ("linear", "max"), ("linear", "attention"))
 
 
 def cases() -> Iterator[Any]:
-    """Every fusion with several contexts and poolings, where it has them."""
+    """Every fusion, and those of audio and words with several contexts and poolings, where they have them."""
     for name in TRAINED:
         config = VARIANTS[name].config
-        if len(VARIANTS[name].inputs) == 2:
+        if len(VARIANTS[name].inputs) > 1:
             own = {field.name for field in fields(config)}
-            for chosen in CHOICES if "time_pooling" in own else [()]:
+            choices = CHOICES if len(VARIANTS[name].inputs) == 2 else CHOICES[:1]
+            for chosen in choices if "time_pooling" in own else [()]:
                 choice = dict(zip(("context", "time_pooling"), chosen, strict=False))
                 yield pytest.param(name, replace(config, **choice), id="-".join((name, *chosen)))
 

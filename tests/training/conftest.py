@@ -1,4 +1,4 @@
-"""A small fold whose classes differ in the mean of their frames, in both modalities."""
+"""A small fold whose classes differ in the mean of their frames, in every modality."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def separable_fold(tmp_path_factory):
     ids = [f"u{i:03d}" for i in range(N)]
     labels = [i % N_CLASSES for i in range(N)]
     packs = {}
-    for modality, dim, longest in (("audio", 6, 12), ("text", 5, 6), ("sentence", 5, 2)):
+    for modality, dim, longest in (("audio", 6, 12), ("text", 5, 6), ("sentence", 5, 2), ("video", 6, 8)):
         centres = 3 + 2 * torch.randn(N_CLASSES, dim, generator=generator)
         lengths = torch.randint(1, longest, (N,), generator=generator).tolist()
         frames = [

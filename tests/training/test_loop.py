@@ -21,11 +21,10 @@ from study.training.predictions import (
     load_probabilities,
     save_predictions,
 )
-from study.variants import TRAINED, VARIANT_GROUPS, VARIANTS
-from tests.training.small import CONFIG, small_config
+from study.variants import TRAINED, VARIANTS
+from tests.training.small import CONFIG, SYSTEMS, small_config
 
 RECIPE = Recipe(learning_rate=5e-3)
-every_variant = pytest.mark.parametrize("name", [name for name in TRAINED if name in VARIANT_GROUPS["every"]])
 
 
 def data_for(name, fold):
@@ -39,11 +38,15 @@ def data_for(name, fold):
     return FoldData(narrowed(fold.training), narrowed(fold.validation), narrowed(fold.test), fold.n_classes)
 
 
-def epochs_of(data, n, *, name="cross", recipe=RECIPE, seed=3, total=6, training=None, last_epoch=None):
+def begun(data, *, name="cross", recipe=RECIPE, seed=3, total=6, training=None, last_epoch=None):
     data = data_for(name, data)
     row = VARIANTS[name]
     training = training or begin(row.model, small_config(row.config), recipe, data, seed)
-    run = train_fold(training, data, recipe, epochs=total, metric="UWA", seed=seed, last_epoch=last_epoch)
+    return training, train_fold(training, data, recipe, epochs=total, metric="UWA", seed=seed, last_epoch=last_epoch)
+
+
+def epochs_of(data, n, **how):
+    training, run = begun(data, **how)
     return training, list(islice(run, n))
 
 
@@ -51,14 +54,18 @@ def scores_of(epochs):
     return [(epoch.loss, epoch.validation, epoch.test) for epoch in epochs]
 
 
-@every_variant
+@pytest.mark.parametrize("name", TRAINED)
 def test_learns_classes_that_can_be_learnt(name, separable_fold):
-    _, epochs = epochs_of(separable_fold, 15, name=name, total=15)
+    epochs = []
+    for epoch in begun(separable_fold, name=name, total=15)[1]:
+        epochs.append(epoch)
+        if epoch.validation["UWA"] > 0.8:
+            break  # most need a third of the epochs
     best = max(epochs, key=lambda epoch: epoch.validation["UWA"])
     assert best.test["UWA"] > 0.7  # chance is .25
 
 
-@every_variant
+@pytest.mark.parametrize("name", SYSTEMS)
 def test_shuffled_labels_give_chance(name, separable_fold):
     """The leak detector: nothing but the labels links training to test."""
     generator = torch.Generator().manual_seed(0)

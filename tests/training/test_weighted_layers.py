@@ -11,8 +11,8 @@ from study.features.pack import Pack, write_pack
 from study.training import checkpoint
 from study.training.batches import FoldData, fold_data
 from study.training.loop import Epoch, Training, begin, train_fold
-from study.variants import TRAINED, VARIANT_GROUPS, VARIANTS
-from tests.training.small import CONFIG, small_config
+from study.variants import VARIANTS
+from tests.training.small import CONFIG, SYSTEMS, small_config
 
 RECIPE = Recipe(learning_rate=5e-3)
 BANDS, SIGNAL = ("0-0", "1-1", "2-2", "3-3"), 2
@@ -25,7 +25,8 @@ def packs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pack]:
     generator = torch.Generator().manual_seed(0)
     folder, ids = tmp_path_factory.mktemp("packs"), [f"u{number:03d}" for number in range(N)]
     metadata = {"encoder": {"layer": f"weighted:{','.join(BANDS)}"}}
-    for name in ("audio", "text", "sentence"):
+    streams = ("audio", "text", "sentence", "video")
+    for name in streams:
         centres = 3 * torch.eye(N_CLASSES, DIM)
         frames = []
         for number in range(N):
@@ -33,7 +34,7 @@ def packs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pack]:
             own[:, SIGNAL] += centres[number % N_CLASSES]
             frames.append(own.flatten(1).half())
         write_pack(folder / name, ids, frames, None, metadata)
-    return {name: Pack.open(folder / name) for name in ("audio", "text", "sentence")}
+    return {name: Pack.open(folder / name) for name in streams}
 
 
 def data_of(packs: dict[str, Pack], name: str) -> FoldData:
@@ -49,7 +50,7 @@ def trained(data: FoldData, name: str, epochs: int, training: Training | None = 
     return training, list(islice(run, epochs))
 
 
-@pytest.mark.parametrize("name", [name for name in TRAINED if name in VARIANT_GROUPS["every"]])
+@pytest.mark.parametrize("name", SYSTEMS)
 def test_the_band_with_the_signal_has_the_largest_weight(packs: dict[str, Pack], name: str) -> None:
     _, epochs = trained(data_of(packs, name), name, 12)
     for stream in VARIANTS[name].inputs:
