@@ -1,20 +1,24 @@
 """What a process on another machine checks before it encodes, and what it encodes: as threads of the driver do."""
 
 import os
+import pickle
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from study.corpus.utterance import Corpus, Utterance
+from study.corpus.utterance import Corpus, Utterance, Video
 from study.errors import UserError
 from study.execution.block_worker import NO_GPU, BlockWorker, EncodedBlock, Order, versions
 from study.features.encoder import Encoded
 from study.features.spec import EncoderSpec
-from study.modalities import AUDIO, TEXT
+from study.modalities import AUDIO, TEXT, VIDEO
+from tests.plugins.films import grey, write_film
+from tests.plugins.tiny_vision import save_tiny_vision
 
 
 @pytest.fixture(autouse=True)
@@ -108,3 +112,28 @@ def test_words_need_no_file(tiny_encoder: Callable[[str], Path], tones: Corpus) 
     block = [replace(utterance, audio=Path("nowhere")) for utterance in tones.utterances[:2]]
     assert worker.start(block[0], contents["u000"]).fault == ""
     assert len(encoded(worker, block, contents).encoded) == 2
+
+
+def test_films_are_encoded_as_threads_do_and_another_film_is_no_feature(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        write_film(tmp_path / name, lambda seconds: np.hstack([grey(40 + 30 * seconds), grey(200)]), 3.0, 10)
+    (tmp_path / "c.mp4").write_text("no film")
+    spec = EncoderSpec(str(save_tiny_vision("dinov2", tmp_path / "dinov2")))
+    encoder = VIDEO.open(spec)
+    parts = [Video(tmp_path / "a.mp4", n, n + 1.5, "left") for n in (1.0, 0.0)]
+    videos = [*parts, Video(tmp_path / "b.mp4"), Video(tmp_path / "c.mp4")]
+    block = [Utterance(f"u{n}", Path(), "", "a", "1", "1", video=video) for n, video in enumerate(videos)]
+    contents = VIDEO.contents(Corpus("films", ("a",), tuple(block)), encoder)
+    asked = Order(VIDEO, [spec], False, dict(encoder.identity), versions(True), 0)
+    worker = BlockWorker(pickle.loads(pickle.dumps(asked)))  # as Ray brings it there
+    assert worker.start(block[0], contents["u0"]).fault == ""
+    expected = [each for each in VIDEO.encode(encoder, block) if isinstance(each, Encoded)]
+    found = pickle.loads(pickle.dumps(encoded(worker, pickle.loads(pickle.dumps(block)), contents)))
+    assert [each.utterance for each in found.encoded] == block[:3]
+    assert all(torch.equal(a.frames, b.frames) for a, b in zip(found.encoded, expected, strict=True))
+    assert not torch.equal(found.encoded[0].frames, found.encoded[1].frames)
+    (line,) = found.failures
+    assert "c.mp4 (utterance u3) cannot be decoded" in line
+    shutil.copy(tmp_path / "a.mp4", tmp_path / "c.mp4")
+    fault = encoded(worker, block, contents).fault
+    assert fault == f"what it reads of utterance u3 is not what the driver reads ({tmp_path / 'c.mp4'})"
