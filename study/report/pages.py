@@ -58,6 +58,8 @@ VARIANT_PICTURES = {
 }
 # The sections of variants are open on a page of at most so many.
 OPEN_VARIANTS = 3
+# More comparisons in words are folded: they would stand between all systems at a glance and the table of scores.
+OPEN_SENTENCES = 20
 
 
 def html_page(view: ReportView, pictures: Mapping[str, str]) -> str:
@@ -68,7 +70,8 @@ def html_page(view: ReportView, pictures: Mapping[str, str]) -> str:
     """
     environment = _environment(autoescape=True)
     inside = {name: _data_uri(text) for name, text in pictures.items()}
-    return _render(environment, "report.html.j2", view, pictures=inside, open_variants=OPEN_VARIANTS)
+    opened = {"open_variants": OPEN_VARIANTS, "open_sentences": OPEN_SENTENCES}
+    return _render(environment, "report.html.j2", view, pictures=inside, **opened)
 
 
 def markdown_page(view: ReportView, pictures: Mapping[str, str]) -> str:

@@ -1,5 +1,6 @@
 """Charts of a study: SVG that shows the data it was given, and no more than they support."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from study.report.charts.svg import svg
 from study.report.charts.variants import metric_per_variant
 from study.report.variant_view import CostView, SettingView
 from study.report.view import ReportView
+from study.variants import TRAINED
 from tests.report.toy import spread, toy_variant, toy_view
 
 MakeEpoch = Callable[..., EpochDone]
@@ -86,6 +88,20 @@ def test_incumbents_stand_at_the_minute_at_which_they_were_complete_until_the_se
     [line, _] = paths(report_with_paths("cross")).axes[0].get_lines()
     assert line.get_xydata().tolist() == [[1.0, 0.4], [3.0, 0.5], [5.0, 0.5]]
     assert incumbent_paths(report()) is None
+
+
+@pytest.mark.parametrize("names", [("cross", "self"), TRAINED, [f"a_system_with_a_long_name_{n}" for n in range(30)]])
+def test_lines_of_many_searches_are_told_apart_and_their_names_have_room(names: Sequence[str]) -> None:
+    figure = paths(report_with_paths(*names))
+    looks = {style for style in re.findall(r"style='([^']*)'", svg(figure)) if "stroke-width:1.8" in style}
+    assert len(looks) == len(names)
+    figure.draw_without_rendering()
+    whole = figure.get_window_extent()
+    for text in figure.legends[0].get_texts():
+        extent = text.get_window_extent()
+        assert whole.x0 <= extent.x0 < extent.x1 <= whole.x1
+        assert whole.y0 <= extent.y0
+    assert figure.axes[0].get_window_extent().height > 200  # of points, at 72 of them an inch or more
 
 
 def texts(picture: str) -> list[str]:

@@ -192,6 +192,14 @@ def test_sections_of_many_variants_are_folded(n_variants: int, is_open: bool) ->
     assert page.details() == [False, *[is_open] * n_variants]
 
 
+@pytest.mark.parametrize(("n_sentences", "folded"), [(1, []), (20, []), (21, [False])])
+def test_many_comparisons_in_words_are_folded(n_sentences: int, folded: list[bool]) -> None:
+    view = replace(toy_view(), conclusion=tuple(f"{n} trails." for n in range(n_sentences)))
+    page = Page(html_page(view, {}))
+    assert page.details() == [*folded, False, True]
+    assert ("21 comparisons in words" in page.whole_text()) is bool(folded)
+
+
 def test_everything_is_unfolded_for_printing() -> None:
     html = html_page(toy_view(), {})
     script = html[html.index("<script>") : html.index("</script>")]

@@ -6,6 +6,7 @@ Every text that comes from data is drawn as it is (`parse_math=False`), never re
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -16,6 +17,9 @@ BLUE, VERMILLION, GREEN, BLACK, GREY = "#0072B2", "#D55E00", "#009E73", "#000000
 LIGHT_GREY = "#E4E4E4"
 WIDTH_INCHES = 8.0
 MAX_COLUMNS = 6  # of a legend
+LEGEND_POINTS = 9
+# What an entry of a legend has beside its text: its line, and the room around it.
+ENTRY_EMS = 5.0
 
 
 def blank_figure(height_inches: float, title: str = "", width_inches: float = WIDTH_INCHES) -> Figure:
@@ -46,12 +50,19 @@ def legend(figure: Figure, axes: Axes) -> None:
             entries.values(),
             entries.keys(),
             frameon=False,
-            fontsize=9,
+            fontsize=LEGEND_POINTS,
             loc="outside lower center",
-            ncols=min(len(entries), MAX_COLUMNS),
+            ncols=legend_columns(list(entries)),
         )
         for text in drawn.get_texts():
             text.set_parse_math(False)
+
+
+def legend_columns(labels: Sequence[str]) -> int:
+    """How many entries of a legend are beside each other: as many as are as wide as the figure, at most 6."""
+    widest = max(map(width_ems, labels)) + ENTRY_EMS
+    fitting = int(72 * WIDTH_INCHES / (LEGEND_POINTS * widest))
+    return max(1, min(len(labels), MAX_COLUMNS, fitting))
 
 
 def fitting(text: str, ems: float) -> str:
