@@ -51,11 +51,12 @@ class Row:
     config: Any
     targets: dict[str, float] = field(default_factory=dict)
     loss: str = "ce"
+    dropout: float = 0.0
 
     @property
     def recipe(self) -> Recipe:
-        """How our loop trains it; the padded ones have plain cross-entropy."""
-        return replace(RECIPE, loss=self.loss)
+        """How our loop trains it; the padded ones have plain cross-entropy, and every modality."""
+        return replace(RECIPE, loss=self.loss, modality_dropout=self.dropout)
 
     @property
     def has_attention(self) -> bool:
@@ -122,27 +123,63 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--rows", default="self,cross,audio,mdre", help=f"of {', '.join(row.name for row in ROWS)}, with commas"
     )
     parser.add_argument("--growth", default="500,2000", help="utterances between which the rate is compared")
+    parser.add_argument(
+        "--dropout", type=float, default=0.0, metavar="P", help="measure what modality dropout costs the rows, alone"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parsed = parser.parse_args(arguments)
     torch.set_num_threads(1)
     facts = machine.describe()
     machine.print_machine(facts)
-    sizes = [int(size) for size in parsed.growth.split(",") if size]
+    sizes = [int(size) for size in parsed.growth.split(",") if size and not parsed.dropout]
+    rows = [row for row in ROWS if row.name in parsed.rows.split(",")]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         features = synthetic.make(folder, parsed.utterances)
         synthetic.write_arrays(features, parsed.utterances, folder)
         print_padding(features, parsed.utterances)
         figures: dict[str, Any] = {"machine": {**facts, "utterances": parsed.utterances, "repeats": parsed.repeats}}
-        print(f"{'':16}" + "".join(f"{column:>22}" for column in COLUMNS))
-        for row in ROWS:
-            if row.name in parsed.rows.split(","):
-                figures[row.name] = measure(row, features, folder, parsed.utterances, parsed.repeats, facts)
-                print_row(row, figures[row.name])
+        if parsed.dropout:
+            figures["dropout"] = print_dropout(rows, features, parsed.utterances, parsed.repeats, parsed.dropout)
+        else:
+            figures |= print_rows(rows, features, folder, parsed.utterances, parsed.repeats, facts)
         if sizes:
             figures["growth"] = growth(folder, sizes, parsed.repeats)
             print(f"\nutterances per second by size: {figures['growth']}")
     machine.write_json(parsed.json, figures)
+
+
+def print_rows(
+    rows: Sequence[Row],
+    features: synthetic.Features,
+    folder: Path,
+    n_utterances: int,
+    repeats: int,
+    facts: dict[str, Any],
+) -> dict[str, dict[str, float | None]]:
+    """The table of all rows, printed as it is measured; gives their figures."""
+    print(f"{'':16}" + "".join(f"{column:>22}" for column in COLUMNS))
+    found = {}
+    for row in rows:
+        found[row.name] = measure(row, features, folder, n_utterances, repeats, facts)
+        print_row(row, found[row.name])
+    return found
+
+
+def print_dropout(
+    rows: Sequence[Row], features: synthetic.Features, n_utterances: int, repeats: int, share: float
+) -> dict[str, float]:
+    """By row, how long an epoch with modality dropout takes, in epochs without: on equal data, in turn."""
+    found = {}
+    for row in rows:
+        data = features.fold(n_utterances, VARIANTS[row.variant].modalities)
+        runs = {"whole": OurRun(row, data), "dropped": OurRun(replace(row, dropout=share), data)}
+        for run in runs.values():
+            run.epoch()  # warms up
+        taken = machine.alternating({name: run.epoch for name, run in runs.items()}, repeats, time.process_time)
+        seconds, found[row.name] = machine.medians(taken), machine.ratio(taken, "dropped", "whole")
+        print(f"{row.name:16}{seconds['whole']:.3g} s, with dropout {share:g} {found[row.name]:.3g} of it", flush=True)
+    return found
 
 
 def measure(

@@ -1,6 +1,7 @@
 """The baselines compute what our models compute, on the same batches, and the benchmark's figures are sane."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -41,6 +42,15 @@ def test_padded_models_train_on_our_batches(small):
             assert tuple(lengths[name].tolist()) == stream.lengths
             real = torch.arange(padded[name].shape[1]) < lengths[name].unsqueeze(1)
             torch.testing.assert_close(padded[name][real], stream.frames)
+
+
+def test_modality_dropout_is_measured_on_a_model_that_learns_vectors_for_what_it_loses(small):
+    features, _ = small
+    (row,) = (row for row in training.ROWS if row.name == "concat")
+    run = training.OurRun(replace(row, dropout=1.0), features.fold(12))
+    run.epoch()
+    assert sorted(run.training.model.vectors) == ["audio", "text"]
+    assert all(vector.any() for vector in run.training.model.vectors.values())
 
 
 def test_training_without_dropout_goes_the_same_way(small):
