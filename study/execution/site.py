@@ -9,7 +9,7 @@ from threading import Thread
 from study.execution.places import Nodes, Place, Slots, has_gpu
 from study.plurals import counted
 
-# A machine that joins is seen, checked for a few seconds, and seen again before runs begin on it.
+# A machine that joins is seen after so long at most, is checked for a few seconds, and gets runs at once.
 RECOUNT_SECONDS = 3.0
 
 Check = Callable[[Nodes], dict[str, str]]
@@ -42,11 +42,12 @@ class Site:
         self._outgrown_on = ""
 
     def recount(self) -> bool:
-        """Look at the machines, if that was not done just now; gives whether it was done."""
-        if not self.slots.may_grow or self._clock() - self._counted < RECOUNT_SECONDS:
+        """Look at the machines, if that was not done just now or some have been checked; gives whether it was done."""
+        is_checked = self._checking is not None and not self._checking.is_alive()
+        if not self.slots.may_grow or not (is_checked or self._clock() - self._counted >= RECOUNT_SECONDS):
             return False
         self._counted = self._clock()
-        if self._checking is not None and not self._checking.is_alive():
+        if is_checked:
             self._checking = None
         nodes = self._list()
         for node, fault in list(self._unfit.items()):
