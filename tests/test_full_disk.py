@@ -8,67 +8,37 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
 from benchmarks.fault_study import BUDGET, OPTIONS, write_corpus
+from study.files import StorageFull, append_durably, write_file
 from study.record.events import RunLost
 from study.record.folder import StudyFolder
 from study.record.ledger import read
+from tests.plugins.small_disk import small_files
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-# In a process of its own: the limit would hold for the file that this one's output may go to.
-SMALL_FILES = """
-import resource, sys
-from pathlib import Path
-from study.files import StorageFull, append_durably, write_file
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
-path = Path(sys.argv[1])
-"""
-
-
-def where_no_file_may_exceed_1000_bytes(code: str, path: Path) -> str:
-    """What `code` prints."""
-    script = SMALL_FILES + dedent(code)
-    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_a_line_that_has_no_room_leaves_the_file_as_it_was(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.jsonl"
-    output = where_no_file_may_exceed_1000_bytes(
-        r"""
-        append_durably(path, b"a" * 599 + b"\n")
-        try:
+    path, before = tmp_path / "ledger.jsonl", b"a" * 599 + b"\n"
+    full = r"ledger\.jsonl could not be written \(File too large\); free some space"
+    with small_files(1000):
+        append_durably(path, before)
+        with pytest.raises(StorageFull, match=full):
             append_durably(path, b"b" * 599 + b"\n")
-        except StorageFull as full:
-            print(full)
-        assert path.read_bytes() == b"a" * 599 + b"\n"
+        assert path.read_bytes() == before
         append_durably(path, b"c" * 99 + b"\n")
-        """,
-        path,
-    )
-    assert "ledger.jsonl could not be written (File too large); free some space" in output
-    assert path.read_bytes() == b"a" * 599 + b"\n" + b"c" * 99 + b"\n"
+    assert path.read_bytes() == before + b"c" * 99 + b"\n"
 
 
 def test_a_file_that_has_no_room_is_not_replaced_and_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    output = where_no_file_may_exceed_1000_bytes(
-        """
+    with small_files(1000):
         write_file(path, "old")
-        try:
+        with pytest.raises(StorageFull):
             write_file(path, "new" * 1000)
-        except StorageFull:
-            print("no room")
-        """,
-        path,
-    )
-    assert output.strip() == "no room"
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["plan.json"]
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.fault_study import write_corpus
 from benchmarks.fault_targets import workers_of
 from study.execution.cluster import leave_mark
 from tests.plugins.mlflow_server import free_port
@@ -221,7 +222,7 @@ def head(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A stock `ray start --head` with dashboard and Ray Client, on loopback; its addresses."""
     gcs, dashboard, client = free_port(), free_port(), free_port()
     temporary = Path("/tmp") / f"ray-{gcs}"  # its sockets' paths must be short
-    line = ["start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={gcs}", "--num-cpus=2"]
+    line = ["start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={gcs}", "--num-cpus=1"]
     line += [f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}", f"--temp-dir={temporary}"]
     line += ["--min-worker-port=0", "--max-worker-port=0", f"--dashboard-agent-listen-port={free_port()}"]
     with (tmp_path / "head.log").open("wb") as log:
@@ -243,8 +244,9 @@ def head(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_one_head_takes_jobs_and_drivers_by_client(head: dict[str, str], iemocap_release: Path, tmp_path: Path) -> None:
-    options = ["--configs", "2", "--epochs", "2", "--seeds", "0", "--corpus", str(iemocap_release)]
+def test_one_head_takes_jobs_and_drivers_by_client(head: dict[str, str], tmp_path: Path) -> None:
+    options = ["--configs", "1", "--epochs", "1", "--seeds", "0", "--corpus", str(write_corpus(tmp_path / "words"))]
+    options += ["--name", "both"]
     job = [*study_command(*options, "--output", tmp_path / "job")]
     job[1] = "study/run.py"  # in the folder that is submitted
     submitted = ray_command("job", "submit", "--working-dir", ".", "--", *job, RAY_API_SERVER_ADDRESS=head["dashboard"])
@@ -256,7 +258,7 @@ def test_one_head_takes_jobs_and_drivers_by_client(head: dict[str, str], iemocap
     assert "text tuned" in finished.stdout
 
     def facts(name: str) -> list[str]:
-        records = ledger(tmp_path / name / "studies" / "IEMOCAP-text")
+        records = ledger(tmp_path / name / "studies" / "both")
         return sorted(json.dumps({k: v for k, v in record.items() if k != "seconds"}) for record in records)
 
     assert facts("job") == facts("client")

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from study.features.extract import Progress
 from study.features.prepare import pack_of
 from study.features.spec import EncoderSpec
 from tests.plugins import extraction_story
-from tests.plugins.extraction_story import AUDIO_OF_FOURS, BLOCK, KILLER, SIZE, TEXT_OF_FOURS
+from tests.plugins.extraction_story import AUDIO_OF_TWOS, BLOCK, KILLER, SIZE, TEXT_OF_TWOS
 
 ROOT = Path(__file__).resolve().parents[2]
 # Makes Ray listen on loopback alone, without a token; workers then find the project as if it were installed.
@@ -52,7 +51,7 @@ def facts(folder: Path) -> dict[str, Any]:
     environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | LOOPBACK
     line = [sys.executable, extraction_story.__file__, str(folder)]
     told = subprocess.run(line, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=400)
-    assert told.returncode == -signal.SIGKILL, told.stdout + told.stderr
+    assert told.returncode == 0, told.stdout + told.stderr
     *printed, last = told.stdout.splitlines()
     return {**json.loads(last), "printed": printed, "errors": told.stderr}
 
@@ -70,10 +69,10 @@ def hubert(folder: Path) -> EncoderSpec:
 def test_one_and_three_machines_give_the_bytes_of_threads(
     facts: dict[str, Any], folder: Path, corpus: Corpus, hubert: EncoderSpec
 ) -> None:
-    """Those of three machines also after one of them and one of their processes have died."""
-    audio = pack_of(corpus, AUDIO_OF_FOURS, hubert, folder / "here")
-    text = pack_of(corpus, TEXT_OF_FOURS, EncoderSpec(str(folder / "tiny-bert")), folder / "here")
-    for here, name in ((audio, "one"), (audio, "three"), (text, "three")):
+    """Those of three machines after one of them and one of their processes have died."""
+    text = pack_of(corpus, TEXT_OF_TWOS, EncoderSpec(str(folder / "tiny-bert")), folder / "here")
+    audio = pack_of(corpus, AUDIO_OF_TWOS, hubert, folder / "here")
+    for here, name in ((text, "one"), (audio, "three")):
         assert (folder / name / here.name).read_bytes() == here.read_bytes()
         assert not list((folder / name).glob("*.parts"))
 
@@ -86,8 +85,15 @@ def test_every_machine_is_counted_and_one_without_the_gpu_that_it_should_have_is
 
 def test_a_process_and_a_machine_were_lost_in_the_middle_and_nothing_of_it_is_printed(facts: dict[str, Any]) -> None:
     first, second = facts["lost after"]
-    assert BLOCK <= first < second < SIZE
+    assert 3 * BLOCK <= first < second < SIZE
     assert "raylet" not in facts["errors"] + "".join(facts["printed"])
+
+
+def test_what_is_done_is_on_disk_at_once_so_that_a_driver_that_is_killed_loses_nothing_of_it(
+    facts: dict[str, Any],
+) -> None:
+    """How the next command goes on from there is tested with threads, which save by the same function."""
+    assert all(saved >= done for done, saved in zip(facts["lost after"], facts["then on disk"], strict=True))
 
 
 def test_the_driver_never_uses_a_gpu_and_threads_would(facts: dict[str, Any]) -> None:
@@ -99,24 +105,15 @@ def test_a_block_that_ends_two_processes_is_named_and_all_others_are_kept(
     facts: dict[str, Any], folder: Path, corpus: Corpus
 ) -> None:
     assert (
-        f"{BLOCK} of {SIZE} could not be encoded, the others are kept: u012: its block of 4 ended two"
+        f"{BLOCK} of {SIZE} could not be encoded, the others are kept: u012: its block of {BLOCK} ended two"
         in facts["killed"]
     )
     assert KILLER in facts["killed"]
     calls: list[Progress] = []
-    path = pack_of(corpus, AUDIO_OF_FOURS, EncoderSpec("logmel"), folder / "killer", on_progress=calls.append)
+    path = pack_of(corpus, AUDIO_OF_TWOS, EncoderSpec("logmel"), folder / "killer", on_progress=calls.append)
     assert calls[0].utterances_reused == SIZE - BLOCK
-    here = pack_of(corpus, AUDIO_OF_FOURS, EncoderSpec("logmel"), folder / "here")
+    here = pack_of(corpus, AUDIO_OF_TWOS, EncoderSpec("logmel"), folder / "here")
     assert path.read_bytes() == here.read_bytes()
-
-
-def test_after_a_driver_was_killed_the_next_command_goes_on(
-    facts: dict[str, Any], folder: Path, corpus: Corpus, hubert: EncoderSpec
-) -> None:
-    calls: list[Progress] = []
-    path = pack_of(corpus, AUDIO_OF_FOURS, hubert, folder / "driver", on_progress=calls.append)
-    assert 2 * BLOCK <= calls[0].utterances_reused < SIZE
-    assert path.read_bytes() == (folder / "three" / path.name).read_bytes()
 
 
 def test_files_that_machines_cannot_read_end_it_with_a_line_that_says_what_to_do(facts: dict[str, Any]) -> None:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 import torch
@@ -30,9 +26,8 @@ from study.record.events import FoldRun
 from study.record.folder import StudyFolder
 from study.tensor_file import sealed_metadata
 from study.training.loop import Diverged
+from tests.plugins.small_disk import small_files
 from tests.plugins.tiny_study import EPOCHS, TinyStudy
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def worker(folder: StudyFolder, job: Job) -> FoldTrainable:
@@ -173,33 +168,11 @@ def test_a_run_that_hung_twice_has_failed_and_what_it_was_doing_is_kept(tiny_stu
     assert "Thread 2" in tiny_study.folder.failure_of(job.run).read_text(encoding="utf-8")
 
 
-# In a process of its own: the limit holds for every file that it writes.
-WITHOUT_ROOM = """
-import json, resource, sys
-from pathlib import Path
-from study.execution.job import Job
-from study.execution.trainable import FoldTrainable
-from study.record.events import FoldRun
-job = json.loads(sys.argv[2])
-begun = FoldTrainable.__new__(FoldTrainable)
-begun.setup({"job": Job(**{**job, "run": FoldRun(**job["run"])})}, study=sys.argv[1], gpu_share=0.0, fetch=False)
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
-print(json.dumps(begun.step()))
-"""
-
-
 def test_a_checkpoint_that_has_no_room_pauses_the_study_and_is_no_failure(tiny_study: TinyStudy) -> None:
     job = tiny_study.job()
-    line = [sys.executable, "-c", dedent(WITHOUT_ROOM), str(tiny_study.folder.path)]
-    done = subprocess.run(
-        [*line, json.dumps({**vars(job), "run": vars(job.run)})],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    result = from_tune(json.loads(done.stdout))
+    begun = worker(tiny_study.folder, job)
+    with small_files(1000):
+        result = step(begun)
     assert isinstance(result, StorageIsFull)
     assert tiny_study.folder.checkpoint_of(job.run).name in result.reason
     assert "free some space" in result.reason

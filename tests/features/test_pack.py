@@ -4,6 +4,8 @@ import pickle
 import resource
 import struct
 import sys
+from collections.abc import Iterator
+from multiprocessing.pool import Pool
 from pathlib import Path
 
 import pytest
@@ -74,12 +76,18 @@ def test_a_missing_id_is_refused_by_name(pack_file: Path) -> None:
         Pack.open(pack_file).rows(["a", "x", "y"])
 
 
-def test_opening_does_not_read_the_frames(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def fresh_process() -> Iterator[Pool]:
+    """A process that has imported packs and nothing more, and was never larger than now."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        yield pool
+
+
+def test_opening_does_not_read_the_frames(tmp_path: Path, fresh_process: Pool) -> None:
     path = tmp_path / "large.safetensors"
     row = torch.zeros(1000, 500).half()
     write_pack(path, [str(i) for i in range(100)], [row] * 100, None, {})
-    with multiprocessing.get_context("spawn").Pool(1) as pool:  # in a process that was never larger than now
-        total, grown = pool.apply(_growth_by_one_utterance, (path,))
+    total, grown = fresh_process.apply(_growth_by_one_utterance, (path,))
     assert total == 0
     # The file holds 100 MB, one utterance 1 MB; the kernel may read ahead.
     assert grown < 20e6
@@ -103,18 +111,12 @@ def test_a_pack_is_sent_to_another_process_as_its_path(tmp_path: Path) -> None:
     assert torch.equal(pickle.loads(sent).frames, torch.zeros(10_000, 10).half())
 
 
-def test_importing_packs_brings_no_heavy_library() -> None:
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        modules = pool.apply(_modules_after_import)
+def test_importing_packs_brings_no_heavy_library(fresh_process: Pool) -> None:
+    modules = fresh_process.apply(_imported)
     assert not {"transformers", "torchaudio", "soundfile", "ray", "mlflow"} & modules
 
 
-def _modules_after_import() -> set[str]:
-    import importlib
-    import sys
-
-    importlib.import_module("study.features.pack")
+def _imported() -> set[str]:
     return {name.split(".")[0] for name in sys.modules}
 
 

@@ -61,8 +61,13 @@ def extract(corpus: Corpus, folder: Path, kill_after: int) -> None:
     pack_of(corpus, replace(AUDIO, block=4), EncoderSpec("logmel"), folder, on_progress=kill, workers=1)
 
 
+# One process imports the libraries; those that extract are forked from it, before it has done anything.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["study.modalities", "study.features.prepare", __name__])
+
+
 def in_another_process(corpus: Corpus, folder: Path, kill_after: int) -> BaseProcess:
-    process = multiprocessing.get_context("spawn").Process(target=extract, args=(corpus, folder, kill_after))
+    process = FORKS.Process(target=extract, args=(corpus, folder, kill_after))
     process.start()
     return process
 

@@ -94,13 +94,15 @@ import json, sys
 from study import SerModel
 folder, repo, recording = sys.argv[1:]
 own = SerModel.from_pretrained(folder)
+predicted = own(recording, text="hello")
+imported = sorted({"ray", "mlflow", "optuna", "sklearn", "matplotlib", "pandas"} & set(sys.modules))
 own.push_to_hub(repo, token="a token")
 found = SerModel.from_pretrained(repo, token="a token")
-print(json.dumps([own(recording, text="hello"), found(recording, text="hello")]))
+print(json.dumps([predicted, found(recording, text="hello"), imported]))
 """
 
 
-def test_a_pushed_model_is_the_folder_and_opens_by_its_id(
+def test_a_pushed_model_is_the_folder_and_opens_by_its_id_and_predicting_imports_no_search_and_no_tracker(
     hub: tuple[str, dict[str, bytes]], model: Path, manifest: Path, tmp_path: Path
 ) -> None:
     address, files = hub
@@ -123,5 +125,6 @@ def test_a_pushed_model_is_the_folder_and_opens_by_its_id(
     )
     assert found.returncode == 0, found.stderr
     assert {path.name: path.read_bytes() for path in model.iterdir()} == files
-    own, pushed = json.loads(found.stdout.splitlines()[-1])
+    own, pushed, imported = json.loads(found.stdout.splitlines()[-1])
     assert own == pushed
+    assert imported == []

@@ -7,7 +7,6 @@ Ray reads much of its environment once.
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -34,14 +33,14 @@ from study.features.turn import Waiting
 from study.modalities import AUDIO, TEXT
 from tests.plugins.tone_corpora import tones_in
 
-SIZE, BLOCK, KILLER = 40, 4, "u013"
-AUDIO_OF_FOURS, TEXT_OF_FOURS = replace(AUDIO, block=BLOCK), replace(TEXT, block=BLOCK)
+SIZE, BLOCK, KILLER = 40, 2, "u013"
+AUDIO_OF_TWOS, TEXT_OF_TWOS = replace(AUDIO, block=BLOCK), replace(TEXT, block=BLOCK)
 
 
 def slowly(encoder: AudioEncoder, utterances: Sequence[Utterance]) -> Iterator[Encoded | UserError]:
     """Takes a while, so that something can happen meanwhile."""
     for each in encode_audio(encoder, utterances):
-        time.sleep(0.1)
+        time.sleep(0.2)
         yield each
 
 
@@ -177,50 +176,42 @@ class Story:
             return str(error)
         raise AssertionError("it does not fail")
 
-    def grow(self) -> dict[str, Any]:
-        """One machine, then three; on these a process and a machine are lost."""
-        self.extract(AUDIO_OF_FOURS, self.hubert, "one")
+    def on_one(self) -> dict[str, Any]:
+        """Words on one machine, then a block that ends its process, then files that only the driver has read."""
+        self.extract(TEXT_OF_TWOS, self.bert, "one")
         one = sorted(self.seen[-1].machines)
+        killed = self.error_of(replace(AUDIO_OF_TWOS, encode=deadly), EncoderSpec("logmel"), "killer")
+        wav, aside = self.folder / "wav", self.folder / "aside"
+        gone = self.error_of(AUDIO_OF_TWOS, EncoderSpec("logmel"), "gone", lambda done: wav.rename(aside))
+        aside.rename(wav)
+        return {"one": one, "killed": killed, "gone": gone}
+
+    def on_three(self) -> dict[str, Any]:
+        """Sound on three machines, of which a process and later a machine are lost once each has done a block."""
         for _ in range(2):
             self.cluster.add()
-        of_three = replace(TEXT_OF_FOURS, encode=together(self.folder / "there", TEXT.encode, 3))
-        self.extract(of_three, self.bert, "three")
-        three = sorted(self.seen[-1].machines)
         lost: list[int] = []
+        on_disk: list[int] = []
 
         def lose(done: int) -> None:
-            if done >= BLOCK and not lost:
+            if not lost and len(self.seen[-1].machines) == 3:
                 self.cluster.kill_a_worker()
-                lost.append(done)
-            elif done >= 4 * BLOCK and len(lost) == 1:
+            elif len(lost) == 1 and done >= lost[0] + 2 * BLOCK:
                 self.cluster.remove()
-                lost.append(done)
+            else:
+                return
+            lost.append(done)
+            on_disk.append(BLOCK * len(list((self.folder / "three").glob("*.parts/*.safetensors"))))
 
-        self.extract(replace(AUDIO_OF_FOURS, encode=slowly), self.hubert, "three", lose)
-        return {"one": one, "three": three, "lost after": lost}
-
-    def fail(self) -> dict[str, Any]:
-        """A block that ends its process, then files that only the driver has read."""
-        killed = self.error_of(replace(AUDIO_OF_FOURS, encode=deadly), EncoderSpec("logmel"), "killer")
-        wav, aside = self.folder / "wav", self.folder / "aside"
-        gone = self.error_of(AUDIO_OF_FOURS, EncoderSpec("logmel"), "gone", lambda done: wav.rename(aside))
-        aside.rename(wav)
-        return {"killed": killed, "gone": gone}
+        audio = replace(AUDIO_OF_TWOS, encode=together(self.folder / "there", slowly, 3))
+        self.extract(audio, self.hubert, "three", lose)
+        return {"three": sorted(self.seen[-1].machines), "lost after": lost, "then on disk": on_disk}
 
     def run_command(self) -> int:
         """The verb `features` on the cluster; its exit code."""
         os.chdir(self.folder)
         line = ["features", "--address", self.cluster.address, "--corpus", "manifest.csv", "--variant", "audio"]
         return cli([*line, "--audio-encoder", self.hubert.name, "--output", "command"])
-
-    def die(self) -> None:
-        """Be killed after two blocks."""
-
-        def kill(done: int) -> None:
-            if done >= 2 * BLOCK:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        self.extract(replace(AUDIO_OF_FOURS, encode=slowly), self.hubert, "driver", kill)
 
 
 def main() -> None:
@@ -231,18 +222,14 @@ def main() -> None:
     extraction.FEW_BLOCKS = 0
     story = Story(Path(sys.argv[1]), ImitatedCluster())
     facts: dict[str, Any] = {}
-    with connection.cluster(story.cluster.address, None, None):
-        with pretended_gpu() as attempts:
-            facts |= story.grow()
-            facts["attempts by the driver"] = len(attempts)
-            with contextlib.suppress(UserError):
-                pack_of(story.tones, AUDIO, story.hubert, story.folder / "threads")
-            facts["attempts by threads"] = len(attempts)
-        facts |= story.fail()
+    with connection.cluster(story.cluster.address, None, None), pretended_gpu() as attempts:
+        facts |= story.on_one() | story.on_three()
+        facts["attempts by the driver"] = len(attempts)
+        with contextlib.suppress(UserError):
+            pack_of(story.tones, AUDIO, story.hubert, story.folder / "threads")
+        facts["attempts by threads"] = len(attempts)
     facts["command"] = story.run_command()
     print(json.dumps(facts), flush=True)
-    with connection.cluster(story.cluster.address, None, None):
-        story.die()
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -110,12 +108,6 @@ def test_under_protocol_nested_every_choice_is_selected_and_has_its_predictions(
 def test_a_name_that_is_no_study_is_refused(output: Path, name: str) -> None:
     with pytest.raises(UserError, match=r"no study at|a study is named by"):
         study.results(name, output)
-
-
-def test_importing_the_package_imports_no_library() -> None:
-    program = "import sys, study; print({'pandas', 'numpy', 'torch', 'ray', 'mlflow', 'scipy'} & set(sys.modules))"
-    line = [sys.executable, "-c", program]
-    assert subprocess.run(line, capture_output=True, text=True, encoding="utf-8", timeout=60).stdout == "set()\n"
 
 
 def test_the_lines_of_the_readme_run_as_they_stand(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:

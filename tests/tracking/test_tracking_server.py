@@ -3,8 +3,6 @@
 import http.server
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -21,11 +19,11 @@ from study.record.plan import Plan
 from study.report.view import ReportView
 from study.tracking.tracker import Tracker
 from tests.plugins.mlflow_server import MlflowServer, free_port, postgresql
+from tests.plugins.study_process import here
 
 MakePlan = Callable[..., Plan]
 MakeLedger = Callable[..., list[Event]]
 MakeView = Callable[..., ReportView]
-ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.slow
 
@@ -116,9 +114,7 @@ def test_a_study_is_nested_and_complete_on_postgresql(undisturbed: dict[str, Any
     assert undisturbed["fold 2 c001 cross"][4] == "cross c001 selected"
 
 
-@pytest.mark.parametrize("n_before", [18, 33])
-def test_a_server_killed_in_the_middle_has_everything_once_when_it_is_back(
-    n_before: int,
+def test_a_server_killed_in_the_middle_has_everything_once_when_it_is_back_although_nothing_new_happens(
     server: MlflowServer,
     undisturbed: dict[str, Any],
     tmp_path: Path,
@@ -126,31 +122,19 @@ def test_a_server_killed_in_the_middle_has_everything_once_when_it_is_back(
     make_ledger: MakeLedger,
     make_view: MakeView,
 ) -> None:
-    name, events = f"toy-{n_before}-cross", make_ledger()
-    tracker = Tracker(server.uri, tmp_path, make_plan(name=name))
-    feed(tracker, events[:n_before])
-    wait_for(lambda: len(runs(server, name)) > 2)  # it is writing now
+    events = make_ledger()
+    tracker = Tracker(server.uri, tmp_path, make_plan(name="toy-back-cross"))
+    feed(tracker, events[:18])
+    wait_for(lambda: len(runs(server, "toy-back-cross")) > 2)  # it is writing now
     server.kill()
     started = time.perf_counter()
-    feed(tracker, events[n_before:])
+    feed(tracker, events[18:])
     assert time.perf_counter() - started < 0.1, "a study does not wait for a server"
     time.sleep(2)  # attempts that fail
     server.start()
+    wait_for(lambda: len(runs(server, "toy-back-cross")) == len(undisturbed))
     assert tracker.finish(make_view(events)).warning == ""
-    assert contents(server, name) == undisturbed
-
-
-def test_a_server_that_is_back_gets_what_waited_although_nothing_new_happens(
-    server: MlflowServer, tmp_path: Path, make_plan: MakePlan, make_ledger: MakeLedger
-) -> None:
-    events = make_ledger()
-    tracker = Tracker(server.uri, tmp_path, make_plan(name="toy-idle-cross"))
-    server.kill()
-    feed(tracker, events)
-    time.sleep(1)
-    server.start()
-    wait_for(lambda: len(runs(server, "toy-idle-cross")) == 17)
-    assert tracker.finish(None).warning == ""
+    assert contents(server, "toy-back-cross") == undisturbed
 
 
 class AnswerLosingProxy(http.server.BaseHTTPRequestHandler):
@@ -259,10 +243,12 @@ def test_a_server_that_stays_away_costs_one_line_and_the_next_start_writes_what_
     assert contents(server, "toy-away-cross") == undisturbed
 
 
-def test_a_server_that_is_down_at_the_start_costs_one_line_and_exit_code_2(tmp_path: Path) -> None:
-    line = [sys.executable, str(ROOT / "study" / "run.py"), "--tracking-uri", f"http://127.0.0.1:{free_port()}"]
-    refused = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=dict(os.environ))
-    assert refused.returncode == 2
-    assert refused.stderr.count("\n") == 1
-    assert "expects a running MLflow server" in refused.stderr
+def test_a_server_that_is_down_at_the_start_costs_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, error = here(capsys, "run", "--tracking-uri", f"http://127.0.0.1:{free_port()}")
+    assert code == 2
+    assert error.count("\n") == 1
+    assert "expects a running MLflow server" in error
     assert not list(tmp_path.glob("mlruns/studies/*"))
