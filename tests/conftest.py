@@ -142,5 +142,10 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-# Tiny encoders and a corpus for them, for the tests of features and of whole studies.
-pytest_plugins = ("tests.plugins.tiny_encoders", "tests.plugins.tiny_recognisers", "tests.plugins.tone_corpora")
+# Tiny encoders and a corpus for them, for the tests of features and of whole studies; and a disk that can be filled.
+pytest_plugins = (
+    "tests.plugins.tiny_encoders",
+    "tests.plugins.tiny_recognisers",
+    "tests.plugins.tone_corpora",
+    "tests.plugins.small_disk",
+)

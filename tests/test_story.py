@@ -1,30 +1,36 @@
-"""Stories of real use: a study from start to report; interrupted, killed and continued; and what builds on it."""
+"""A story of real use: a study that starts from an earlier one, from its first line to its report and its model."""
 
 import csv
-import ipaddress
 import json
 import shutil
-import signal
 import sqlite3
-from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from study.record.events import FoldRun
-from tests.plugins.study_process import PLAIN, SMALL, here, ledger_facts, lines_of, run, stopped_by
+from tests.plugins.exportable_study import write_searched
+from tests.plugins.study_process import PLAIN, SMALL, here, lines_of, run
 
+STORY = ("--variant", "cross", *SMALL, "--name", "story", "--warm-start", "earlier")
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory, iemocap_release):
-    """A finished study of cross-attention on the miniature release: its working directory, and what it printed."""
+def earlier(tmp_path_factory, iemocap_release):
+    """The output of an earlier study, of self-attention on the miniature release."""
+    output = tmp_path_factory.mktemp("earlier") / "mlruns"
+    write_searched(output, iemocap_release, "--variant", "self", "--configs", "3", "--seeds", "0", name="earlier")
+    return output
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, earlier, iemocap_release):
+    """A study of cross-attention that starts from the earlier one: its working directory, and what it printed."""
     home = tmp_path_factory.mktemp("story")
-    finished = run("--variant", "cross", "--corpus", iemocap_release, *SMALL, "--name", "story", cwd=home)
+    shutil.copytree(earlier, home / "mlruns")
+    finished = run(*STORY, "--corpus", iemocap_release, cwd=home)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return home, finished
 
@@ -151,7 +157,7 @@ def test_the_search_is_mirrored_for_the_optuna_dashboard(study, folder):
 def test_a_finished_study_is_shown_again_and_keeps_its_terms(study, iemocap_release, folder, capsys, monkeypatch):
     monkeypatch.chdir(study[0])
     before = (folder / "ledger.jsonl").read_bytes()
-    line = ("run", "--variant", "cross", "--corpus", iemocap_release, *SMALL, "--name", "story")
+    line = ("run", *STORY, "--corpus", iemocap_release)
     code, printed, _ = here(capsys, *line)
     assert code == 0
     assert "finished already" in printed
@@ -205,68 +211,29 @@ def test_damaged_features_are_named_and_made_again_with_equal_bytes(study, iemoc
     assert pack.read_bytes() == made
 
 
-def test_a_study_that_is_interrupted_and_killed_equals_the_uninterrupted_one(
-    folder, iemocap_release, tmp_path: Path
-) -> None:
-    """Ctrl-C, then SIGKILL, both with two workers; then one worker: none of it changes a decision or a score."""
-    line = ("--variant", "cross", "--corpus", iemocap_release, *SMALL, "--name", "story")
-    ledger = tmp_path / "mlruns" / "studies" / "story" / "ledger.jsonl"
-    stop = {"cwd": tmp_path, "ledger": ledger, "meanwhile": require_loopback_and_a_secret_token}
-    code, printed = stopped_by(signal.SIGINT, 4, *line, **stop)
-    assert code == 130, printed
-    assert "nothing is lost" in printed
-    assert "study/run.py --variant cross" in printed
-    assert "Traceback" not in printed
-    interrupted = len(lines_of(ledger))
-    code, _ = stopped_by(signal.SIGKILL, interrupted + 8, *line, cwd=tmp_path, ledger=ledger)
-    assert code == -signal.SIGKILL
-    killed = len(lines_of(ledger))
-    again = ("--config", ledger.parent / "study.yaml", "--concurrency", "1", "--quiet", "--log-file", "story.log")
-    continued = run(*again, cwd=tmp_path)
-    assert continued.returncode == 0, continued.stdout + continued.stderr
-    assert (continued.stdout, continued.stderr) == ("", "")
-    log = (tmp_path / "story.log").read_text(encoding="utf-8")
-    assert [text for text in ("continuing study story", "elapsed, about", "cross tuned") if text not in log] == []
-    assert 0 < interrupted < killed < len(lines_of(ledger))
-    assert ledger_facts(ledger.parent) == ledger_facts(folder)
-
-
-def require_loopback_and_a_secret_token(driver):
-    """Other machines cannot reach a study's own cluster, and other users of this one cannot read its token."""
-    listening, tokens = [], set()
-    for process in psutil.Process(driver).children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            listening += [each.laddr.ip for each in process.net_connections("inet") if each.status == "LISTEN"]
-            tokens.add(process.environ().get("RAY_AUTH_TOKEN", ""))
-    assert listening, "its cluster listens somewhere"
-    assert [ip for ip in listening if not ipaddress.ip_address(ip.removeprefix("::ffff:")).is_loopback] == []
-    [token] = tokens - {""}
-    assert len(token) == 64, "made for this cluster, in an environment that its own user alone can read"
-
-
-def test_a_race_starts_from_what_an_earlier_study_found_and_can_be_explained(
-    study, iemocap_release, folder, capsys, monkeypatch
-):
+def test_it_starts_from_what_the_earlier_study_found_and_can_be_explained(study, earlier, folder, capsys, monkeypatch):
     monkeypatch.chdir(study[0])
+    before, found = (
+        [line["params"] for line in lines_of(ledger) if line["kind"] == "config"]
+        for ledger in (earlier / "studies" / "earlier" / "ledger.jsonl", folder / "ledger.jsonl")
+    )
+    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    assert [each["params"] for each in plan["prior"]["variants"]["self"]] == before
+    assert found[1] in before
+    code, overview, _ = here(capsys, "explain", "earlier")
+    assert code == 0
+    assert "complete" in overview
+    for number in range(3):
+        _, life, _ = here(capsys, "explain", "earlier", "--config", number)
+        assert f"self configuration {number}" in life
+        assert "predicted final score" in life or "all folds at full length" in life
+    assert "has no configuration 9" in here(capsys, "explain", "earlier", "--config", 9)[2]
+
+
+def test_a_dry_run_says_what_a_study_would_take_and_begins_none(study, iemocap_release):
     line = ["--variant", "self", "--corpus", iemocap_release, "--configs", "3", "--epochs", "3", "--seeds", "0", *PLAIN]
     line += ["--concurrency", "1", "--name", "warm", "--warm-start", "story"]
     dry = run(*line, "--dry-run", cwd=study[0])
     assert dry.returncode == 0, dry.stdout + dry.stderr
     assert "by the clock" in dry.stdout
-    warm = study[0] / "mlruns" / "studies" / "warm"
-    assert not warm.exists()
-    finished = run(*line, cwd=study[0])
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    before = [line["params"] for line in lines_of(folder / "ledger.jsonl") if line["kind"] == "config"]
-    found = [line["params"] for line in lines_of(warm / "ledger.jsonl") if line["kind"] == "config"]
-    plan = json.loads((warm / "plan.json").read_text(encoding="utf-8"))
-    assert [each["params"] for each in plan["prior"]["variants"]["cross"]] == before
-    assert found[1] in before
-    code, overview, _ = here(capsys, "explain", "warm")
-    assert code == 0
-    assert "complete" in overview
-    for number in range(3):
-        _, life, _ = here(capsys, "explain", "warm", "--config", number)
-        assert f"self configuration {number}" in life
-        assert "predicted final score" in life or "all folds at full length" in life
-    assert "has no configuration 9" in here(capsys, "explain", "warm", "--config", 9)[2]
+    assert not (study[0] / "mlruns" / "studies" / "warm").exists()

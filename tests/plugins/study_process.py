@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -31,24 +30,19 @@ def run(*arguments: object, cwd: Path, **environment: str) -> subprocess.Complet
 
 
 def stopped_by(
-    number: signal.Signals,
-    after_lines: int,
-    *arguments: object,
-    cwd: Path,
-    ledger: Path,
-    meanwhile: Callable[[int], None] = lambda process: None,
+    stop: Callable[[subprocess.Popen[str]], object], after_lines: int, *arguments: object, cwd: Path, ledger: Path
 ) -> tuple[int, str]:
-    """Run a study until its ledger has so many lines, and send a signal; its exit code and what it printed.
+    """Run a study until its ledger has so many lines, and `stop` its process; its exit code and what it printed.
 
-    `meanwhile` is called with the number of the process before that.
+    It must not have ended before.
     """
     pipe = subprocess.PIPE
     with subprocess.Popen(command(*arguments), cwd=cwd, stdout=pipe, stderr=subprocess.STDOUT, text=True) as driver:
         while driver.poll() is None and len(lines_of(ledger)) < after_lines:
             time.sleep(0.05)
-        meanwhile(driver.pid)
-        driver.send_signal(number)
-        printed, _ = driver.communicate(timeout=120)
+        assert driver.poll() is None, driver.communicate()[0]
+        stop(driver)
+        printed, _ = driver.communicate(timeout=240)
     return driver.returncode, printed
 
 
@@ -74,8 +68,9 @@ def lines_of(ledger: Path) -> list[dict[str, Any]]:
 
 
 def ledger_facts(folder: Path) -> list[str]:
-    """The content of a ledger but for the clock and the order in which workers happened to report."""
+    """The content of a ledger but for the clock, what computed, and the order in which workers happened to report."""
     facts = [
-        {name: value for name, value in line.items() if name != "seconds"} for line in lines_of(folder / "ledger.jsonl")
+        {name: value for name, value in line.items() if name not in ("seconds", "device")}
+        for line in lines_of(folder / "ledger.jsonl")
     ]
     return sorted(json.dumps(fact, sort_keys=True) for fact in facts)
