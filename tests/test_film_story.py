@@ -14,6 +14,7 @@ from study.corpus.utterance import NO_VIDEO, Corpus, Video
 from study.errors import UserError
 from study.features.pack import Pack
 from study.features.pixels import SIDE
+from study.inference.batch import key_of
 from study.inference.export import export
 from study.inference.inputs import items_of
 from study.inference.mlflow_loader import ServedModel
@@ -150,6 +151,9 @@ def test_rows_of_a_manifest_may_have_their_film_elsewhere(
     assert first.utterance is not None
     assert first.utterance.video == Video(tmp_path / "f.mp4", 1.0, 2.0)
     assert sum(predictor.predict(first.utterance).probabilities) == pytest.approx(1)
+    keys = [key_of(first, "m", None), key_of(replace(first, utterance=second.utterance), "m", None)]
+    write_film(tmp_path / "f.mp4", lambda seconds: grey(200), 3.0, 5)  # a row of another film is predicted again
+    assert len({*keys, key_of(first, "m", None)}) == 3
     assert second.utterance is not None
     with pytest.raises(UserError, match="reads film"):
         predictor.predict(second.utterance)

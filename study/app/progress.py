@@ -1,7 +1,7 @@
 """The view of a study that runs: live on a terminal; elsewhere a line per configuration, and one a minute."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import ExitStack, suppress
 
 from rich.console import Console, Group, RenderableType
@@ -29,7 +29,8 @@ class ProgressView:
         self._name = name
         self._metric = metric
         self._started = time.monotonic()
-        self._epochs_before: int | None = None
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._epochs: Counter[str] = Counter()
         self._conductor: Conductor | None = None
         self._any_run_ended = False
         self._while_shown = ExitStack()
@@ -48,12 +49,14 @@ class ProgressView:
         """Show `conductor` from now on; what it has already replayed does not count for the pace."""
         self._conductor = conductor
         self._started = time.monotonic()
-        self._epochs_before = _epochs_done(conductor)
 
     def __call__(self, event: Event) -> None:
         """Print one event where there is no terminal: a line when a configuration goes on, closes or is confirmed."""
         if self._conductor is not None:
             self._any_run_ended |= isinstance(event, Closed) or (isinstance(event, EpochDone) and event.ended)
+            if isinstance(event, EpochDone):
+                self._seconds[event.variant] += event.seconds
+                self._epochs[event.variant] += 1
         if self._conductor is None or event.variant not in self._conductor.searches:
             return
         search = self._conductor.searches[event.variant]
@@ -89,17 +92,21 @@ class ProgressView:
         return Group(table, below)
 
     def remaining_seconds(self) -> float | None:
-        """Expected seconds to the end at the pace so far; None before a run has ended.
+        """Expected seconds to the end; None before a run has ended.
 
-        The first epochs have the start of the workers in their time, and the search's length is not known yet.
+        An epoch of one system takes many times as long as one of another: each has its own pace so far, and one that
+        has not begun has the mean pace of all. The first epochs have the start of the workers in their time, and the
+        search's length is not known yet.
         """
-        if self._conductor is None or self._epochs_before is None or not self._any_run_ended:
+        trained = sum(self._seconds.values())
+        if self._conductor is None or not trained or not self._any_run_ended:
             return None
-        done = _epochs_done(self._conductor)
-        trained = done - self._epochs_before
-        if trained == 0:
-            return None
-        return (expected_of_study(self._conductor) - done) * (time.monotonic() - self._started) / trained
+        usual = trained / sum(self._epochs.values())
+        left = 0.0
+        for name, search in self._conductor.searches.items():
+            own = self._seconds[name] / self._epochs[name] if self._epochs[name] else usual
+            left += own * (search.expected_epochs() - _epochs_of(search))
+        return left * (time.monotonic() - self._started) / trained
 
     def _progress(self) -> str:
         if self._conductor is None:
@@ -123,9 +130,11 @@ def expected_of_study(conductor: Conductor) -> int:
 
 
 def _epochs_done(conductor: Conductor) -> int:
-    searches = conductor.searches.values()
-    searched = sum(entry.epochs_spent() for search in searches for entry in search.entries)
-    return searched + sum(search.confirmation.epochs_spent() for search in searches)
+    return sum(map(_epochs_of, conductor.searches.values()))
+
+
+def _epochs_of(search: Search) -> int:
+    return sum(entry.epochs_spent() for entry in search.entries) + search.confirmation.epochs_spent()
 
 
 def _counts(search: Search) -> list[str]:

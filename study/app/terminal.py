@@ -92,7 +92,7 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
 def _results(view: ReportView, many: bool) -> Table:
     # Narrow enough for 80 columns.
     table = plain_table("", *([] if many else ["scored on"]), *METRICS, right=METRICS, no_wrap=True)
-    for variant, setting, part, *values in table_rows(view):
+    for variant, _, setting, part, *values in table_rows(view):
         style = "bold" if (setting, part) == ("tuned", "test") else None
         if not many:
             table.add_row(f"{variant} {setting}", part, *values, style=style)

@@ -20,7 +20,7 @@ from study.report.view import ComparisonView, ReportView
 from study.training.metrics import METRICS
 
 RESULTS, COMPARISONS, GLANCE = "results", "comparisons", "glance"
-SETTING = ("variant", "setting")
+SETTING = ("variant", "reads", "setting", "scored on")
 STATISTICS = tuple(f"{metric}_{what}" for metric in METRICS for what in ("mean", "std"))
 # The figures of a comparison, by the names of its fields.
 FIGURES = ("mean", "low", "high", "p", "p_holm", "smallest", "worse", "equal", "better")
@@ -30,8 +30,8 @@ def tables(view: ReportView) -> dict[str, str]:
     """The text of every file by its name: the four metrics, and comparisons and all systems where there are several."""
     about = f"{view.name}: mean ± std over {view.over}, chosen by validation {view.metric}"
     found = {
-        f"{RESULTS}.csv": csv_text([*SETTING, "scored on", *STATISTICS], _result_rows(view)),
-        f"{RESULTS}.tex": latex_text([*SETTING, "scored on", *METRICS], table_rows(view), len(SETTING) + 1, about),
+        f"{RESULTS}.csv": csv_text([*SETTING, *STATISTICS], _result_rows(view)),
+        f"{RESULTS}.tex": latex_text([*SETTING, *METRICS], table_rows(view), len(SETTING), about),
     }
     if view.comparisons:
         where = "each test set" if view.several_sets else "the test set" if view.one_division else "test folds"
@@ -77,11 +77,12 @@ def keep_tables(folder: StudyFolder, view: ReportView) -> None:
 
 
 def _glance_tables(glance: GlanceView, metric: str, about: str) -> dict[str, str]:
-    columns = ["system", "mean", "std", "low", "high", "groups", "parameters", "epoch_seconds", "epochs"]
+    columns = ["system", "reads", "mean", "std", "low", "high", "groups", "parameters", "epoch_seconds", "epochs"]
     rows = (
         [
             row.name,
-            *(getattr(row.test, name) for name in columns[1:5]),
+            row.reads,
+            *(getattr(row.test, name) for name in columns[2:6]),
             letters_of(row.name, glance.groups),
             row.n_parameters,
             row.epoch_seconds,
@@ -89,10 +90,10 @@ def _glance_tables(glance: GlanceView, metric: str, about: str) -> dict[str, str
         ]
         for row in glance.rows
     )
-    headings = ["system", f"test {metric}", *HEADINGS]
+    headings = ["system", "reads", f"test {metric}", *HEADINGS]
     return {
         f"{GLANCE}.csv": csv_text(columns, rows),
-        f"{GLANCE}.tex": latex_text(headings, glance_rows(glance), 1, about),
+        f"{GLANCE}.tex": latex_text(headings, glance_rows(glance), 2, about),
     }
 
 
@@ -101,10 +102,10 @@ def _result_rows(view: ReportView) -> Iterator[list[Any]]:
     for name, variant in view.variants.items():
         for setting, parts in settings(variant):
             for part in parts:
-                yield [name, setting, part, *_statistics(parts[part])]
+                yield [name, variant.reads, setting, part, *_statistics(parts[part])]
         if variant.reference is not None:
             known = [variant.reference.get(metric, (None, None)) for metric in METRICS]
-            yield [name, "reference", "test", *(value for pair in known for value in pair)]
+            yield [name, variant.reads, "reference", "test", *(value for pair in known for value in pair)]
 
 
 def _statistics(figures: Mapping[str, MetricView]) -> list[float | None]:

@@ -46,6 +46,7 @@ def _tuned(plan: Plan, outcomes: Outcomes, variants: Mapping[str, VariantView]) 
         own = [variants[search] for search in searches]
         yield GlanceRow(
             name,
+            own[0].modalities,
             own[0].role,
             _test(plan, outcomes, name, own[0]),
             max((each.n_parameters for each in own if each.n_parameters is not None), default=None),
@@ -65,4 +66,4 @@ def _others(plan: Plan, variants: Mapping[str, VariantView]) -> Iterator[GlanceR
     """The guess and the probe."""
     for name, variant in variants.items():
         if not variant.trained and variant.tuned is not None:
-            yield GlanceRow(name, variant.role, variant.tuned.figures["test"][plan.metric])
+            yield GlanceRow(name, variant.modalities, variant.role, variant.tuned.figures["test"][plan.metric])

@@ -10,15 +10,16 @@ from study.report.formats import NOTHING, format_epoch_seconds, format_range, fo
 from study.report.glance_view import GlanceRow, GlanceView
 from study.report.letter_groups import letters_of
 
-# What stands beside name and score.
+# What stands beside name, modalities and score.
 HEADINGS = ("95 % interval", "group", "parameters", "an epoch", "epochs in all")
 
 
 def glance_rows(glance: GlanceView) -> Iterator[list[str]]:
-    """As text, for each system: its name, its test score, and what HEADINGS name."""
+    """As text, for each system: its name, what it reads, its test score, and what HEADINGS name."""
     for row in glance.rows:
         group = letters_of(row.name, glance.groups) or NOTHING
-        yield [row.name, format_spread(row.test), format_range(row.test.low, row.test.high), group, *costs(row)]
+        interval = format_range(row.test.low, row.test.high)
+        yield [row.name, row.reads, format_spread(row.test), interval, group, *costs(row)]
 
 
 def costs(row: GlanceRow) -> list[str]:

@@ -6,23 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from study.report.metric_view import MetricView
-from study.report.variant_view import WITHOUT_SEARCH
+from study.report.variant_view import WITHOUT_SEARCH, in_words
 
 
 @dataclass(frozen=True)
 class GlanceRow:
-    """A system: its test score, its role (see `VariantView`), and what it cost.
+    """A system: its modalities and its role (see `VariantView`), its test score, and what it cost.
 
     `n_parameters` and `epoch_seconds` are those of the selected configuration, the largest where there were several
     searches; `epochs` are all that its searches trained. What no search has trained has no cost.
     """
 
     name: str
+    modalities: tuple[str, ...]
     role: str
     test: MetricView
     n_parameters: int | None = None
     epoch_seconds: float | None = None
     epochs: int = 0
+
+    @property
+    def reads(self) -> str:
+        """Its modalities in words."""
+        return in_words(self.modalities)
 
     @property
     def is_trained(self) -> bool:

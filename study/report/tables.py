@@ -38,7 +38,7 @@ class _Printed:
 
 
 def table_rows(view: ReportView) -> Iterator[list[str]]:
-    """Variant, setting, part and the four metrics as text, for every setting of every variant that has figures.
+    """Variant, what it reads, setting, part and the four metrics as text, for every setting that has figures.
 
     Settings are "tuned" (of a guess "guess", of the probe "linear"), "shared" (under protocol nested, the one choice
     that has seen every session, where "tuned" are the nested choices), "published" or "untuned" (configuration 0), and
@@ -48,9 +48,9 @@ def table_rows(view: ReportView) -> Iterator[list[str]]:
     for name, variant in view.variants.items():
         for setting, parts in settings(variant):
             for part in parts:
-                yield [name, setting, part, *(format_spread(parts[part][metric]) for metric in METRICS)]
+                yield [name, variant.reads, setting, part, *(format_spread(parts[part][metric]) for metric in METRICS)]
         if variant.reference is not None:
-            yield [name, "reference", "test", *reference_cells(variant)]
+            yield [name, variant.reads, "reference", "test", *reference_cells(variant)]
 
 
 def settings(variant: VariantView) -> Iterator[tuple[str, PartsView]]:
@@ -76,7 +76,7 @@ def reference_cells(variant: VariantView) -> list[str]:
 def ablation_rows(view: ReportView, parent: str) -> Iterator[list[str]]:
     """The tuned test figures of `parent` and of its ablations, the reference's own below each where known."""
     family = {parent, *ablations(view, parent)}
-    for variant, setting, part, *values in table_rows(view):
+    for variant, _, setting, part, *values in table_rows(view):
         if variant in family and part == "test" and setting in ("tuned", "reference"):
             yield [f"{variant} ({setting})", *values]
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from study.modalities import MODALITIES
 from study.record.incumbents import Incumbent
 from study.record.late_epochs import LateRuns
 from study.record.variance_sources import Source
+from study.report.formats import NOTHING
 from study.report.metric_view import MetricView, PartsView
 
 # The name and the role of the linear probe.
 PROBE = "probe"
 # The roles that no search has part in, and what their one setting is called.
 WITHOUT_SEARCH = {"guess": "guess", PROBE: "linear"}
+
+
+def in_words(modalities: Sequence[str]) -> str:
+    """What a system of these modalities reads: "speech, words"; a dash for none."""
+    return ", ".join(MODALITIES[name].noun for name in modalities) or NOTHING
 
 
 @dataclass(frozen=True)
@@ -259,6 +266,11 @@ class VariantView:
     n_parameters: int | None = None
     epoch_seconds: float | None = None
     lacking: tuple[LackView, ...] = ()
+
+    @property
+    def reads(self) -> str:
+        """The modalities that it reads, in words."""
+        return in_words(self.modalities)
 
     @property
     def trained(self) -> bool:

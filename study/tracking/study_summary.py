@@ -123,6 +123,6 @@ def saved_view(metric: str) -> dict[str, str]:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    headings = "| variant | setting | part | " + " | ".join(METRICS) + " |"
+    headings = "| variant | reads | setting | part | " + " | ".join(METRICS) + " |"
     # The page leaves no room between columns.
-    return [headings, "|---|---|---|" + "---|" * len(METRICS), *(f"| {' &nbsp; | '.join(row)} |" for row in rows)]
+    return [headings, "|---|---|---|---|" + "---|" * len(METRICS), *(f"| {' &nbsp; | '.join(row)} |" for row in rows)]

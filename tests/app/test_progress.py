@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -100,6 +101,31 @@ def test_no_time_is_left_to_tell_before_a_run_has_ended(trained):
     assert None not in left[first:]
     assert left[-1] == 0
     assert "time left unknown yet" not in lines[-1]
+
+
+def test_the_time_left_is_that_of_each_variants_own_epochs(trained, monkeypatch):
+    """One worker trains without a pause; an epoch of cross takes four seconds and one of self a second."""
+    seconds, now = {"self": 1.0, "cross": 4.0}, 0.0
+    monkeypatch.setattr("study.app.progress.time", SimpleNamespace(monotonic=lambda: now))
+    conductor, _ = trained(0)
+    view = ProgressView(Console(file=io.StringIO(), width=100), "name", "UWA")
+    view.follow(conductor)
+    conductor._listeners = (view,)
+    begun, n_checked = set(), 0
+    while not conductor.finished():
+        run = next(iter(conductor.busy), None) or conductor.next_run()
+        conductor.assign(run)
+        begun.add(run.variant)
+        now += seconds[run.variant]
+        epoch = epoch_of(run, conductor.epochs_known(run) + 1)
+        conductor.report(replace(epoch, seconds=seconds[run.variant]))
+        left = view.remaining_seconds()
+        if len(begun) == 2 and left is not None:
+            whole = sum(seconds[name] * search.expected_epochs() for name, search in conductor.searches.items())
+            assert now + left == pytest.approx(whole)
+            n_checked += 1
+    assert n_checked > 0
+    assert left == 0
 
 
 @pytest.mark.parametrize(("n_folds", "named"), [(3, "fold 0"), (1, "the split")])

@@ -178,7 +178,11 @@ def test_fold_that_ended_early_stays_at_its_last_score(configs: list[ConfigResul
 def test_every_variant_with_a_result_shows_its_folds_its_mean_and_its_reference() -> None:
     axes = metric_per_variant(report()).axes[0]
     drawn = [sorted(map(float, line.get_xdata())) for line in axes.get_lines()]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["cross", "self", "dice"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "cross\nspeech, words",
+        "self\nspeech, words",
+        "dice\nspeech, words",
+    ]
     for mean, times in ((0.5, 1), (0.6, 1), (0.14, 1), (0.4, 2)):
         assert drawn.count(sorted(spread(mean).folds)) == times
         assert drawn.count([max(0.0, mean - 0.2), mean + 0.2]) == times  # no score is below 0

@@ -61,10 +61,10 @@ def test_a_figure_that_is_not_defined_is_an_empty_cell() -> None:
 def test_latex_tables_have_the_cells_of_the_report() -> None:
     found = tables(full_view())
     heading, *rows = cells_of(found["results.tex"])
-    assert heading == ["variant", "setting", "scored on", *METRICS]
-    assert rows[0][:4] == ["cross", "tuned", "validation", r".310 $\pm$ .010"]
-    assert {len(row) for row in rows} == {7}
-    assert r"\begin{tabular}{lllrrrr}" in found["results.tex"]
+    assert heading == ["variant", "reads", "setting", "scored on", *METRICS]
+    assert rows[0][:5] == ["cross", "speech, words", "tuned", "validation", r".310 $\pm$ .010"]
+    assert {len(row) for row in rows} == {8}
+    assert r"\begin{tabular}{llllrrrr}" in found["results.tex"]
     _, pair = cells_of(found["comparisons.tex"])
     assert pair == ["self $-$ cross", "$-$.012", "$-$.034 to +.015", r"\textless{} .001", ".027", "confirmed"]
 

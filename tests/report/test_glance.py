@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,10 +53,17 @@ def seen(n_configs: int) -> GlanceView:
 
 def of_many(n: int = 17) -> GlanceView:
     rows = [
-        replace(GlanceRow(f"system-{k}", "fusion", spread(0.6 - 0.01 * k, 0.02)), n_parameters=10**k, epochs=k)
+        GlanceRow(
+            f"system-{k}",
+            ("audio", "text", "video")[: 1 + k % 3],
+            "fusion",
+            spread(0.6 - 0.01 * k, 0.02),
+            10**k,
+            epochs=k,
+        )
         for k in range(n)
     ]
-    guess = GlanceRow("random", "guess", spread(0.143, 0.0))
+    guess = GlanceRow("random", (), "guess", spread(0.143, 0.0))
     return GlanceView((*rows, guess), {"a": ("system-0", "system-2"), "b": ("system-1",)}, 136, 3)
 
 
@@ -92,7 +98,7 @@ def test_systems_that_differ_after_holm_share_no_letter() -> None:
     assert [row.name for row in found.rows] == ["cross", "self", "text"]
     assert (found.n_pairs, found.n_confirmed) == (3, 2)
     assert found.groups == {"a": ("cross",), "b": ("self", "text")}
-    assert [row[3] for row in glance_rows(found)] == ["a", "b", "b"]
+    assert [row[4] for row in glance_rows(found)] == ["a", "b", "b"]
     assert "Of 3 pairs of tuned systems, 2 differ" in glance_sentence(found)
     assert seen(n_configs=3).groups == {}
 
@@ -145,14 +151,18 @@ def test_parameters_are_those_of_the_module_counted_by_hand(tmp_path: Path) -> N
 
 def test_the_picture_has_every_system_in_order_and_the_guess_as_a_number() -> None:
     figure = glance_chart(of_many(), "UWA")
-    scores, bars, costs = figure.axes
-    assert [tick.get_text() for tick in scores.get_yticklabels()] == [f"system-{k}" for k in range(17)]
+    read, scores, bars, costs = figure.axes
+    assert [text.get_text() for text in read.texts] == ["speech", "words", "film"]
+    assert [list(line.get_ydata()) for line in read.lines] == [
+        list(range(17)), [k for k in range(17) if k % 3], list(range(2, 17, 3))
+    ]  # fmt: skip
+    assert [tick.get_text() for tick in read.get_yticklabels()] == [f"system-{k}" for k in range(17)]
     assert "a guess: .143" in scores.get_xlabel()
     assert [text.get_text() for text in bars.texts] == ["a", "b"]
     assert list(bars.lines[1].get_ydata()) == [0, 2]
     assert "1.0 M" in {text.get_text() for text in costs.texts}
     figure.draw_without_rendering()
-    ends = [each.get_window_extent() for each in (*bars.texts, *costs.texts)]
+    ends = [each.get_window_extent() for each in (*read.texts, *bars.texts, *costs.texts)]
     assert not any(one.overlaps(other) for place, one in enumerate(ends) for other in ends[:place])
 
 

@@ -1,10 +1,12 @@
 """The tables and sentences that pages, terminal and tracker share."""
 
+import csv
 from dataclasses import replace
 
 import pytest
 
 from study.record.late_epochs import LateRuns
+from study.report.export import tables
 from study.report.pages import html_page, markdown_page
 from study.report.tables import (
     ablated,
@@ -30,14 +32,27 @@ def test_every_setting_has_a_row_for_each_part():
     rows = list(
         table_rows(toy_view(guess, full_variant(nested=nested), toy_variant("text", tuned=None, published=None)))
     )
-    assert [tuple(row[:3]) for row in rows] == [
+    assert [tuple(row[:1] + row[2:4]) for row in rows] == [
         ("dice", "guess", "validation"), ("dice", "guess", "test"),
         ("cross", "tuned", "validation"), ("cross", "tuned", "test"),
         ("cross", "shared", "validation"), ("cross", "shared", "test"),
         ("cross", "published", "validation"), ("cross", "published", "test"),
         ("cross", "reference", "test"),
     ]  # fmt: skip
-    assert rows[3][3:] == [".410 ± .010", ".421 ± .011", ".432 ± .012", ".443 ± .013"]
+    assert rows[3][4:] == [".410 ± .010", ".421 ± .011", ".432 ± .012", ".443 ± .013"]
+
+
+def test_every_row_says_which_modalities_it_reads_in_every_form_of_the_report():
+    read = {"dice": (), "cross": ("audio", "text"), "cross+video": ("audio", "text", "video")}
+    said = {"dice": "–", "cross": "speech, words", "cross+video": "speech, words, film"}
+    view = toy_view(*(replace(full_variant(name), modalities=own) for name, own in read.items()))
+    assert {row[0]: row[1] for row in table_rows(view)} == said
+    html, markdown, files = html_page(view, {}), markdown_page(view, {}), tables(view)
+    for name, words in said.items():
+        assert f'>{name}</td><td class="reads">{words}</td>' in html
+        assert f"| {name} | {words} | tuned |" in markdown
+        assert f"{name} & {words.replace('–', '--')} & tuned" in files["results.tex"]
+    assert {row["variant"]: row["reads"] for row in csv.DictReader(files["results.csv"].splitlines())} == said
 
 
 def test_ablations_follow_from_their_rows_and_not_from_their_names():

@@ -45,7 +45,7 @@ def test_nothing_calls_a_setting_published_that_is_not(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path)
     plan = write_study(folder, toy_plan(variants=["cross"]), {"cross": settings_of("cross")})
     view = build(folder)
-    assert {row[1] for row in table_rows(view)} == {"tuned", "untuned"}
+    assert {row[2] for row in table_rows(view)} == {"tuned", "untuned"}
     events = Ledger(folder.ledger, writable=False).events
     configs = configurations(events, 0)["cross"]
     texts = {
@@ -98,4 +98,4 @@ def test_no_figure_is_cut_on_a_narrow_terminal(tmp_path: Path) -> None:
     text = printed(view, folder, width=40)
     assert "…" not in text
     for row in table_rows(view):
-        assert any(all(value in line for value in row[2:]) for line in text.splitlines())
+        assert any(all(value in line for value in row[3:]) for line in text.splitlines())

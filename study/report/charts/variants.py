@@ -38,7 +38,8 @@ def metric_per_variant(view: ReportView) -> Figure:
                 linestyle="",
                 label="reference table",
             )
-    axes.set_yticks(range(len(shown)), list(shown), parse_math=False)
+    labels = [f"{name}\n{variant.reads}" if variant.modalities else name for name, (variant, _) in shown.items()]
+    axes.set_yticks(range(len(shown)), labels, parse_math=False, fontsize=9)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     shown_as = (
         "runs, bars 95 % intervals over speakers" if view.one_division else "folds, bars 95 % intervals of their mean"
