@@ -124,7 +124,7 @@ def duration(text: str) -> float:
 def is_name(text: str) -> bool:
     """Whether a text can name a study, its folder, and the hidden files beside that."""
     fits = 0 < len(text.encode(errors="replace")) <= NAME_BYTES
-    return fits and not text.startswith(".") and all(c.isalnum() or c in "-_." for c in text)
+    return fits and not text.startswith(".") and all(c.isalnum() or c in "-_.+" for c in text)
 
 
 def _plain(number: float) -> str:

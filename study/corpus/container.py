@@ -18,6 +18,8 @@ CONTAINERS: Mapping[str, str] = {
     ".aac": "aac",
     ".amr": "amr",
 }
+# Those that hold sound alone.
+SOUND_ALONE = (".m4a", ".wma", ".aac", ".amr")
 # How files of containers begin: the bytes at a place, and an end of their names.
 _BEGINNINGS = (
     *((4, kind, ".mp4") for kind in (b"ftyp", b"moov", b"mdat", b"wide")),
@@ -85,9 +87,14 @@ def decoding_errors() -> tuple[type[BaseException], ...]:
 
 def reason_of(path: Path, error: BaseException, what: str) -> str:
     """Why the decoders failed on a file that should hold `what`, in one line."""
+    import av.error
+
     if is_lfs_pointer(path):
         return f"it is a Git LFS pointer, not {what}: run `git lfs pull`"
     if not path.exists():  # of which libsndfile says no more than "System error"
         return "it does not exist"
     # Without FFmpeg's numbers and the names of its functions.
-    return getattr(error, "strerror", None) or one_line(error)
+    reason = getattr(error, "strerror", None) or one_line(error)
+    # What FFmpeg has for a beginning without an end reads as if the disk or the permissions were at fault.
+    cut = (av.error.PermissionError, av.error.EOFError, av.error.OSError)
+    return f"it is cut off or damaged: FFmpeg says {reason}" if type(error) in cut else reason

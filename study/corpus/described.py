@@ -65,14 +65,15 @@ Description = TypeVar("Description", Recording, Pictures)
 class Inspection(Generic[Summary]):
     """What was found: a summary, by id the utterances that cannot be used and why, and what is only remarkable.
 
-    `skipped_kinds` are the kinds of faults whose utterances `--skip-missing` leaves out: not of spans, which are
-    mistakes of the corpus.
+    `seconds` is how long each utterance that can be used lasts, by id. `skipped_kinds` are the kinds of faults whose
+    utterances `--skip-missing` leaves out: not of spans, which are mistakes of the corpus.
     """
 
     summary: Summary
     skipped_kinds: tuple[str, ...]
     faults: Mapping[str, Problem] = field(default_factory=dict)
     remarks: tuple[Problem, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def skippable(self) -> dict[str, Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,9 @@ from study.corpus.recordings import AudioSummary
 from study.corpus.study_faults import study_faults
 from study.corpus.utterance import Corpus, Problem
 from study.errors import UserError
+
+# A film so many times as long as its recording, or the other way round, is not of the same utterance.
+OTHER_LENGTH = 2.0
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,13 @@ def examine(
     `on_step` and `known` are as in `inspect_recordings`.
     """
     problems, remarks = list[Problem](), list[Problem]()
+    seconds = dict[str, Mapping[str, float]]()
     summaries: dict[str, Any] = {medium: inspection.nothing for medium, inspection in INSPECTIONS.items()}
     for medium, inspection in INSPECTIONS.items():
         if medium not in media:
             continue
         found = inspection.inspect(corpus.utterances, on_step, known)
-        summaries[medium] = found.summary
+        summaries[medium], seconds[medium] = found.summary, found.seconds
         problems += _faults(found, options.skip_missing)
         remarks += found.remarks
         if options.skip_missing:
@@ -52,6 +56,7 @@ def examine(
                 corpus = without_unusable(corpus, found.skippable, medium)
             except UserError as error:
                 problems.append(Problem(options.place, str(error), True, "classes"))
+    remarks += _of_other_length(corpus, seconds.get("audio", {}), seconds.get("video", {}))
     of_table = study_faults(corpus, options.place, options.allow_shared_speakers)
     return Examination(corpus, (*of_table, *problems, *remarks), summaries["audio"], summaries["video"])
 
@@ -62,6 +67,16 @@ def _faults(found: Inspection[Any], skip: bool) -> Iterator[Problem]:
             yield left_out(problem)
         else:
             yield problem
+
+
+def _of_other_length(corpus: Corpus, recordings: Mapping[str, float], films: Mapping[str, float]) -> Iterator[Problem]:
+    """Utterances whose film lasts much longer or shorter than their recording; both by id, in seconds."""
+    for utterance in (each for each in corpus.utterances if each.id in recordings and each.id in films):
+        sound, film = recordings[utterance.id], films[utterance.id]
+        if max(sound, film) > OTHER_LENGTH * min(sound, film):
+            message = f"the film of {utterance.id} lasts {film:.2f} s, and its recording {sound:.2f} s"
+            message = f"{message}; are both of this utterance, and its video_start and video_end right?"
+            yield Problem(utterance.where, message, False, "films much longer or shorter than recordings")
 
 
 def left_out(problem: Problem) -> Problem:

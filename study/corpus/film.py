@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from study.corpus.container import CONTAINERS, decoding_errors, is_container, is_cover, opened, reason_of
+from study.corpus.container import CONTAINERS, SOUND_ALONE, decoding_errors, is_container, is_cover, opened, reason_of
 
 Picture = NDArray[np.uint8]  # [height, width, 3], red, green and blue
 # Larger pictures are brought to this length of their shorter side: encoders read less, and memory is kept small.
@@ -41,7 +41,7 @@ def open_film(path: Path) -> Iterator[Film]:
         FilmError: it cannot be decoded, or has no pictures.
     """
     if not is_container(path):
-        known = ", ".join(suffix[1:] for suffix in CONTAINERS)
+        known = ", ".join(suffix[1:] for suffix in CONTAINERS if suffix not in SOUND_ALONE)
         raise FilmError(f"films are read as {known}")
     with _in_one_line(path):
         container = opened(path)

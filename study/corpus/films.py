@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from study.corpus.alike import occurring_twice
 from study.corpus.described import Inspection, Known, OnStep, Pictures, by_id
 from study.corpus.media import MediaFault
-from study.corpus.utterance import NO_FILE, Problem, Utterance
+from study.corpus.utterance import NO_FILE, Utterance
 from study.corpus.utterance_film import TOO_LONG_FILM, UNDECODABLE_FILM, UtteranceFilm, read_films
-from study.plurals import counted
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ def inspect_films(
     read = _in_threads(with_file, {} if known is None else known)
     found, faults = by_id(read, lambda n_done: on_step("reading films", n_done, len(with_file)))
     seen = [u for u in with_file if u.id in found]
-    remarks = tuple(_in_two_groups(seen, found))
-    return Inspection(_summary(utterances, found), (UNDECODABLE_FILM, TOO_LONG_FILM), faults, remarks)
+    remarks = tuple(occurring_twice(((utterance, found[utterance.id].content) for utterance in seen), "film"))
+    seconds = {utterance.id: found[utterance.id].seconds for utterance in seen}
+    return Inspection(_summary(utterances, found), (UNDECODABLE_FILM, TOO_LONG_FILM), faults, remarks, seconds)
 
 
 def _in_threads(utterances: Sequence[Utterance], known: Known) -> Iterator[tuple[Utterance, Pictures | MediaFault]]:
@@ -86,20 +87,8 @@ def _pictures(film: UtteranceFilm) -> Pictures:
     return Pictures(n_pictures, height, width, film.seconds, content)
 
 
-def _in_two_groups(utterances: Sequence[Utterance], found: Mapping[str, Pictures]) -> Iterator[Problem]:
-    """The films that are in several groups under different names."""
-    alike: dict[str, list[Utterance]] = defaultdict(list)
-    for utterance in utterances:
-        alike[found[utterance.id].content].append(utterance)
-    for same in alike.values():
-        if len({utterance.group for utterance in same}) > 1:
-            named = ", ".join(f"{u.id} in group {u.group}" for u in same[:3]) + (" ..." if len(same) > 3 else "")
-            message = f"{counted(len(same), 'utterance')} have the same pictures: {named}"
-            yield Problem(same[0].where, message, False, "films in two groups")
-
-
 def _summary(utterances: Sequence[Utterance], found: Mapping[str, Pictures]) -> FilmSummary:
-    n_with = sum(utterance.video.file != NO_FILE for utterance in utterances)
+    n_without = sum(utterance.video.file == NO_FILE for utterance in utterances)
     sizes = Counter((each.width, each.height) for each in found.values())
     n_pictures = sum(each.n_pictures for each in found.values())
-    return FilmSummary(n_with, len(utterances) - n_with, n_pictures, dict(sorted(sizes.items())))
+    return FilmSummary(len(found), n_without, n_pictures, dict(sorted(sizes.items())))

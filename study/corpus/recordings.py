@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from study.corpus.alike import occurring_twice
 from study.corpus.described import SILENT_PEAK, Inspection, Known, OnStep, Recording, by_id
 from study.corpus.lengths import WHOLE_SECONDS
 from study.corpus.media import MediaFault
 from study.corpus.utterance import NO_FILE, Problem, Utterance
 from study.corpus.utterance_sound import ROUNDING_SECONDS, TOO_LONG, UNDECODABLE, UtteranceSound, read_sound
-from study.plurals import counted
 
 # Two channels of independent noise keep .7 of their level in the mean; a tenth is left of channels that cancel out.
 CANCELLED = 0.1
@@ -51,8 +51,13 @@ def inspect_recordings(
     read = _in_threads(with_file, {} if known is None else known)
     found, faults = by_id(read, lambda n_done: on_step("reading audio", n_done, len(with_file)))
     heard = [u for u in with_file if u.id in found]
-    remarks = (*_oddities(heard, found), *_far_longer(heard, found), *_occurring_twice(heard, found))
-    return Inspection(_summary(heard, found), (UNDECODABLE, TOO_LONG), faults, remarks)
+    remarks = (
+        *_oddities(heard, found),
+        *_far_longer(heard, found),
+        *occurring_twice(_contents(heard, found), "recording"),
+    )
+    seconds = {utterance.id: found[utterance.id].seconds for utterance in heard}
+    return Inspection(_summary(heard, found), (UNDECODABLE, TOO_LONG), faults, remarks, seconds)
 
 
 def _in_threads(utterances: Sequence[Utterance], known: Known) -> Iterator[tuple[Utterance, Recording | MediaFault]]:
@@ -124,21 +129,12 @@ def _oddities(utterances: Sequence[Utterance], found: Mapping[str, Recording]) -
             yield Problem(utterance.where, message, False, "silent utterances")
 
 
-def _occurring_twice(utterances: Sequence[Utterance], found: Mapping[str, Recording]) -> Iterator[Problem]:
-    """The recordings that are there under several names; silence and single samples are alike anyway."""
-    alike: dict[str, list[Utterance]] = defaultdict(list)
+def _contents(utterances: Sequence[Utterance], found: Mapping[str, Recording]) -> Iterator[tuple[Utterance, str]]:
+    """What the recordings hold; silence and single samples are alike anyway."""
     for utterance in utterances:
         each = found[utterance.id]
         if not each.is_silent and each.n_samples > 1:
-            alike[each.content].append(utterance)
-    for same in alike.values():
-        if len(same) == 1:
-            continue
-        within = len({utterance.group for utterance in same}) == 1
-        named = ", ".join(f"{u.id} " + (f"({u.label})" if within else f"in group {u.group}") for u in same[:3])
-        more = " ..." if len(same) > 3 else ""
-        message = f"{counted(len(same), 'utterance')} are the same recording: {named}{more}; keep one of them"
-        yield Problem(same[0].where, message, False, f"recordings {'twice in a group' if within else 'in two groups'}")
+            yield utterance, each.content
 
 
 def _far_longer(utterances: Sequence[Utterance], found: Mapping[str, Recording]) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ MAX_EPOCHS = 50
 # Terms that came after the first plans. A plan has them where they are given, so that the others keep their digest.
 LATER = ("losses", "folds", "modality_dropout", "pairs")
 TIME = "a time such as 45m, 2h or 1h30m"
-NAME = f"letters, digits, '-', '_' and '.', not starting with '.', at most {NAME_BYTES} bytes"
+NAME = f"letters, digits, '-', '_', '.' and '+', not starting with '.', at most {NAME_BYTES} bytes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,8 +178,8 @@ class Terms:
     )
     modality_dropout: tuple[str, ...] = option(
         "--modality-dropout",
-        "probability that an utterance loses a modality in training, so that models predict without words or speech; "
-        "several with commas: searched, configuration 0 has the first (0)",
+        "probability, 0 to .5, that an utterance loses a modality in training, so that models predict without words or "
+        "speech; several with commas: searched, configuration 0 has the first (0)",
         default=(),
         metavar="P",
         read=dropouts_of,

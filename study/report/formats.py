@@ -54,10 +54,10 @@ def format_interval(low: float | None, high: float | None) -> str:
 
 
 def format_range(low: float | None, high: float | None) -> str:
-    """The ends of an interval of a score, ".412 to .531", within 0 and 1; a dash where it is not defined."""
+    """The ends of an interval of a score, ".412 to .531"; a dash where it is not defined."""
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return NOTHING
-    return f"{format_score(max(0.0, low))} to {format_score(min(1.0, high))}"
+    return f"{format_score(low)} to {format_score(high)}"
 
 
 def format_size(n: int | None) -> str:

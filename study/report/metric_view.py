@@ -10,7 +10,10 @@ from study.record.results import Spread
 
 @dataclass(frozen=True)
 class MetricView:
-    """One metric over folds: mean, standard deviation (n - 1), the folds' values, and the 95 % interval of the mean."""
+    """One metric over folds: mean, standard deviation (n - 1), the folds' values, and the 95 % interval of the mean.
+
+    The interval ends within 0 and 1, as every score does.
+    """
 
     mean: float
     std: float
@@ -22,7 +25,8 @@ class MetricView:
     def of(spread: Spread) -> MetricView:
         """The view of a spread."""
         low, high = spread.interval()
-        return MetricView(spread.mean, spread.std, spread.folds, low, high)
+        # An end that is not a number stays one: it comes first.
+        return MetricView(spread.mean, spread.std, spread.folds, max(low, 0.0), min(high, 1.0))
 
 
 # By part ("validation" or "test"), then by metric.

@@ -136,6 +136,13 @@ def test_a_group_of_variants_has_a_short_name(group, members, tiny_manifest):
     assert default_name(corpus, settings("--variant", group)).endswith(f"-{group}")
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_study_of_any_variant_has_a_name_that_can_be_typed(tiny_manifest, variant):
+    corpus = open_corpus(CorpusOptions(corpus=str(tiny_manifest)))
+    name = default_name(corpus, settings("--variant", variant))
+    assert settings("--name", name).machines.name == name
+
+
 def test_a_group_and_names_beside_it_are_each_variant_once():
     assert settings("--variant", "mult, all,cross").variants == ("mult", *PUBLISHED)
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from study.corpus.check import check
+from study.corpus.examine import examine
 from study.corpus.film import SHORT_SIDE, FilmError, open_film
 from study.corpus.films import inspect_films
 from study.corpus.media import MediaFault
@@ -170,11 +172,35 @@ def test_what_was_decoded_before_is_not_decoded_again(tmp_path: Path) -> None:
     assert inspect_films(given, known=known).summary.sizes == {(7, 32): 2}
 
 
-def test_the_same_film_in_two_groups_is_remarked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("group", "kind"), [("g1", "films twice in a group"), ("g2", "films in two groups")])
+def test_the_same_film_under_two_names_is_remarked(tmp_path: Path, group: str, kind: str) -> None:
     path = write_film(tmp_path / "a.mp4", clock, 1.0)
-    given = [utterance(Video(path), id, group) for id, group in (("a", "g1"), ("b", "g2"))]
-    (remark,) = inspect_films(given).remarks
-    assert remark.kind == "films in two groups"
+    (remark,) = inspect_films([utterance(Video(path), "a", "g1"), utterance(Video(path), "b", group)]).remarks
+    assert remark.kind == kind
+
+
+@pytest.mark.parametrize("size", [100, 400, 1000, 2000])
+def test_a_matroska_that_is_cut_off_is_called_so(tmp_path: Path, size: int) -> None:
+    whole = write_film(tmp_path / "a.mkv", clock, 2.0).read_bytes()
+    (tmp_path / "b.mkv").write_bytes(whole[:size])
+    (fault,) = inspect_films([utterance(Video(tmp_path / "b.mkv"), "b")]).faults.values()
+    assert "cannot be decoded (it is cut off or damaged" in fault.message
+
+
+def test_a_film_of_another_length_than_its_recording_is_remarked_by_check_and_by_a_study(tmp_path: Path) -> None:
+    write_film(tmp_path / "f.mp4", clock, 3.0)
+    rows = []
+    for n in range(4):
+        rows.append(
+            f"a{n}.wav,{n},{'sad' if n % 2 else 'calm'},x,s{n // 2},g{n // 2},,,f.mp4,0.{n},{1 if n else 3}.{n},"
+        )
+        samples = np.random.default_rng(n).normal(0, 0.1, 16_000).astype(np.float32)
+        soundfile.write(tmp_path / f"a{n}.wav", samples, 16_000)
+    options = CorpusOptions(corpus=str(manifest(tmp_path / "m.csv", *rows)))
+    (remark,) = [p for p in check(options).problems if p.kind == "films much longer or shorter than recordings"]
+    assert remark.message.startswith("the film of 0 lasts 3.00 s, and its recording 1.00 s;")
+    assert remark in examine(open_corpus(options, ("audio", "video")), options, ("audio", "video")).problems
+    assert not remark.fatal
 
 
 HEADER = "file_name,utterance_id,label,text,speaker,group,start,end,video,video_start,video_end,video_crop"

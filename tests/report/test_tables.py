@@ -1,12 +1,15 @@
 """The tables and sentences that pages, terminal and tracker share."""
 
 import csv
+import math
 from dataclasses import replace
 
 import pytest
 
 from study.record.late_epochs import LateRuns
+from study.record.results import spread
 from study.report.export import tables
+from study.report.metric_view import MetricView
 from study.report.pages import html_page, markdown_page
 from study.report.tables import (
     ablated,
@@ -132,3 +135,11 @@ def test_too_few_epochs_are_said_in_words():
     for enough in (None, LateRuns(7, 15), LateRuns(0, 0)):
         assert epochs_sentence(view, toy_variant(late=enough)) == ""
     assert words not in html_page(toy_view(toy_variant(late=LateRuns(7, 15))), {})
+
+
+def test_the_interval_of_a_score_ends_where_scores_end() -> None:
+    near_one, undefined = MetricView.of(spread([0.9, 1.0, 1.0])), MetricView.of(spread([0.9]))
+    assert near_one.low < 0.95
+    assert near_one.high == 1.0
+    assert math.isnan(undefined.low)
+    assert math.isnan(undefined.high)

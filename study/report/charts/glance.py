@@ -62,7 +62,7 @@ def _scores(axes: Axes, rows: Sequence[GlanceRow]) -> None:
     for place, row in enumerate(rows):
         color = BLUE if row.is_trained else GREY
         if math.isfinite(row.test.low):
-            axes.plot([max(0.0, row.test.low), min(1.0, row.test.high)], [place, place], color=color, linewidth=1.8)
+            axes.plot([row.test.low, row.test.high], [place, place], color=color, linewidth=1.8)
         axes.plot(row.test.mean, place, "o", color=color, markersize=7)
     axes.tick_params(labelleft=False)
     axes.grid(axis="x", color=LIGHT_GREY)

@@ -53,8 +53,7 @@ def metric_per_variant(view: ReportView) -> Figure:
 def draw_interval(axes: Axes, spread: MetricView, row: float, color: str, *, label: str, hollow: bool) -> None:
     """Draw the folds of a score, their mean and, where it has one, its interval at height `row`."""
     if math.isfinite(spread.low):
-        ends = [max(0.0, spread.low), min(1.0, spread.high)]  # no score is outside
-        axes.plot(ends, [row, row], color=color, linewidth=1.6, zorder=2)
+        axes.plot([spread.low, spread.high], [row, row], color=color, linewidth=1.6, zorder=2)
     dots: dict[str, Any] = {"markersize": 4, "alpha": 0.55, "linestyle": "", "zorder": 3}
     axes.plot(spread.folds, [row] * len(spread.folds), "o", color=color, **dots)
     mean: dict[str, Any] = {
