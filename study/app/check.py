@@ -25,6 +25,7 @@ from study.features.elsewhere.source import Source
 from study.features.elsewhere.survey import survey, unused_line
 from study.modalities import MODALITIES
 from study.report.formats import format_duration
+from study.variants import VARIANTS
 
 
 def check_corpus(
@@ -120,26 +121,30 @@ def _lacks(
     except UserError as error:
         yield Problem(found.place, str(error), True, "losses")
     lacking = {problem.kind for problem in found.problems if problem.fatal}
-    for name in (name for name in modalities_of(variants) if name not in places):
-        if f"missing {name} files" in lacking:
-            continue  # that some have none has been said, file by file
-        try:
-            MODALITIES[name].require(found.corpus, variants_with(name, variants))
-        except UserError as error:
-            yield Problem(found.place, str(error), True, name)
-            continue
-        if ids := MODALITIES[name].missing(found.corpus):
+    for name in (name for name in modalities_of(variants or tuple(VARIANTS)) if name not in places):
+        if variants and f"missing {name} files" not in lacking:  # else it has been said, file by file
+            try:
+                MODALITIES[name].require(found.corpus, variants_with(name, variants))
+            except UserError as error:
+                yield Problem(found.place, str(error), True, name)
+                continue
+        ids = MODALITIES[name].missing(found.corpus)
+        if 0 < len(ids) < len(found.corpus.utterances):
             missing[name] = set(ids)
 
 
 def _of_missing(found: CheckReport, variants: Sequence[str], missing: Missing) -> Iterator[Problem]:
-    """What utterances that lack a modality keep the variants from, and what is said of them."""
+    """What utterances that lack a modality keep the variants from, and what is said of them.
+
+    It stops no study where no variants are asked for.
+    """
     if found.corpus is None:
         return
     groups = {utterance.id: utterance.group for utterance in found.corpus.utterances}
     trainings = [fold.training for fold in found.folds]
-    read = {name: ids for name, ids in missing.items() if name in modalities_of(variants)}
-    faults = (*unreadable(groups, read, variants, found.corpus.name), *untaught(groups, read, trainings))
-    notes = () if faults else notes_on_missing(groups, read if variants else missing, trainings)
-    for lines, fatal in ((faults, True), (notes, False)):
+    asked = tuple(variants) or tuple(VARIANTS)
+    read = {name: ids for name, ids in missing.items() if name in modalities_of(asked)}
+    faults = (*unreadable(groups, read, asked, found.corpus.name), *untaught(groups, read, trainings))
+    notes = () if faults and variants else notes_on_missing(groups, read, trainings)
+    for lines, fatal in ((faults, bool(variants)), (notes, False)):
         yield from (Problem(found.place, line, fatal, "missing modalities") for line in lines)

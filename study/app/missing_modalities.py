@@ -39,12 +39,20 @@ def unreadable(groups: Groups, missing: Missing, variants: Sequence[str], corpus
         if not blank:
             continue
         what = " and ".join(MODALITIES[name].noun for name in own)
-        more = next((name for name, row in VARIANTS.items() if set(row.modalities) > set(own)), "")
         yield (
             f"variant {variant} reads {what} alone, and {len(blank):,} of {counted(len(groups), 'utterance')} of "
             f"{corpus} have none ({', '.join(blank[:NAMED])}{', ...' if len(blank) > NAMED else ''}); add it, leave "
-            f"these utterances out, or study a variant that reads more, such as {more}"
+            f"these utterances out, or {_instead(variant, variants)}"
         )
+
+
+def _instead(variant: str, variants: Sequence[str]) -> str:
+    """What to type where a variant has nothing to read of some utterances: the others that are asked for, if any."""
+    own = set(VARIANTS[variant].modalities)
+    if len(variants) < len(VARIANTS) and (others := [n for n in variants if not set(VARIANTS[n].modalities) <= own]):
+        return f"study the others: --variant {','.join(others)}"
+    more = next((name for name, row in VARIANTS.items() if set(row.modalities) > own), "")
+    return f"study a variant that reads more, such as {more}"
 
 
 def untaught(groups: Groups, missing: Missing, trainings: Sequence[Collection[str]]) -> Iterator[str]:

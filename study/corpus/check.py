@@ -9,7 +9,7 @@ from study.corpus.films import FilmSummary
 from study.corpus.folds import Fold
 from study.corpus.holding_out import BY_GROUP, HoldingOut
 from study.corpus.inspection import INSPECTIONS
-from study.corpus.media import MEDIA, missing_files, without_missing, without_unusable
+from study.corpus.media import MEDIA, WITHOUT, missing_files, without_missing, without_unusable
 from study.corpus.options import CorpusOptions
 from study.corpus.quoting import path_text
 from study.corpus.recordings import AudioSummary
@@ -97,9 +97,7 @@ def _missing_files(corpus: Corpus, media: Collection[str], fatal: bool) -> Itera
     for medium in (name for name in MEDIA if name in media):
         for id, file in missing_files(corpus.utterances, medium).items():
             message = f"{id} has no {medium} file: {path_text(file)} does not exist"
-            remedy = (
-                "add it, or leave such utterances out with --skip-missing" if fatal else "the utterance is left out"
-            )
+            remedy = f"add it, or {WITHOUT[medium]}" if fatal else "the utterance is left out"
             yield Problem(by_id[id].where, f"{message}; {remedy}", fatal, f"missing {medium} files")
 
 

@@ -15,6 +15,11 @@ MEDIA: Mapping[str, Callable[[Utterance], Path]] = {
     "audio": lambda utterance: utterance.audio,
     "video": lambda utterance: utterance.video.file,
 }
+# What to do besides adding the files of a medium that are named and not there.
+WITHOUT: Mapping[str, str] = {
+    "audio": "leave these utterances out with --skip-missing",
+    "video": "name no film where there is none, or leave these utterances out with --skip-missing",
+}
 NAMED = 3
 
 
@@ -47,7 +52,7 @@ def require_files(corpus: Corpus, media: Collection[str], place: str) -> None:
         law = f"every utterance needs its {medium} file, and {len(missing)} of {everyone} at {place} have none: "
         if len(missing) == len(corpus.utterances):
             raise UserError(f"{law}{_first(missing)}; give the folder or the manifest that these files belong to")
-        raise UserError(f"{law}{_first(missing)}; add the files, or leave these utterances out with --skip-missing")
+        raise UserError(f"{law}{_first(missing)}; add the files, or {WITHOUT[medium]}")
 
 
 def without_missing(corpus: Corpus, media: Collection[str]) -> Corpus:

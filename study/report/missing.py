@@ -17,7 +17,7 @@ from study.report.variant_view import LackView, VariantView
 from study.report.view import ReportView
 from study.training.metrics import METRICS, score
 
-WHOLE = "everything"
+WHOLE = "nothing left out"
 
 
 def lack_views(

@@ -118,7 +118,8 @@ def test_a_study_of_them_is_reported_exported_and_predicts_without_film(
         ("cross+video", WITHOUT, False, SAID),
         ("cross", WITHOUT, False, ""),
         ("video", WITHOUT, True, "variant video reads film alone, and 3 of 24 utterances of x have none"),
-        ("video,cross+video", WITHOUT, True, "(said-00, said-05, said-13); add it, leave these utterances out"),
+        ("video,cross+video", WITHOUT, True, "(said-00, said-05, said-13); add it, leave these utterances out, or "),
+        ("video,cross+video,cross", WITHOUT, True, "study the others: --variant cross+video,cross"),
         ("cross+video", range(24), True, "variant cross+video needs films, and no utterance of x has one"),
         (
             "cross+video",

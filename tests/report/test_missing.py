@@ -41,9 +41,9 @@ def test_pages_have_rows_and_say_what_stands_for_what_is_missing() -> None:
     seeing = full_variant("late+video", lacking=lack_views({"audio": folds, "video": folds}, {}, 3, ["video"]))
     view = toy_view(plain, learned, full_variant("mdre"), seeing)
     assert [row[:2] for row in lack_rows(view)] == [
-        *(["cross", what] for what in ("everything", "without speech", "without words")),
-        *(["self", what] for what in ("everything", "without words")),
-        *(["late+video", what] for what in ("everything", "without speech", "without film")),
+        *(["cross", what] for what in ("nothing left out", "without speech", "without words")),
+        *(["self", what] for what in ("nothing left out", "without words")),
+        *(["late+video", what] for what in ("nothing left out", "without speech", "without film")),
     ]
     said = " ".join(lack_sentences(view))
     assert "Trained with modality dropout, with this probability: self (0.3)." in said
