@@ -185,7 +185,7 @@ def test_every_variant_with_a_result_shows_its_folds_its_mean_and_its_reference(
     ]
     for mean, times in ((0.5, 1), (0.6, 1), (0.14, 1), (0.4, 2)):
         assert drawn.count(sorted(spread(mean).folds)) == times
-        assert drawn.count([max(0.0, mean - 0.2), mean + 0.2]) == times  # no score is below 0
+        assert drawn.count([max(0.0, mean - 0.2), mean + 0.2]) == times
         assert drawn.count([mean]) == times
     assert drawn.count([0.477]) == 1
 

@@ -19,9 +19,9 @@ def test_test_figures_come_before_validation_figures_and_the_conclusion_before_b
     order = [
         "# toy-cross",
         "- Nothing is certain.",
-        "| cross | tuned | .410",
+        "| cross | speech, words | tuned | .410",
         "## Validation figures",
-        "| cross | tuned | .310",
+        "| cross | speech, words | tuned | .310",
     ]
     places = [text.index(each) for each in order]
     assert places == sorted(places)

@@ -150,7 +150,7 @@ def test_it_stands_in_every_table_or_its_lack_has_a_reason(tmp_path: Path) -> No
     for text in (*shown.values(), *tables(view).values()):
         assert "probe" in text
     assert all("logistic regression on the mean and deviation" in text for text in shown.values())
-    assert "| probe | linear |" in shown["md"]
+    assert "| probe | speech, words | linear |" in shown["md"]
     gone = Path(plan.pack("text"))
     gone.unlink()
     without = build(folder)

@@ -152,7 +152,7 @@ def _scores(plan: Plan, utterances: Sequence[Mapping[str, str]], predicted: torc
 
 def spread(mean: float, std: float = 0.1) -> MetricView:
     """A metric's view around `mean`."""
-    return MetricView(mean, std, (mean - std, mean, mean + std), mean - 2 * std, mean + 2 * std)
+    return MetricView(mean, std, (mean - std, mean, mean + std), max(0.0, mean - 2 * std), mean + 2 * std)
 
 
 def figures(validation: float, test: float) -> dict[str, dict[str, MetricView]]:
