@@ -28,21 +28,26 @@ cluster.shutdown()
 """
 
 
+def started(program: str) -> subprocess.Popen[str]:
+    """A process that runs `program`, which imitates machines by Ray's test cluster and is spoken to in lines."""
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**environment, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        bufsize=1,
+    )
+
+
 class Machines:
     """A cluster of three imitated machines on this one."""
 
     def __init__(self) -> None:
         """Start it."""
-        environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", MACHINES],
-            env={**environment, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            bufsize=1,
-        )
+        self._process = started(MACHINES)
         self.address = self._told()
 
     def lose_one(self, rng: random.Random) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,9 +20,8 @@ from typing import IO, Any
 
 from benchmarks import machine
 from benchmarks.fault_study import StudyUnderTest, write_corpus
-from benchmarks.fault_targets import workers_of
+from benchmarks.fault_targets import started, workers_of
 
-ROOT = Path(__file__).resolve().parents[1]
 TARGET_SECONDS = 15.0
 # Far from the study's end, however long machines take to join.
 OPTIONS = ("--configs", "2000", "--epochs", "50")
@@ -44,16 +42,7 @@ cluster.shutdown()
 @contextmanager
 def cluster() -> Iterator[subprocess.Popen[str]]:
     """A cluster of one machine; a line in brings another one, whose raylet's process id comes back."""
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER],
-        env={**environment, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        bufsize=1,
-    )
+    process = started(CLUSTER)
     try:
         yield process
     finally:
