@@ -122,7 +122,8 @@ def attend_ragged(
 class RaggedAttention(torch.autograd.Function):
     """softmax(query key') value for each utterance, with dropout of weights but without its scaling.
 
-    The weights of each block of queries are kept for the backward pass, before and after dropout.
+    The weights of each block of queries are kept for the backward pass, with a minus sign where they were not dropped:
+    long utterances have so many that keeping them twice, before and after dropout, would take most of a step's memory.
     """
 
     @staticmethod
@@ -144,7 +145,7 @@ class RaggedAttention(torch.autograd.Function):
             left = weights * keep_mask(weights, n_dropped) if n_dropped else weights
             output[:, queries] = torch.bmm(left, value[:, keys])
             if learning:
-                kept += [weights, left]
+                kept.append(weights.sub_(left, alpha=2) if n_dropped else weights)
         ctx.save_for_backward(query, key, value, output, *kept)
         ctx.blocks, ctx.n_dropped = blocks, n_dropped
         return output
@@ -160,12 +161,15 @@ class RaggedAttention(torch.autograd.Function):
         query, key, value, output, *kept = ctx.saved_tensors
         shrink = (grad * output).sum(2, keepdim=True)
         to_query, to_key, to_value = _frames_first(query), _frames_first(key).zero_(), _frames_first(value).zero_()
-        for (queries, keys), weights, left in zip(ctx.blocks, kept[::2], kept[1::2], strict=True):
+        for (queries, keys), weights in zip(ctx.blocks, kept, strict=True):
             arriving = grad[:, queries]
-            to_scores = torch.bmm(arriving, value[:, keys].transpose(1, 2))
             if ctx.n_dropped:
+                arriving, left, weights = -arriving, weights.clamp(max=0), weights.abs()  # of the first two, minus
+                to_scores = torch.bmm(arriving, value[:, keys].transpose(1, 2))
                 to_scores.mul_(left).addcmul_(weights, shrink[:, queries], value=-1)
             else:
+                left = weights
+                to_scores = torch.bmm(arriving, value[:, keys].transpose(1, 2))
                 to_scores.sub_(shrink[:, queries]).mul_(weights)
             to_query[:, queries] = torch.bmm(to_scores, key[:, keys])
             to_key[:, keys] += torch.bmm(to_scores.transpose(1, 2), query[:, queries])

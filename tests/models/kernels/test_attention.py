@@ -116,3 +116,21 @@ def test_the_way_of_a_gpu_gives_the_outputs_and_gradients_of_the_other(queries, 
     assert counts.operations["_efficient_attention_forward"] == 1
     for ours, other in zip(expected, theirs, strict=True):
         torch.testing.assert_close(other.detach(), ours.detach())
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_a_step_keeps_each_weight_once(dropout):
+    lengths, heads = (50, 3, 80), 2
+    inputs = [torch.randn(sum(lengths), heads, 4, requires_grad=True) for _ in range(3)]
+    kept = {}
+
+    def pack(saved):
+        kept[saved.untyped_storage().data_ptr()] = saved.untyped_storage().nbytes()
+        return saved
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved):
+        attended = attend_ragged(*inputs, lengths, lengths, dropout)
+    assert attended.shape == inputs[0].shape
+    weights = heads * sum(n * n for n in lengths)
+    others = sum(each.numel() for each in inputs) * 3  # inputs, scaled inputs, the output
+    assert weights <= sum(kept.values()) / 4 <= weights + others < 2 * weights
