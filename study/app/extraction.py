@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from study.app import terminal
+from study.app.corpus_summary import print_corpus
 from study.app.extraction_progress import extraction_progress
 from study.app.missing_modalities import missing_of, unreadable
 from study.app.output import is_text, print_line
@@ -205,7 +205,7 @@ def studied_corpus(settings: Settings, console: Console) -> Corpus:
     if len(known) > before:
         write_recordings(kept, known)
     corpus = replace(corpus, notes=notes)
-    terminal.print_corpus(console, corpus)
+    print_corpus(console, corpus)
     return corpus
 
 

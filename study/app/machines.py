@@ -18,11 +18,14 @@ from study.plurals import counted
 
 
 @contextmanager
-def connected(machines: MachineOptions, console: Console) -> Iterator[Slots]:
-    """A connection to the cluster that is asked for, or to a new one of this machine that ends with the block."""
+def connected(machines: MachineOptions, console: Console, meanwhile: Sequence[str] = ()) -> Iterator[Slots]:
+    """A connection to the cluster that is asked for, or to a new one of this machine that ends with the block.
+
+    Modules that the block needs are imported `meanwhile`.
+    """
     console.print("starting workers ...", style="dim")
     asked = machines.concurrency, machines.gpus_per_run, machines.cpu_machines
-    with connection.cluster(machines.address, *asked) as slots:
+    with connection.cluster(machines.address, *asked, meanwhile) as slots:
         if slots.n_missing:
             line = f"{slots.n_missing} of {counted(slots.number, 'run')} at once wait for machines with room for them"
             print_line(console, line, style="yellow")

@@ -9,9 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
-from threadpoolctl import threadpool_limits
 
-from study import process
 from study.app import planning
 from study.app.extraction import (
     extract_features,
@@ -25,36 +23,31 @@ from study.app.machines import connected
 from study.app.missing_modalities import missing_of
 from study.app.output import print_line
 from study.app.preview import print_preview
-from study.app.progress import ProgressView
 from study.app.repeat import write_config
-from study.app.result import show, spaces
 from study.app.settings import Settings
 from study.corpus.loss_needs import require_for_losses
 from study.corpus.utterance import Corpus
-from study.errors import FINISHED, INTERRUPTED
-from study.execution import connection, tuner
-from study.execution.checkpoint_cleanup import CheckpointCleanup, keep_reported_weights, sweep_checkpoints
+from study.errors import FINISHED
+from study.execution import connection
 from study.execution.cluster import require_shared_storage
 from study.execution.cost_estimate import expected_cost
 from study.execution.extraction import on_machines
-from study.execution.jobs import jobs_of
 from study.execution.places import Slots
 from study.features.prepare import Wanted
-from study.record.begun import require_identity, require_spaces, take_up
+from study.record.begun import require_identity, require_spaces
 from study.record.folder import StudyFolder
 from study.record.ledger import Ledger
 from study.record.plan import Plan
 from study.record.set_aside import failed_variants, set_aside
-from study.report import write as report
-from study.samplers.optuna_mirror import OptunaMirror
 from study.samplers.space import spaces_of
-from study.samplers.warm_start import load_prior, warm_proposer, warm_start_sentence
-from study.search.conductor import Conductor, Listener
-from study.searches import conductor_of, replayed
+from study.samplers.warm_start import load_prior
+from study.searches import replayed
 from study.stored_plan import stored_plan
-from study.tracking.tracker import Tracker, TrackingLink
 from study.tracking.uri import check_uri
 from study.variants import TRAINED
+
+# What trains and reports takes a second to import, which passes while Ray starts.
+TRAINING = ("study.app.train",)
 
 
 def run(settings: Settings, console: Console) -> int:
@@ -84,8 +77,9 @@ def run(settings: Settings, console: Console) -> int:
                 ledger = _set_aside(folder, failed, console)
             elif _is_finished(plan, ledger):
                 print_line(console, f"study {plan.name} is finished already; --fresh starts it over")
-                written = report.write(folder, spaces(plan))
-                return show(plan, folder, console, written, _tracked(settings, plan, folder, written))
+                from study.app import train
+
+                return train.report_again(settings, plan, folder, console)
             require_spaces(plan.name, ledger.records, spaces_of(plan))
         elif plan.terms.warm_start:
             earlier = StudyFolder.of(output, plan.terms.warm_start)
@@ -100,7 +94,9 @@ def run(settings: Settings, console: Console) -> int:
                 return preview(plan, slots, output, console)
             plan.write(folder)
             write_config(folder, settings, plan)
-            return _train_and_report(settings, plan, folder, slots, console)
+            from study.app import train
+
+            return train.train_and_report(settings, plan, folder, slots, console)
 
 
 @contextmanager
@@ -111,54 +107,13 @@ def _extracted(
     on_them = extracts_on_machines(features, settings)
     if not on_them:
         extract_features(features, corpus, settings, console, by)
-    with connected(settings.machines, console) as slots:
+    with connected(settings.machines, console, meanwhile=TRAINING) as slots:
         if on_them:
             # What would end the study after hours of extraction is found before.
             with connection.quiet():
                 require_shared_storage(settings.machines.output.absolute())
             extract_features(features, corpus, settings, console, by, on_machines())
         yield slots
-
-
-def _train_and_report(settings: Settings, plan: Plan, folder: StudyFolder, slots: Slots, console: Console) -> int:
-    tracker = Tracker(settings.machines.tracking_uri, settings.machines.output.absolute(), plan)
-    with _tracked_to_the_end(tracker):
-        finished = train(settings, plan, folder, slots, console, tracker)
-        if finished:
-            written = report.write(folder, spaces(plan))
-    if not finished:
-        tracker.finish(None, ())
-        print_line(console, process.go_on_message())
-        return INTERRUPTED
-    return show(plan, folder, console, written, tracker.finish(written.view, written.files))
-
-
-def train(
-    settings: Settings, plan: Plan, folder: StudyFolder, slots: Slots, console: Console, tracker: Tracker
-) -> bool:
-    """Run what is left of the study; False if it was interrupted."""
-    folder.sweep()
-    view, cleanup = ProgressView(console, plan.name, plan.metric), CheckpointCleanup(folder)
-    mirror = OptunaMirror(settings.machines.output.absolute(), plan, spaces(plan))
-    ledger = Ledger(folder.ledger)
-    take_up(ledger, plan, spaces_of(plan))
-    if ledger.events:
-        print_line(console, f"continuing study {plan.name}")
-    if sentence := warm_start_sentence(plan):
-        print_line(console, sentence)
-    conductor = _conductor(plan, ledger, slots.number, tracker, mirror, cleanup, view)
-    cleanup.follow(conductor)
-    view.follow(conductor)
-    # The cores are the workers'. Threads of a sampler's small matrices would wait for each other, and their number
-    # would change the order of sums, hence proposals.
-    with view, threadpool_limits(1, user_api="blas"):
-        seconds = settings.machines.epoch_seconds
-        tuner.run(conductor, jobs_of(plan), folder, slots, seconds, lambda line: print_line(console, line))
-    folder.sweep()
-    (keep_reported_weights if conductor.finished() else sweep_checkpoints)(folder, conductor)
-    if warning := mirror.finish():
-        print_line(console, warning, style="yellow")
-    return conductor.finished()
 
 
 def preview(plan: Plan, slots: Slots, output: Path, console: Console) -> int:
@@ -170,11 +125,6 @@ def preview(plan: Plan, slots: Slots, output: Path, console: Console) -> int:
             costs.append(expected_cost(plan, name))
     print_preview(console, plan, costs, slots, output)
     return FINISHED
-
-
-def _conductor(plan: Plan, ledger: Ledger, slots: int, *listeners: Listener) -> Conductor:
-    propose = warm_proposer(plan.terms.seed, plan.terms.sampler, plan.prior, plan.choices())
-    return conductor_of(plan, ledger, propose, slots=slots, listeners=listeners)
 
 
 def _checked(folder: StudyFolder) -> tuple[Plan, Ledger]:
@@ -197,21 +147,3 @@ def _set_aside(folder: StudyFolder, failed: Mapping[str, str], console: Console)
 def _is_finished(plan: Plan, ledger: Ledger) -> bool:
     searches = replayed(plan, ledger.records, ledger.path)
     return all(search.closed() for search in searches.values())
-
-
-@contextmanager
-def _tracked_to_the_end(tracker: Tracker) -> Iterator[None]:
-    """End the tracker's runs where an exception ends the block, so that none stays marked as running."""
-    try:
-        yield
-    except BaseException:
-        tracker.finish(None, ())
-        raise
-
-
-def _tracked(settings: Settings, plan: Plan, folder: StudyFolder, written: report.WrittenReport) -> TrackingLink:
-    """Bring the tracker up to a study that is finished: a kill may have come between the last epoch and this."""
-    tracker = Tracker(settings.machines.tracking_uri, settings.machines.output.absolute(), plan)
-    for event in Ledger(folder.ledger).events:
-        tracker(event)
-    return tracker.finish(written.view, written.files)

@@ -1,4 +1,4 @@
-"""What the terminal shows before and after a study: the corpus, the result."""
+"""What the terminal shows after a study: its result."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from study.app.output import plain_table, print_line, print_whole
-from study.corpus.utterance import Corpus
-from study.plurals import counted
 from study.record.folder import StudyFolder
 from study.report.features import feature_lines
 from study.report.formats import capitalise, format_value
@@ -31,15 +29,6 @@ from study.training.metrics import METRICS
 
 # From this many tuned variants on, the terminal shows test scores only.
 MANY = 3
-
-
-def print_corpus(console: Console, corpus: Corpus) -> None:
-    """One paragraph about a corpus: its size, its classes, and what was dropped in reading."""
-    counts = ", ".join(f"{name} {count}" for name, count in corpus.counts().items())
-    size = f"{counted(len(corpus.utterances), 'utterance')} in {counted(len(corpus.groups()), 'group')}"
-    print_line(console, f"{corpus.name}: {size}; {counts}")
-    for note in corpus.notes:
-        print_line(console, f"  {note}", style="dim")
 
 
 def print_report(console: Console, view: ReportView, folder: StudyFolder, link: TrackingLink | None) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from study.app import terminal
+from study.app.corpus_summary import print_corpus
 from study.app.output import print_line
 from study.app.place import require_file
 from study.app.step_progress import step_progress
@@ -70,7 +70,7 @@ class RecogniserOptions:
 def manifest(corpus: CorpusOptions, options: ManifestOptions, console: Console) -> int:
     """Write a corpus as a manifest."""
     path, found = options.place(), open_corpus(corpus, ())
-    terminal.print_corpus(console, found)
+    print_corpus(console, found)
     _finish(path, write_manifest(path, found), console)
     return FINISHED
 
@@ -84,7 +84,7 @@ def transcribe(corpus: CorpusOptions, options: ManifestOptions, recogniser: Reco
     if recogniser.asr is None:
         raise UserError("--asr is needed: a speech recogniser, as --asr openai/whisper-small or a local folder")
     path, found = options.place(), open_corpus(corpus, ("audio",))
-    terminal.print_corpus(console, found)
+    print_corpus(console, found)
     from study.inference.recognition import Recogniser
 
     words, failures = _recognised(Recogniser(recogniser.asr, recogniser.trust_remote_code), found, path, console)

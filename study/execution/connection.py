@@ -5,7 +5,7 @@ import os
 import secrets
 import signal
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from study.execution.cluster import alive_nodes
 from study.execution.gpus import advice, gpus_of, memory_of
 from study.execution.handshake import require_cluster, without_raw_lines
 from study.execution.head_watch import HEAD_SECONDS, LOCAL_HEAD_SECONDS, HeadWatch
+from study.execution.meanwhile import imported_meanwhile
 from study.execution.places import Slots, default_share, slots_on
 from study.execution.ray_folder import ray_folder
 from study.files import is_full
@@ -33,19 +34,24 @@ ATTEMPTS = 5
 
 @contextmanager
 def cluster(
-    address: str | None, concurrency: int | None, gpus_per_run: float | None, on_cpus: bool = False
+    address: str | None,
+    concurrency: int | None,
+    gpus_per_run: float | None,
+    on_cpus: bool = False,
+    meanwhile: Sequence[str] = (),
 ) -> Iterator[Slots]:
     """A connection to the cluster at `address`, or to a new cluster of this machine that ends with the block.
 
     Without `concurrency`, every core (or every GPU share, where Ray sees GPUs) is a slot. With `on_cpus`, the cores of
-    machines without a GPU are slots beside GPU shares.
+    machines without a GPU are slots beside GPU shares. Modules that the block needs are imported `meanwhile`.
 
     Raises:
         UserError: no cluster answers at `address`, or it has no room for a single run.
     """
     with ExitStack() as at_end:
         try:
-            is_local = _connect(address, concurrency, at_end)
+            with imported_meanwhile(meanwhile):
+                is_local = _connect(address, concurrency, at_end)
         except SystemExit:  # Ray raises it for SIGTERM while it starts
             raise KeyboardInterrupt from None
         at_end.callback(ray.shutdown)
