@@ -25,8 +25,8 @@ def ours(folder: Path) -> dict[str, Any]:
     """The figures of the study that `prepare` left in `folder`; ledger, checkpoints and predictions included."""
     workers = json.loads((folder / "setting.json").read_text())["workers"]
     begun = time.time()
-    with connection.cluster(None, workers, 0.0, meanwhile=MEANWHILE) as slots:
-        return {"connect_seconds": time.time() - begun, **_trained(folder, slots)}
+    with connection.cluster(None, workers, 0.0, meanwhile=MEANWHILE) as machines:
+        return {"connect_seconds": time.time() - begun, **_trained(folder, machines.slots())}
 
 
 def _trained(folder: Path, slots: Slots) -> dict[str, Any]:

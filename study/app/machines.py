@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 
@@ -13,25 +14,32 @@ from study.app.settings import MachineOptions
 from study.errors import INTERRUPTED
 from study.execution import connection, remote_driver
 from study.execution.address import chosen_address
+from study.execution.connected import Connected
 from study.execution.places import Slots
 from study.plurals import counted
 
 
 @contextmanager
-def connected(machines: MachineOptions, console: Console, meanwhile: Sequence[str] = ()) -> Iterator[Slots]:
+def connected(machines: MachineOptions, console: Console, meanwhile: Sequence[str] = ()) -> Iterator[Connected]:
     """A connection to the cluster that is asked for, or to a new one of this machine that ends with the block.
 
     Modules that the block needs are imported `meanwhile`.
     """
     console.print("starting workers ...", style="dim")
     asked = machines.concurrency, machines.gpus_per_run, machines.cpu_machines
-    with connection.cluster(machines.address, *asked, meanwhile) as slots:
-        if slots.n_missing:
-            line = f"{slots.n_missing} of {counted(slots.number, 'run')} at once wait for machines with room for them"
-            print_line(console, line, style="yellow")
-        if slots.advice:
-            print_line(console, slots.advice, style="yellow")
-        yield slots
+    with connection.cluster(machines.address, *asked, meanwhile) as found:
+        yield found
+
+
+def slots_for(packs: Iterable[Path], machines: Connected, console: Console) -> Slots:
+    """The slots of runs that read these `packs`, after printing what the user may want to do about them."""
+    slots = machines.slots(sum(path.stat().st_size for path in packs))
+    if slots.n_missing:
+        line = f"{slots.n_missing} of {counted(slots.number, 'run')} at once wait for machines with room for them"
+        print_line(console, line, style="yellow")
+    if slots.advice:
+        print_line(console, slots.advice, style="yellow")
+    return slots
 
 
 def run_remotely(verb: str, options: Sequence[str], machines: MachineOptions, console: Console) -> int:

@@ -19,7 +19,7 @@ from study.app.extraction import (
     unread,
     wanted_features,
 )
-from study.app.machines import connected
+from study.app.machines import connected, slots_for
 from study.app.missing_modalities import missing_of
 from study.app.output import print_line
 from study.app.preview import print_preview
@@ -103,17 +103,18 @@ def run(settings: Settings, console: Console) -> int:
 def _extracted(
     features: Mapping[str, Sequence[Wanted]], corpus: Corpus, settings: Settings, console: Console, by: str
 ) -> Iterator[Slots]:
-    """A connection to the study's machines, once features are extracted: by threads before it, or on them."""
+    """The slots on the machines of a connection, once features are extracted: by threads before it, or on them."""
     on_them = extracts_on_machines(features, settings)
     if not on_them:
         extract_features(features, corpus, settings, console, by)
-    with connected(settings.machines, console, meanwhile=TRAINING) as slots:
+    with connected(settings.machines, console, meanwhile=TRAINING) as found:
         if on_them:
             # What would end the study after hours of extraction is found before.
             with connection.quiet():
                 require_shared_storage(settings.machines.output.absolute())
             extract_features(features, corpus, settings, console, by, on_machines())
-        yield slots
+        packs = {Path(each.choice.path) for own in features.values() for each in own}
+        yield slots_for(packs, found, console)
 
 
 def preview(plan: Plan, slots: Slots, output: Path, console: Console) -> int:

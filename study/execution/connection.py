@@ -1,4 +1,4 @@
-"""The connection to a Ray cluster, or to a new one of this machine, and the slots that it has for fold runs."""
+"""The connection to a Ray cluster, or to a new one of this machine."""
 
 import logging
 import os
@@ -7,7 +7,6 @@ import signal
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,11 @@ from study import process
 from study.errors import UserError, type_and_line
 from study.execution.address import AUTO, JOB_MARK, LOCAL, chosen_address, no_cluster
 from study.execution.cluster import alive_nodes
-from study.execution.gpus import advice, gpus_of, memory_of
+from study.execution.connected import Connected
+from study.execution.gpus import gpus_of
 from study.execution.handshake import require_cluster, without_raw_lines
 from study.execution.head_watch import HEAD_SECONDS, LOCAL_HEAD_SECONDS, HeadWatch
 from study.execution.meanwhile import imported_meanwhile
-from study.execution.places import Slots, default_share, slots_on
 from study.execution.ray_folder import ray_folder
 from study.files import is_full
 
@@ -39,11 +38,10 @@ def cluster(
     gpus_per_run: float | None,
     on_cpus: bool = False,
     meanwhile: Sequence[str] = (),
-) -> Iterator[Slots]:
+) -> Iterator[Connected]:
     """A connection to the cluster at `address`, or to a new cluster of this machine that ends with the block.
 
-    Without `concurrency`, every core (or every GPU share, where Ray sees GPUs) is a slot. With `on_cpus`, the cores of
-    machines without a GPU are slots beside GPU shares. Modules that the block needs are imported `meanwhile`.
+    What is asked of it is as in `Connected`. Modules that the block needs are imported `meanwhile`.
 
     Raises:
         UserError: no cluster answers at `address`, or it has no room for a single run.
@@ -62,9 +60,9 @@ def cluster(
             with quiet():
                 nodes = alive_nodes()
                 gpus = gpus_of(nodes)
-            share = default_share(nodes, memory_of(gpus)) if gpus_per_run is None else gpus_per_run
-            slots = slots_on(nodes, concurrency, share, on_cpus=on_cpus, may_grow=not is_local)
-            yield replace(slots, advice=advice(nodes, gpus, share))
+            connected = Connected(nodes, gpus, concurrency, gpus_per_run, on_cpus, may_grow=not is_local)
+            connected.slots()
+            yield connected
 
 
 @contextmanager

@@ -14,8 +14,10 @@ Nodes = Sequence[Mapping[str, Any]]
 UNITS = 10_000
 # A step is a chain of short kernels, which keep a small part of a large GPU busy; not measured on one yet.
 MOST_RUNS, RUNS_IF_UNKNOWN = 16, 8
-# Of a run on a GPU: what a process takes beside its tensors, the features of a corpus as IEMOCAP, and a batch.
-BYTES_PER_RUN = 5e9
+# What a process takes of a GPU beside its tensors: the driver's context and the libraries' kernels.
+GPU_CONTEXT_BYTES = 600e6
+# A model, a batch, and what its backward pass keeps. Neither was measured on a GPU.
+STEP_BYTES = 1e9
 
 
 @dataclass(frozen=True)
@@ -98,16 +100,17 @@ def room(resources: Sequence[Mapping[str, float]], gpu_share: float) -> int:
     return total
 
 
-def default_share(nodes: Nodes, memory: Mapping[str, float]) -> float:
+def default_share(nodes: Nodes, memory: Mapping[str, float], pack_bytes: float) -> float:
     """The share of a GPU that a run has unless it is given: 1/N, or 0 where `nodes` have no GPU.
 
-    One GPU serves as many runs as its machine has cores for it, and as its `memory` (bytes, by node) has room for; at
-    most MOST_RUNS, and fewer where its memory is not known.
+    One GPU serves as many runs as its machine has cores for it, and as its `memory` (bytes, by node) has room for, each
+    with packs of `pack_bytes`; at most MOST_RUNS, and fewer where its memory is not known.
     """
+    run_bytes = GPU_CONTEXT_BYTES + STEP_BYTES + pack_bytes
     shares = [
         min(
             int(node["Resources"].get("CPU", 0)) // max(1, int(node["Resources"]["GPU"])),
-            int(memory[node["NodeID"]] / BYTES_PER_RUN) if node["NodeID"] in memory else RUNS_IF_UNKNOWN,
+            int(memory[node["NodeID"]] / run_bytes) if node["NodeID"] in memory else RUNS_IF_UNKNOWN,
             MOST_RUNS,
         )
         for node in nodes

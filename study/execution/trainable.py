@@ -14,6 +14,7 @@ from study.errors import UserError, type_and_line
 from study.execution.device_words import device_words
 from study.execution.fold_runner import FoldRunner
 from study.execution.job import Job
+from study.execution.places import GPU_CONTEXT_BYTES
 from study.execution.watchdog import EPOCH_SECONDS, Watchdog
 from study.execution.worker_result import (
     EpochsTrained,
@@ -33,8 +34,6 @@ from study.training.loop import Diverged
 # Epochs up to the next decision are saved and reported together, if they take no longer. A kill repeats as much.
 REPORT_SECONDS = 2.0
 STORAGE_PAUSE_SECONDS = 10.0
-# What a process takes of a GPU beside its tensors: the driver's context and the libraries' kernels.
-GPU_CONTEXT_BYTES = 600e6
 
 
 class FoldTrainable(tune.Trainable):

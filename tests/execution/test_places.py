@@ -33,7 +33,7 @@ def test_slots_are_what_machines_have_room_for(machines: list[dict[str, float]],
 
 @pytest.mark.parametrize("runs", range(1, 17))
 def test_the_default_share_fits_a_gpu_as_often_as_it_says_where_ray_rounds_it(runs: int) -> None:
-    share = default_share([node("a", CPU=runs, GPU=1)], {"a": 1e12})
+    share = default_share([node("a", CPU=runs, GPU=1)], {"a": 1e12}, 0.0)
     assert room([{"CPU": 64, "GPU": 2}], share) == 2 * runs
     assert runs * Fraction(f"{share:.4f}") <= 1, "Ray rounds to four decimals"
 
@@ -43,25 +43,27 @@ def test_a_share_that_ray_rounds_up_fits_once_less() -> None:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "gigabytes", "runs"),
+    ("nodes", "gigabytes", "packs", "runs"),
     [
-        ([node("a", CPU=32, GPU=1)], 80, 16),  # enough of everything: the most
-        ([node("a", CPU=6, GPU=1)], 80, 6),  # as many as there are cores
-        ([node("a", CPU=16, GPU=4)], 80, 4),  # cores are divided among GPUs
-        ([node("a", CPU=32, GPU=1)], 24, 4),  # as many as memory has room for
-        ([node("a", CPU=32, GPU=1)], 4, 1),
-        ([node("a", CPU=32, GPU=1)], None, 8),  # the memory is not known
-        ([node("a", CPU=32, GPU=1), node("b", CPU=3, GPU=1), node("c", CPU=1)], 80, 3),  # the smallest decides
-        ([node("a", CPU=0, GPU=1)], 80, 1),
+        ([node("a", CPU=32, GPU=1)], 80, 2.6, 16),  # enough of everything: the most
+        ([node("a", CPU=6, GPU=1)], 80, 2.6, 6),  # as many as there are cores
+        ([node("a", CPU=16, GPU=4)], 80, 2.6, 4),  # cores are divided among GPUs
+        ([node("a", CPU=32, GPU=1)], 24, 2.6, 5),  # as many as memory has room for: 1.6 GB and the packs each
+        ([node("a", CPU=32, GPU=1)], 24, 0.1, 14),
+        ([node("a", CPU=32, GPU=1)], 80, 27.6, 2),
+        ([node("a", CPU=32, GPU=1)], 24, 27.6, 1),  # it reads features from the host's memory
+        ([node("a", CPU=32, GPU=1)], None, 2.6, 8),  # the memory is not known
+        ([node("a", CPU=32, GPU=1), node("b", CPU=3, GPU=1), node("c", CPU=1)], 80, 2.6, 3),  # the smallest decides
+        ([node("a", CPU=0, GPU=1)], 80, 2.6, 1),
     ],
 )
-def test_a_gpu_is_shared_by_as_many_runs_as_cores_and_memory_allow(nodes, gigabytes, runs) -> None:
+def test_a_gpu_is_shared_by_as_many_runs_as_cores_and_memory_allow(nodes, gigabytes, packs, runs) -> None:
     memory = {} if gigabytes is None else {each["NodeID"]: gigabytes * 1e9 for each in nodes}
-    assert default_share(nodes, memory) == pytest.approx(1 / runs, abs=1e-4)
+    assert default_share(nodes, memory, packs * 1e9) == pytest.approx(1 / runs, abs=1e-4)
 
 
 def test_without_gpus_there_is_no_share() -> None:
-    assert default_share([PLAIN], {}) == 0.0
+    assert default_share([PLAIN], {}, 0.0) == 0.0
 
 
 def test_cpu_machines_are_slots_only_if_asked_for() -> None:
