@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from study.features.audio import audio_contents, audio_seconds, encode_audio, lack_of_audio
+from study.features.audio import audio_contents, audio_seconds, encode_audio, has_audio, lack_of_audio
 from study.features.encoder import AudioEncoder, HalfAudio, HalfText, HalfVideo, TextEncoder, VideoEncoder, at_rate
 from study.features.hashed_words import HashedWords
 from study.features.logmel import LogMel
 from study.features.modality import Modality
-from study.features.pictures import encode_films, film_contents, has_no_film, lack_of_films
+from study.features.pictures import encode_films, film_contents, has_film, lack_of_films
 from study.features.pixels import Pixels
 from study.features.unread_words import unread_words
-from study.features.words import encode_words, lack_of_words, word_contents
+from study.features.words import encode_words, has_words, lack_of_words, word_contents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +54,7 @@ AUDIO: Modality[AudioEncoder] = Modality(
     encode=encode_audio,
     contents=audio_contents,
     lack=lack_of_audio,
+    is_in=has_audio,
     block=32,
     amount=audio_seconds,
     rate_unit="x real time",
@@ -70,6 +71,7 @@ TEXT: Modality[TextEncoder] = Modality(
     encode=encode_words,
     contents=word_contents,
     lack=lack_of_words,
+    is_in=has_words,
     unread=unread_words,
     block=128,
     amount=_one,
@@ -86,7 +88,8 @@ VIDEO: Modality[VideoEncoder] = Modality(
     encode=encode_films,
     contents=film_contents,
     lack=lack_of_films,
-    is_missing=has_no_film,
+    is_in=has_film,
+    optional=True,
     block=16,
     amount=_one,
     rate_unit="per second",

@@ -116,6 +116,7 @@ FACES: Modality[Blink] = Modality(
     encode=encode_faces,
     contents=lambda corpus, encoder: {u.id: digest([u.id])[:16] for u in corpus.utterances},
     lack=lambda corpus: "",
+    is_in=lambda utterance: True,
     block=16,
     amount=lambda utterance: 1.0,
     rate_unit="faces per second",

@@ -91,7 +91,7 @@ def _of_places(
         except UserError as error:
             yield Problem(path_text(path), str(error), True, kind)
             continue
-        seen = survey(found.corpus, source, MODALITIES[modality].is_missing is not None)
+        seen = survey(found.corpus, source, MODALITIES[modality].optional)
         if seen.missing:
             missing.setdefault(modality, set()).update(seen.missing)
         for fault in seen.faults:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from study.corpus.lengths import WHOLE_SECONDS
 from study.corpus.sound import SoundError, open_sound
-from study.corpus.utterance import Corpus, Utterance
+from study.corpus.utterance import NO_FILE, Corpus, Utterance
 from study.corpus.utterance_sound import USUAL_RATE_HZ, place_of, read_sound
 from study.errors import UserError
 from study.features.content import digest, file_digest
@@ -71,6 +71,11 @@ def audio_contents(corpus: Corpus, encoder: AudioEncoder) -> dict[str, str]:
         long = (u.id for u in corpus.utterances if audio_seconds(u) > WHOLE_SECONDS)
         found |= {id: digest([found[id], reading])[:16] for id in long}
     return found
+
+
+def has_audio(utterance: Utterance) -> bool:
+    """Whether an utterance's corpus names a recording of it."""
+    return utterance.audio != NO_FILE
 
 
 def lack_of_audio(corpus: Corpus) -> str:

@@ -32,8 +32,8 @@ class Modality(Generic[E]):
             and of how the encoder reads it where it reads some otherwise than the rest. Utterances that lack the
             modality are not among them.
         lack: what a corpus lacks for this modality and what to do about it; empty if it can be studied.
-        is_missing: whether a modality that an utterance may do without is not there; None where every utterance needs
-            it. Models learn what stands for it.
+        is_in: whether an utterance has the modality.
+        optional: whether utterances of a studied corpus may lack it. Models learn what stands for it.
         unread: what an encoder does not read of a corpus; None where it reads all.
         block: utterances that are encoded and saved together. A kill loses at most one block per thread: with a
             base-size model, 15 s of work.
@@ -53,7 +53,8 @@ class Modality(Generic[E]):
     encode: Callable[[E, Sequence[Utterance]], Iterator[Encoded | UserError]]
     contents: Callable[[Corpus, E], dict[str, str]]
     lack: Callable[[Corpus], str]
-    is_missing: Callable[[Utterance], bool] | None = None
+    is_in: Callable[[Utterance], bool]
+    optional: bool = False
     unread: Callable[[Corpus, E], UnreadWords] | None = None
     block: int
     amount: Callable[[Utterance], float]
@@ -102,9 +103,7 @@ class Modality(Generic[E]):
 
     def missing(self, corpus: Corpus) -> tuple[str, ...]:
         """The ids of the utterances that lack this modality, in the corpus's order; none where all need it."""
-        if self.is_missing is None:
-            return ()
-        return tuple(utterance.id for utterance in corpus.utterances if self.is_missing(utterance))
+        return tuple(u.id for u in corpus.utterances if not self.is_in(u)) if self.optional else ()
 
     def _built_in(self, spec: EncoderSpec, layers: Sequence[str]) -> E:
         if other := [layer for layer in layers if layer != OUTPUT]:

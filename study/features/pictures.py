@@ -35,7 +35,7 @@ def film_contents(corpus: Corpus, encoder: VideoEncoder) -> dict[str, str]:
     Raises:
         UserError: a film cannot be read.
     """
-    videos = {u.id: u.video for u in corpus.utterances if not has_no_film(u)}
+    videos = {u.id: u.video for u in corpus.utterances if has_film(u)}
     try:
         files = {path: file_digest(path) for path in sorted({video.file for video in videos.values()})}
     except OSError as error:
@@ -46,14 +46,14 @@ def film_contents(corpus: Corpus, encoder: VideoEncoder) -> dict[str, str]:
     }
 
 
-def has_no_film(utterance: Utterance) -> bool:
-    """Whether an utterance's corpus names no film of it."""
-    return utterance.video.file == NO_FILE
+def has_film(utterance: Utterance) -> bool:
+    """Whether an utterance's corpus names a film of it."""
+    return utterance.video.file != NO_FILE
 
 
 def lack_of_films(corpus: Corpus) -> str:
     """The message for a corpus in which no utterance has a film, after its variants' names; empty for any other."""
-    if not all(map(has_no_film, corpus.utterances)):
+    if any(map(has_film, corpus.utterances)):
         return ""
     return f"needs films, and no utterance of {corpus.name} has one; add a `video` column to the manifest"
 

@@ -48,6 +48,11 @@ def word_contents(corpus: Corpus, encoder: TextEncoder) -> dict[str, str]:
     return {u.id: digest([u.id, u.words])[:16] for u in corpus.utterances}
 
 
+def has_words(utterance: Utterance) -> bool:
+    """Whether an utterance has words; spaces are none."""
+    return bool(utterance.words.strip())
+
+
 def lack_of_words(corpus: Corpus) -> str:
     """The message for a corpus in which no utterance has words, after its variants' names; empty for any other."""
     if any(utterance.words for utterance in corpus.utterances):

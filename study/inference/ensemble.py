@@ -19,7 +19,8 @@ from study.corpus.quoting import one_line
 from study.errors import UserError
 from study.features.pack import Pack
 from study.inference.model_config import ModelConfig
-from study.training.batches import MISSING, Part
+from study.training.batches import Part
+from study.training.gathering import MISSING
 from study.training.loop import Diverged, probabilities
 from study.training.scaling import Scaling
 from study.training.temperature import scaled_by

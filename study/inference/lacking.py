@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from study.corpus.container import decoding_errors, is_container, media_in
 from study.corpus.utterance import NO_FILE, NO_VIDEO, Utterance
 from study.errors import UserError
 from study.inference.model_config import ModelConfig
-
-# Whether an utterance has a modality. Words that are empty are none.
-HAS: Mapping[str, Callable[[Utterance], bool]] = {
-    "audio": lambda utterance: utterance.audio != NO_FILE,
-    "text": lambda utterance: bool(utterance.words.strip()),
-    "video": lambda utterance: utterance.video != NO_VIDEO,
-}
+from study.modalities import MODALITIES
 
 
 def without_absent_tracks(utterance: Utterance) -> Utterance:
@@ -40,7 +33,9 @@ def lacking_of(utterance: Utterance, config: ModelConfig) -> frozenset[str]:
     Raises:
         UserError: it lacks all that the model reads.
     """
-    lacking = frozenset(name for name in config.modalities if config.may_lack(name) and not HAS[name](utterance))
+    lacking = frozenset(
+        name for name in config.modalities if config.may_lack(name) and not MODALITIES[name].is_in(utterance)
+    )
     if lacking == set(config.modalities):
         raise UserError(
             f"a prediction is from something: variant {config.variant} reads {' and '.join(config.modalities)}, and of "

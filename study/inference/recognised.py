@@ -30,7 +30,8 @@ from study.record.search_name import variant_of
 from study.report.evidence import Evidence, gather
 from study.report.predictions import TestedFold
 from study.samplers.proposer import configuration
-from study.training.batches import Part, rows_of
+from study.training.batches import Part
+from study.training.gathering import rows_of
 from study.training.loop import probabilities
 from study.training.metrics import confusion_matrix
 from study.variants import VARIANTS

@@ -8,9 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from study.corpus.sound import SoundError, open_sound
-from study.corpus.utterance import NO_FILE, Utterance
+from study.corpus.utterance import Utterance
 from study.corpus.utterance_sound import ROUNDING_SECONDS, beyond_file
 from study.errors import UserError
+from study.features.audio import has_audio
+from study.features.words import has_words
 from study.inference.lacking import lacking_of
 from study.inference.model_config import ModelConfig
 from study.inference.own_samples import own_samples
@@ -46,11 +48,11 @@ def remarks_of(utterance: Utterance, config: ModelConfig) -> tuple[Remark, ...]:
     Raises:
         UserError: the recording cannot be read.
     """
-    found = list(_of_sound(utterance)) if config.reads_audio and utterance.audio != NO_FILE else []
+    found = list(_of_sound(utterance)) if config.reads_audio and has_audio(utterance) else []
     for modality in sorted(lacking_of(utterance, config)):
         what = MODALITIES[modality].noun
         found.append(Remark(f"no {what}", f"the model was trained to do without {what}, and does worse without"))
-    if config.reads_words and not utterance.words.strip() and not config.may_lack("text"):
+    if config.reads_words and not has_words(utterance) and not config.may_lack("text"):
         found.append(Remark("no words", "the model reads words, and there are none here"))
     return tuple(found)
 

@@ -20,7 +20,8 @@ from study.inference.ensemble import Ensemble, Member
 from study.inference.selected import Selected
 from study.inference.threads import one_core_each
 from study.plurals import counted
-from study.training.batches import Part, rows_of
+from study.training.batches import Part
+from study.training.gathering import rows_of
 from study.training.loop import probabilities
 
 N_CHECKED = 12

@@ -24,7 +24,7 @@ from study.record.divisions import Division, blocks_of
 from study.record.plan import Plan
 from study.record.results import PARTS, Figures, Spread, spread
 from study.report.test_sets import set_names
-from study.training.batches import MISSING, rows_of
+from study.training.gathering import MISSING, rows_of
 from study.training.metrics import METRICS, score
 
 # Inverse strengths of the L2 penalty, of standardised inputs; the strongest penalty wins a tie.

@@ -1,8 +1,7 @@
-"""Gathers frames from packs into batches of streams, as float32, standardised by the training set."""
+"""The parts of a fold, and batches of their utterances."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
 import torch
 from jaxtyping import Float, Int
@@ -12,30 +11,19 @@ from models.layout import layout_of, upload
 from models.streams import Stream, consecutive
 from study.errors import UserError
 from study.features.pack import Pack
+from study.training.gathering import (
+    MISSING,
+    Spans,
+    emptied,
+    gather,
+    lengths_of,
+    rows_of,
+    rows_on,
+    spans_of,
+)
 from study.training.scaling import Scaling, scaling_of
 
-# The row of an utterance without frames of a stream.
-MISSING = -1
 NOTHING_MISSING: Mapping[str, Collection[str]] = {}
-# A batch of fewer numbers (2 MB in float32) fits the processor's cache without special care.
-SMALL = 2**19
-
-
-@dataclass(frozen=True)
-class Spans:
-    """The first row in a pack of each utterance of a batch, and how many rows it has.
-
-    One that has none gets any one row; `missing` are the places of these rows in the batch.
-    """
-
-    first: tuple[int, ...]
-    lengths: tuple[int, ...]
-    missing: tuple[int, ...] = ()
-
-    @property
-    def tensors(self) -> tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]]:
-        """Both as tensors."""
-        return torch.tensor(self.first), torch.tensor(self.lengths)
 
 
 @dataclass(frozen=True)
@@ -68,10 +56,10 @@ class Part:
         self, index: Int[Tensor, " batch"]
     ) -> tuple[Int[Tensor, " batch"], dict[str, Stream], Int[Tensor, " batch"]]:
         """The same `index` on the device, and the streams and labels of the utterances there."""
-        spans = {name: _spans(pack, self.rows[name][index]) for name, pack in self.packs.items()}
+        spans = {name: spans_of(pack, self.rows[name][index]) for name, pack in self.packs.items()}
         if self.device.type == "cuda":
             return self._uploaded(index, spans)
-        streams = {name: _gather(pack, spans[name], self.scaling[name]) for name, pack in self.packs.items()}
+        streams = {name: gather(pack, spans[name], self.scaling[name]) for name, pack in self.packs.items()}
         return index, streams, self.labels[index]
 
     def _uploaded(
@@ -89,11 +77,11 @@ class Part:
         index_there, labels = next(copies), next(copies)
         streams = {}
         for name, (rows, layout) in needed.items():
-            frames, scaling = _rows_on(self.packs[name], self.device, rows, next(copies)), self.scaling[name]
+            frames, scaling = rows_on(self.packs[name], self.device, rows, next(copies)), self.scaling[name]
             scaled = (frames - scaling.mean).div_(scaling.deviation)
             there = layout.at([next(copies) for _ in layout.tensors])
             missing = next(copies) if spans[name].missing else None
-            streams[name] = Stream(_emptied(scaled, missing), spans[name].lengths, there, missing)
+            streams[name] = Stream(emptied(scaled, missing), spans[name].lengths, there, missing)
         return index_there, streams, labels
 
     def without(self, *streams: str) -> "Part":
@@ -127,7 +115,7 @@ class Part:
 
         This order gives recurrent layers the fewest steps, and the limit keeps a batch near the size of the cache.
         """
-        lengths = torch.stack([_lengths(pack, self.rows[name]) for name, pack in self.packs.items()]).sum(0)
+        lengths = torch.stack([lengths_of(pack, self.rows[name]) for name, pack in self.packs.items()]).sum(0)
         order = lengths.argsort(stable=True)
         batches = (lengths[order].cumsum(0) - 1) // n_frames
         for index in order.split(batches.unique_consecutive(return_counts=True)[1].tolist()):
@@ -210,20 +198,6 @@ def fold_data(
     return FoldData(part(parts["training"]), part(parts["validation"]), part(parts["test"]), n_classes, tuple(pairs))
 
 
-def rows_of(pack: Pack, ids: Sequence[str], lacking: Collection[str]) -> Int[Tensor, " utterances"]:
-    """Where each of `ids` is in a pack; `MISSING` for those that are `lacking`.
-
-    Raises:
-        UserError: the pack lacks one of the others.
-    """
-    if not lacking:
-        return pack.rows(ids)
-    rows = torch.full((len(ids),), MISSING)
-    there = [place for place, id in enumerate(ids) if id not in lacking]
-    rows[there] = pack.rows([ids[place] for place in there])
-    return rows
-
-
 def _scaling(name: str, pack: Pack, rows: Int[Tensor, " utterances"]) -> Scaling:
     """The scaling by those of the training utterances that have a stream."""
     there = rows[rows != MISSING]
@@ -240,64 +214,3 @@ def _shares(
         if id in votes:
             found[place] = torch.tensor(votes[id])
     return found
-
-
-def _spans(pack: Pack, rows: Int[Tensor, " batch"]) -> Spans:
-    first, last = pack.offsets[rows].tolist(), pack.offsets[rows + 1].tolist()
-    absent = (rows == MISSING).nonzero().flatten().tolist()
-    for place in absent:
-        first[place], last[place] = 0, 1
-    lengths = tuple(b - a for a, b in zip(first, last, strict=True))
-    starts = list(accumulate(lengths, initial=0)) if absent else []
-    return Spans(tuple(first), lengths, tuple(starts[place] for place in absent))
-
-
-def _lengths(pack: Pack, rows: Int[Tensor, " utterances"]) -> Int[Tensor, " utterances"]:
-    """The number of frames that each utterance has in a batch."""
-    return pack.lengths[rows].masked_fill(rows == MISSING, 1)
-
-
-def _emptied(frames: Float[Tensor, "frames dim"], missing: Int[Tensor, " missing"] | None) -> Tensor:
-    """The frames, of which those that stand for nothing are zeros."""
-    return frames if missing is None else frames.index_fill_(0, missing, 0.0)
-
-
-def _rows_on(
-    pack: Pack, device: torch.device, rows: Int[Tensor, " gathered"], rows_there: Int[Tensor, " gathered"]
-) -> Float[Tensor, "gathered dim"]:
-    """The frames at `rows` on a GPU, which has `rows_there`, their copy: gathered there, or here without room there."""
-    frames = pack.on(device)
-    if frames.is_cuda:
-        return frames.index_select(0, rows_there)
-    return frames.index_select(0, rows).pin_memory().to(device, non_blocking=True)
-
-
-def _gather(pack: Pack, spans: Spans, scaling: Scaling) -> Stream:
-    gathered = all_at_once if sum(spans.lengths) * pack.dim < SMALL else one_by_one
-    missing = torch.tensor(spans.missing) if spans.missing else None
-    frames = gathered(pack.frames, spans.first, spans.lengths, scaling)
-    return Stream(_emptied(frames, missing), spans.lengths, missing=missing)
-
-
-def one_by_one(
-    frames: Float[Tensor, "frames dim"], first: Sequence[int], lengths: Sequence[int], scaling: Scaling
-) -> Float[Tensor, "gathered dim"]:
-    """The scaled frames of the utterances that begin at `first`, end to end, copied one utterance at a time.
-
-    This is fastest for large batches on a CPU: an utterance stays in the cache from the first operation to the last.
-    """
-    found = torch.empty(sum(lengths), frames.shape[1])
-    for scaled, start, length in zip(found.split(lengths), first, lengths, strict=True):
-        scaled.copy_(frames[start : start + length]).sub_(scaling.mean).div_(scaling.deviation)
-    return found
-
-
-def all_at_once(
-    frames: Float[Tensor, "frames dim"], first: Sequence[int], lengths: Sequence[int], scaling: Scaling
-) -> Float[Tensor, "gathered dim"]:
-    """The scaled frames of the utterances that begin at `first`, end to end, in one gather.
-
-    This is fastest for small batches, where every call has a fixed cost.
-    """
-    found = frames.index_select(0, consecutive(torch.tensor(first), torch.tensor(lengths)))
-    return found.float().sub_(scaling.mean).div_(scaling.deviation)

@@ -30,7 +30,7 @@ from study.record.ledger import Ledger
 from study.record.plan import Plan
 from study.report.build import build
 from study.samplers.space import spaces_of
-from study.training.batches import MISSING
+from study.training.gathering import MISSING
 from tests.plugins.exportable_study import give_films, write_planned, write_recordings
 from tests.plugins.tiny_study import TinyStudy, run_study
 

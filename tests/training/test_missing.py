@@ -11,7 +11,8 @@ from models.missing import WithMissing
 from search_spaces.recipe import Recipe
 from study.errors import UserError
 from study.features.pack import Pack, write_pack
-from study.training.batches import MISSING, FoldData, fold_data
+from study.training.batches import FoldData, fold_data
+from study.training.gathering import MISSING
 from study.training.loop import begin, probabilities, scores, train_fold
 from study.variants import VARIANTS
 from tests.plugins.pretended_gpu import pretended_gpu

@@ -8,7 +8,8 @@ import torch
 
 from study.features.pack import Pack, write_pack
 from study.training import scaling as scaling_module
-from study.training.batches import FoldData, all_at_once, fold_data, one_by_one
+from study.training.batches import FoldData, fold_data
+from study.training.gathering import all_at_once, one_by_one
 
 
 def fold_of(folder: Path, utterances: list[torch.Tensor], n_training: int) -> FoldData:

@@ -57,7 +57,7 @@ def from_elsewhere(modality: Modality[Any], rate_hz: float | None = None) -> Mod
     def open_once(path: str, layers: Sequence[str], trust_remote_code: bool) -> FoundFeatures:
         # What is encoded is compared with what was surveyed, so both are of one object.
         if path not in opened:
-            opened[path] = FoundFeatures(modality.name, Source(Path(path)), {}, modality.is_missing is not None)
+            opened[path] = FoundFeatures(modality.name, Source(Path(path)), {}, modality.optional)
         return opened[path]
 
     def at_rate(found: FoundFeatures, wanted_hz: float) -> FoundFeatures:
@@ -75,6 +75,7 @@ def from_elsewhere(modality: Modality[Any], rate_hz: float | None = None) -> Mod
         encode=_encode,
         contents=_contents,
         lack=lambda corpus: "",
+        is_in=modality.is_in,
         block=modality.block,
         amount=lambda utterance: 1.0,
         rate_unit="per second",
