@@ -18,6 +18,7 @@ from study.inference.batch import key_of
 from study.inference.export import export
 from study.inference.inputs import items_of
 from study.inference.mlflow_loader import ServedModel
+from study.inference.page import answer, one_of, recording_boxes
 from study.inference.predictor import Predictor
 from study.inference.recording import utterance_of
 from study.inference.selected import select
@@ -77,6 +78,23 @@ def test_every_speaker_has_the_pictures_of_their_own_half(finished: tuple[StudyF
         assert len(frames) == 5  # of 1.95 s
         shade = LEFT if id[5] == id.rpartition("_")[2][0] else RIGHT
         assert float(frames[:, : SIDE * SIDE].float().mean()) * 255 == pytest.approx(shade, abs=4)
+
+
+def test_the_page_takes_a_recording_where_the_model_needs_no_film(model: SerModel, tmp_path: Path) -> None:
+    def boxes(own: SerModel) -> list[str]:
+        return [each.label for each in recording_boxes(own)]
+
+    partly = learning_to_lack(model, "video")
+    assert boxes(model) == ["film"]
+    assert boxes(partly) == ["film", "or a recording without a film"]
+    recording = str(write_clip(tmp_path / "a.m4a", tone(1.0), film=False))
+    assert one_of([None, recording]) == one_of([recording, None]) == recording
+    assert one_of([None, None]) is None
+    with pytest.raises(UserError, match="empty one of the boxes"):
+        one_of([recording, recording])
+    assert [note.partition(":")[0] for note in answer(partly, recording, WORDS).notes] == ["no film"]
+    with pytest.raises(UserError, match="film"):
+        answer(model, recording, WORDS)
 
 
 def test_a_model_predicts_on_sound_and_pictures_of_one_file(model: SerModel, tmp_path: Path) -> None:

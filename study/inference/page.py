@@ -6,6 +6,7 @@ It needs the extra `page` (gradio), and no network: nothing is sent anywhere but
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +51,10 @@ def page(model: SerModel, title: str, note: str) -> Blocks:
     except ImportError as error:
         raise UserError(f"a page needs gradio ({error}); run `pip install 'ser-study[page]'`") from error
 
-    def predicted(recording: str | None, words: str = "") -> tuple[dict[str, float], str, Any]:
+    def predicted(*values: str | None) -> tuple[dict[str, float], str, Any]:
+        *recordings, words = values
         try:
-            found = answer(model, recording, words)
+            found = answer(model, one_of(recordings), words or "")
         except UserError as error:
             raise gradio.Error(str(error), print_exception=False) from None
         for note in found.notes:
@@ -63,7 +65,7 @@ def page(model: SerModel, title: str, note: str) -> Blocks:
         gradio.Markdown(f"# {title}\n\n{note}")
         with gradio.Row():
             with gradio.Column():
-                recording = _recording(model)
+                recordings = recording_boxes(model)
                 words = gradio.Textbox(
                     label="words, recognised where the box is empty" if model.recognises else "words",
                     visible=model.reads_words,
@@ -74,7 +76,7 @@ def page(model: SerModel, title: str, note: str) -> Blocks:
                 windows = gradio.Dataframe(
                     headers=WINDOWS, label="windows of a long recording", interactive=False, visible=False
                 )
-        button.click(predicted, [recording, words], [label, words, windows], api_name="predict")
+        button.click(predicted, [*recordings, words], [label, words, windows], api_name="predict")
     return blocks
 
 
@@ -95,21 +97,38 @@ def answer(model: SerModel, recording: str | None, words: str = "") -> Answer:
     return Answer(shares, words if found.words is None else found.words, _windows(model, found), found.notes)
 
 
-def _recording(model: SerModel) -> Any:
-    """The box for what is predicted: a film for a model that reads one, else a recording."""
+def one_of(recordings: Sequence[str | None]) -> str | None:
+    """The recording that one of the boxes holds, if any does.
+
+    Raises:
+        UserError: several boxes hold one.
+    """
+    given = [recording for recording in recordings if recording]
+    if len(given) > 1:
+        raise UserError("a prediction is of a film or of a recording, and both are given; empty one of the boxes")
+    return given[0] if given else None
+
+
+def recording_boxes(model: SerModel) -> list[Any]:
+    """The boxes for what is predicted: a film for a model that reads one, a recording where it needs no film."""
     import gradio
 
     # The library's own buttons also offer to share it with the world.
     buttons = ["download"]
+    boxes: list[Any] = []
     if model.reads_video:
-        return gradio.Video(sources=["upload", "webcam"], label="film", buttons=buttons)
-    return gradio.Audio(
-        sources=["upload", "microphone"],
-        type="filepath",
-        label="recording",
-        visible=model.reads_audio,
-        buttons=buttons,
-    )
+        boxes.append(gradio.Video(sources=["upload", "webcam"], label="film", buttons=buttons))
+    if not model.reads_video or (model.reads_audio and model.may_lack("video")):
+        boxes.append(
+            gradio.Audio(
+                sources=["upload", "microphone"],
+                type="filepath",
+                label="or a recording without a film" if boxes else "recording",
+                visible=model.reads_audio,
+                buttons=buttons,
+            )
+        )
+    return boxes
 
 
 def serve(blocks: Blocks, port: int | None, *, wait: bool = True) -> str:

@@ -66,6 +66,10 @@ class SerModel(
         """Whether it reads words."""
         return self._predictor.config.reads_words
 
+    def may_lack(self, modality: str) -> bool:
+        """Whether it has learned to predict without a modality that it reads."""
+        return self._predictor.config.may_lack(modality)
+
     @property
     def recognises(self) -> bool:
         """Whether it recognises the words of recordings that have none."""
