@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 from scipy.stats import norm
 
@@ -163,12 +164,14 @@ def _negative_log_posterior(
         factor = cholesky(kernel + np.diag(errors**2 + own + 1e-8), lower=True)
     except np.linalg.LinAlgError:
         return 1e10, np.zeros_like(logs)
-    inverse = cho_solve((factor, True), np.eye(len(values)))
+    # Two thirds less work than to solve for the columns of the identity; only the lower half is computed.
+    lower = dpotri(factor, lower=1)[0]
+    inverse = lower + np.tril(lower, -1).T
     weights = inverse @ values
     outer = inverse - np.outer(weights, weights)
     # d correlation / d log scale = 5/3 (1 + root) exp(-root) * squared difference / scale^2
     slope = signal * (5 / 3) * (1 + root) * decay * outer
-    by_scale = np.einsum("ij,ijd->d", slope, apart) * inverse_squares
+    by_scale = slope.ravel() @ apart.reshape(-1, dims) * inverse_squares
     gradient = np.concatenate([0.5 * by_scale, [0.5 * (outer * kernel).sum(), own * np.trace(outer)]])
     off = (logs - centre) / spread
     value = 0.5 * values @ weights + np.log(np.diag(factor)).sum() + 0.5 * (off**2).sum()
