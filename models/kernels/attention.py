@@ -164,7 +164,8 @@ class RaggedAttention(torch.autograd.Function):
         for (queries, keys), weights in zip(ctx.blocks, kept, strict=True):
             arriving = grad[:, queries]
             if ctx.n_dropped:
-                arriving, left, weights = -arriving, weights.clamp(max=0), weights.abs()  # of the first two, minus
+                # The gradient and the dropped weights, both negative: the signs cancel in all that follows.
+                arriving, left, weights = -arriving, weights.clamp(max=0), weights.abs()
                 to_scores = torch.bmm(arriving, value[:, keys].transpose(1, 2))
                 to_scores.mul_(left).addcmul_(weights, shrink[:, queries], value=-1)
             else:

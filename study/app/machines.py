@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from rich.console import Console
@@ -19,16 +19,16 @@ from study.execution.places import Slots
 from study.plurals import counted
 
 
-@contextmanager
-def connected(machines: MachineOptions, console: Console, meanwhile: Sequence[str] = ()) -> Iterator[Connected]:
+def connected(
+    machines: MachineOptions, console: Console, meanwhile: Sequence[str] = ()
+) -> AbstractContextManager[Connected]:
     """A connection to the cluster that is asked for, or to a new one of this machine that ends with the block.
 
     Modules that the block needs are imported `meanwhile`.
     """
     console.print("starting workers ...", style="dim")
     asked = machines.concurrency, machines.gpus_per_run, machines.cpu_machines
-    with connection.cluster(machines.address, *asked, meanwhile) as found:
-        yield found
+    return connection.cluster(machines.address, *asked, meanwhile)
 
 
 def slots_for(packs: Iterable[Path], machines: Connected, console: Console) -> Slots:

@@ -79,7 +79,7 @@ def run(settings: Settings, console: Console) -> int:
                 print_line(console, f"study {plan.name} is finished already; --fresh starts it over")
                 from study.app import train
 
-                return train.report_again(settings, plan, folder, console)
+                return train.report_finished(settings, plan, folder, console)
             require_spaces(plan.name, ledger.records, spaces_of(plan))
         elif plan.terms.warm_start:
             earlier = StudyFolder.of(output, plan.terms.warm_start)

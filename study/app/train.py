@@ -73,7 +73,7 @@ def train(
     return conductor.finished()
 
 
-def report_again(settings: Settings, plan: Plan, folder: StudyFolder, console: Console) -> int:
+def report_finished(settings: Settings, plan: Plan, folder: StudyFolder, console: Console) -> int:
     """Report a study that is finished already."""
     written = report.write(folder, spaces(plan))
     return show(plan, folder, console, written, _tracked(settings, plan, folder, written))
