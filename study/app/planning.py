@@ -208,7 +208,10 @@ def with_slots(plan: Plan, slots: Slots) -> Plan:
         seconds.append(plan.terms.wall_seconds * slots.present)
     if plan.terms.gpu_hours is not None:
         if not slots.gpus_per_run:
-            raise UserError("--gpu-hours expects runs on GPUs, and Ray sees none; --budget limits the wall clock")
+            raise UserError(
+                "--gpu-hours expects runs on GPUs, and these have none (Ray sees no GPU, or --gpus-per-run is 0); "
+                "--budget limits the wall clock"
+            )
         seconds.append(plan.terms.gpu_hours * 3600 / slots.gpus_per_run)
     trained = len(trained_searches(plan))
     return replace(

@@ -136,7 +136,8 @@ def slots_on(nodes: Nodes, limit: int | None, gpu_share: float, *, on_cpus: bool
         gpus = sum(node["Resources"].get("GPU", 0.0) for node in nodes)
         later = "; --concurrency N asks for machines, and waits for them" if may_grow else ""
         if gpu_share > gpus:
-            raise UserError(f"--gpus-per-run {gpu_share:g} expects a GPU on the cluster; Ray sees {gpus:g}{later}")
+            wanted = "a GPU" if gpu_share <= 1 else f"{gpu_share:g} GPUs on one machine"
+            raise UserError(f"--gpus-per-run {gpu_share:g} expects {wanted}; Ray sees {gpus:g}{later}")
         raise UserError(
             f"a fold run needs one core and {gpu_share:g} GPU on one machine; the cluster has no such slot{later}"
         )

@@ -203,7 +203,7 @@ def test_more_time_for_a_study_grows_its_worker_seconds_in_proportion(plan):
 
 def test_gpu_hours_need_gpus(plan):
     assert with_slots(with_terms(plan, gpu_hours=1.0), Slots(4, 0.5)).seconds == 7200.0
-    with pytest.raises(UserError, match="--gpu-hours expects runs on GPUs, and Ray sees none"):
+    with pytest.raises(UserError, match="--gpu-hours expects runs on GPUs, and these have none"):
         with_slots(with_terms(plan, gpu_hours=1.0), Slots(4, 0.0))
 
 

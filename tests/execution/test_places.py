@@ -85,8 +85,10 @@ def test_a_cluster_without_workers_waits_for_those_that_are_asked_for_and_is_ref
     assert slots_on([HEAD], 5, 0.5, on_cpus=False, may_grow=True).n_missing == 5
     with pytest.raises(UserError, match="no such slot; --concurrency N asks for machines, and waits for them"):
         slots_on([HEAD], None, 0.0, on_cpus=False, may_grow=True)
-    with pytest.raises(UserError, match=r"Ray sees 0$"):
+    with pytest.raises(UserError, match=r"0\.5 expects a GPU; Ray sees 0$"):
         slots_on([PLAIN], 5, 0.5, on_cpus=False, may_grow=False)
+    with pytest.raises(UserError, match=r"3 expects 3 GPUs on one machine; Ray sees 1$"):
+        slots_on([GPUS], None, 3.0, on_cpus=False, may_grow=False)
 
 
 def test_runs_that_gpus_have_no_room_for_have_places_on_machines_without_one() -> None:
