@@ -61,7 +61,7 @@ def cluster(
                 nodes = alive_nodes()
                 gpus = gpus_of(nodes)
             connected = Connected(nodes, gpus, concurrency, gpus_per_run, on_cpus, may_grow=not is_local)
-            connected.slots()
+            connected.slots()  # raises before hours of extraction
             yield connected
 
 
