@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from study.app.output import plain_table, print_line, print_whole
+from study.execution.device_words import FALLEN, ON_HOST
 from study.record.folder import StudyFolder
 from study.report.features import feature_lines
 from study.report.formats import capitalise, format_value
@@ -16,6 +17,7 @@ from study.report.tables import (
     budget_sentence,
     comparison_lines,
     comparison_sentences,
+    devices_sentence,
     epochs_sentence,
     nested_sentences,
     searches_sentences,
@@ -64,6 +66,9 @@ def print_report(console: Console, view: ReportView, folder: StudyFolder, link: 
         print_line(console, f"  {sentence}")
     protocol = f"Protocol {view.protocol}: chosen by validation {view.metric}; {view.protocol_note}."
     print_line(console, f"\n{protocol}", style="dim")
+    devices = devices_sentence(view)
+    if FALLEN in devices or ON_HOST in devices:
+        print_line(console, devices, style="yellow")
     if view.probe_note:
         print_line(console, view.probe_note, style="dim")
     if view.warm_start:

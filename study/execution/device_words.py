@@ -8,7 +8,7 @@ import torch
 
 from study.precision import PRECISION
 
-CPU, FALLEN = "CPU", "CPU, as its GPU cannot be used"
+CPU, FALLEN, ON_HOST = "CPU", "CPU, as its GPU cannot be used", "in the host's memory"
 
 
 def device_words(device: torch.device, wants_gpu: bool, on_host: Sequence[str]) -> str:
@@ -18,5 +18,5 @@ def device_words(device: torch.device, wants_gpu: bool, on_host: Sequence[str]) 
     """
     if device.type == "cpu":
         return FALLEN if wants_gpu else CPU
-    gathered = f", features of {', '.join(on_host)} in the host's memory" if on_host else ""
+    gathered = f", features of {', '.join(on_host)} {ON_HOST}" if on_host else ""
     return f"{torch.cuda.get_device_name(device)}, {PRECISION}{gathered}"

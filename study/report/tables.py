@@ -165,6 +165,11 @@ def budget_sentence(variant: VariantView) -> str:
     )
 
 
+def devices_sentence(view: ReportView) -> str:
+    """What trained the study, in words; empty where the ledger does not say."""
+    return f"Trained on {'; '.join(view.devices)}." if view.devices else ""
+
+
 def sets_sentence(view: ReportView) -> str:
     """What figures that name no test set are of; empty where there are not several."""
     if not view.several_sets:

@@ -1,5 +1,6 @@
 """What a report calls a study's settings: its own variants' are not published, and a warm start is named."""
 
+import html
 import io
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from study.samplers.warm_start import load_prior, warm_start_sentence
 from study.tracking.run_tree import Key, config_title
 from study.tracking.study_summary import note, study_figures
 from study.variants import VARIANTS
-from tests.report.toy import settings_of, toy_plan, write_study
+from tests.report.toy import settings_of, toy_plan, toy_view, write_study
 
 
 @pytest.fixture
@@ -99,3 +100,23 @@ def test_no_figure_is_cut_on_a_narrow_terminal(tmp_path: Path) -> None:
     assert "…" not in text
     for row in table_rows(view):
         assert any(all(value in line for value in row[3:]) for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("device", "is_said"),
+    [
+        ("CPU", False),
+        ("CPU, as its GPU cannot be used", True),
+        ("NVIDIA H100, float32", False),
+        ("NVIDIA H100, float32, features of audio in the host's memory", True),
+    ],
+)
+def test_runs_that_could_not_use_their_gpu_are_said_on_the_terminal_and_devices_on_every_page(
+    tmp_path: Path, device: str, is_said: bool
+) -> None:
+    folder = StudyFolder(tmp_path)
+    view = toy_view(devices=(f"{device} (25 epochs)",))
+    line = f"Trained on {device} (25 epochs)."
+    assert (line in printed(view, folder)) == is_said
+    assert line in markdown_page(view, {})
+    assert device in html.unescape(html_page(view, {}))
